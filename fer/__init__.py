@@ -1,0 +1,35 @@
+"""FER-DL: facial-expression recognition with Keras 3, from FER2013 to a live camera.
+
+Public names are loaded on first use, so that ``import fer`` stays fast and touches no backend. Keras runs on JAX unless
+``KERAS_BACKEND`` is set or Keras was imported before this package.
+"""
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if "keras" not in sys.modules:
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+
+from fer.errors import FerError
+from fer.labels import EXPRESSIONS
+
+if TYPE_CHECKING:
+    from fer.analysis import Analyzer, Face
+    from fer.inference import Classifier
+
+__version__ = "0.1.0"
+__all__ = ["EXPRESSIONS", "Analyzer", "Classifier", "Face", "FerError"]
+
+_LAZY = {"Analyzer": "fer.analysis", "Classifier": "fer.inference", "Face": "fer.analysis"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'fer' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

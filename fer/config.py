@@ -1,0 +1,228 @@
+"""Settings of the data, the network and its training: frozen, checked, and the same in a file as in the code.
+
+A run is described by one :class:`Config`. It is built from a named preset, then a JSON file, then single flags, each
+overriding the one before (:func:`load_config`). An unknown or mistyped setting is a :class:`~fer.errors.SettingsError`.
+"""
+
+import json
+from collections.abc import Iterable
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fer.errors import SettingsError
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataConfig(_Settings):
+    """Which rows a network learns from, and what it is told about them."""
+
+    name: str = Field("fer2013", description="Name of the prepared file data/<name>.npz.")
+    drop_leaked: bool = Field(False, description="Leave out training faces that stand again in validation or test.")
+    drop_not_face: bool = Field(True, description="Leave out training rows that most FER+ voters call no face.")
+    ferplus_weight: Fraction = Field(0.0, description="Share of the FER+ vote distribution in a target; 0 ignores it.")
+    label_smoothing: Fraction = Field(0.0, description="Share of the uniform distribution in a target.")
+    class_weight_power: Fraction = Field(0.0, description="Loss weight of a class is its inverse share to this power.")
+
+
+class StageConfig(_Settings):
+    """One resolution: an optional downsampling block, then identity blocks, all of separable convolutions."""
+
+    filters: tuple[Positive, ...] = Field(description="Widths of the first block's convolutions; last = stage width.")
+    downsample: bool = Field(True, description="Whether the first block halves the resolution.")
+    identity_blocks: int = Field(0, ge=0, description="Residual blocks at the stage's width that follow.")
+    convolutions: Positive = Field(2, description="Separable convolutions in an identity block.")
+
+
+class ModelConfig(_Settings):
+    """A member of the Xception family (Chollet, 2017, arXiv:1610.02357)."""
+
+    name: str = "small"
+    stem: tuple[tuple[Positive, Positive, Positive], ...] = Field(
+        ((64, 5, 2),), description="(filters, kernel size, stride) of each plain convolution at the start."
+    )
+    stages: tuple[StageConfig, ...]
+    exit_filters: tuple[Positive, ...] = Field((), description="Widths of the separable convolutions before pooling.")
+    pool_size: Literal[2, 3] = Field(2, description="Window of the max pooling, whose stride is 2.")
+    squeeze_ratio: Annotated[int, Field(ge=0)] = Field(
+        0, description="Squeeze-and-excitation reduction of each block (arXiv:1709.01507); 0 leaves it out."
+    )
+    stochastic_depth: Fraction = Field(0.0, description="Drop rate of the last identity block (arXiv:1603.09382).")
+    dropout: Fraction = 0.0
+    batch_norm_momentum: Fraction = 0.99
+
+
+class AugmentationConfig(_Settings):
+    """Ranges of the random changes of a face at strength 1; each phase scales them."""
+
+    rotation: float = Field(12.0, ge=0.0, le=180.0, description="Largest turn either way, in degrees.")
+    shift: Fraction = Field(0.08, description="Largest shift either way, as a share of the side.")
+    zoom: float = Field(0.1, ge=0.0, lt=1.0, description="Largest relative change of size either way.")
+    flip: bool = Field(True, description="Mirror half of the faces.")
+    brightness: Fraction = Field(0.1, description="Largest shift of grey either way, as a share of 255.")
+    contrast: Fraction = Field(0.2, description="Largest relative change of contrast either way.")
+    erasing: Fraction = Field(0.25, description="Probability that a rectangle is erased (arXiv:1708.04896).")
+    mixup: float = Field(0.0, ge=0.0, description="Alpha of mixup's Beta distribution (arXiv:1710.09412); 0 = none.")
+
+
+class PhaseConfig(_Settings):
+    """A stretch of training with one learning-rate curve and one strength of augmentation."""
+
+    name: str
+    epochs: Positive
+    learning_rate: float = Field(gt=0.0, description="Peak learning rate.")
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup_epochs: int = Field(0, ge=0, description="Epochs of linear rise to the peak.")
+    final_learning_rate: float = Field(0.0, ge=0.0, description="Where the cosine ends.")
+    augmentation_strength: Fraction = 1.0
+    mixup: bool = True
+
+    @model_validator(mode="after")
+    def _warmup_fits(self) -> "PhaseConfig":
+        if self.warmup_epochs >= self.epochs and self.warmup_epochs:
+            raise ValueError(f"warmup_epochs must be below epochs ({self.epochs})")
+        return self
+
+
+class TrainingConfig(_Settings):
+    """How a network is fitted."""
+
+    batch_size: Positive = 64
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    weight_decay: float = Field(0.05, ge=0.0)
+    gradient_clip: float = Field(1.0, ge=0.0, description="Largest global norm of a gradient; 0 = no limit.")
+    ema_momentum: float = Field(0.999, ge=0.0, lt=1.0, description="Momentum of the averaged weights; 0 = none.")
+    dtype_policy: Literal["float32", "mixed_bfloat16"] = "float32"
+    phases: tuple[PhaseConfig, ...] = Field(min_length=1)
+    seed: Annotated[int, Field(ge=0)] = 0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases together."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def phase_at(self, epoch: int) -> PhaseConfig:
+        """Return the phase that epoch number ``epoch`` (from 0) belongs to."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase
+            epoch -= phase.epochs
+        return self.phases[-1]
+
+
+class CalibrationConfig(_Settings):
+    """What was chosen on the validation part once the network was trained."""
+
+    temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
+    uncertain_below: Fraction = Field(0.0, description="Confidence under which an answer is called uncertain.")
+    coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")
+
+
+class Config(_Settings):
+    """All settings of a run."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig
+    augmentation: AugmentationConfig = AugmentationConfig()
+    training: TrainingConfig
+    calibration: CalibrationConfig = CalibrationConfig()
+
+    def to_json(self) -> str:
+        """Return the settings as indented JSON that :func:`parse_config` reads back to an equal value."""
+        return self.model_dump_json(indent=2) + "\n"
+
+
+def parse_config(settings: dict[str, Any]) -> Config:
+    """Build a checked configuration from nested dictionaries.
+
+    Raises:
+        SettingsError: a setting is unknown, missing, mistyped or out of range; the message names the first such one.
+    """
+    try:
+        return Config.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"Setting '{place}' is not valid: {first['msg'].lower()}. Received: {first['input']!r}."
+            " Remedy: see docs/training.md for the settings and their ranges."
+        ) from None
+
+
+def list_presets() -> list[str]:
+    """Return the names of the presets that the package ships."""
+    folder = resources.files("fer") / "presets"
+    return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir() if entry.name.endswith(".json"))
+
+
+def load_config(preset: str = "small", path: str | Path | None = None, overrides: Iterable[str] = ()) -> Config:
+    """Build the settings of a run from a preset, a JSON file and single flags, the later winning.
+
+    Args:
+        preset: a name out of :func:`list_presets`.
+        path: a JSON file whose keys override the preset's; nested objects are merged, lists are replaced.
+        overrides: ``section.key=value`` strings, the value in JSON or else taken as text.
+
+    Raises:
+        SettingsError: a name, file or setting is not valid.
+    """
+    settings = _read_preset(preset)
+    if path is not None:
+        settings = _merge(settings, read_json(path))
+    for override in overrides:
+        settings = _merge(settings, _parse_override(override))
+    return parse_config(settings)
+
+
+def read_json(path: str | Path) -> dict[str, Any]:
+    """Read a JSON object from a file.
+
+    Raises:
+        SettingsError: the file is missing, is no JSON, or holds something other than an object.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"A settings file must be readable. Received: {path} ({error.strerror}).") from None
+    except ValueError as error:
+        raise SettingsError(f"A settings file must be JSON. Received: {path} ({error}).") from None
+    if not isinstance(content, dict):
+        raise SettingsError(f"A settings file must hold one JSON object. Received: {path}.")
+    return content
+
+
+def _read_preset(name: str) -> dict[str, Any]:
+    presets = list_presets()
+    if name not in presets:
+        known = ", ".join(repr(preset) for preset in presets)
+        raise SettingsError(f"Unknown preset. Use {known}. Received: {name!r}.")
+    return json.loads((resources.files("fer") / "presets" / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _parse_override(override: str) -> dict[str, Any]:
+    key, separator, text = override.partition("=")
+    if not separator or not key:
+        raise SettingsError(f"A single setting is written section.key=value. Received: {override!r}.")
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    return value
+
+
+def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in change.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged

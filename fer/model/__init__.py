@@ -1,0 +1,1 @@
+"""The Xception family: layers, architectures, training and its state."""
