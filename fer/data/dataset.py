@@ -1,7 +1,8 @@
 """A prepared data set: every face with its label, split, FER+ votes and leak mask, and its one file form.
 
-A set is held as arrays and stored as one uncompressed ``.npz`` file with a fingerprint over the arrays, so that a figure
-can name exactly the data it was measured on. Files are written atomically: a reader sees the old file or the new one.
+A set is held as arrays and stored as one uncompressed ``.npz`` file with a fingerprint over the arrays, so that a
+figure can name exactly the data it was measured on. Files are written atomically: a reader sees the old file or the
+new one.
 """
 
 import hashlib

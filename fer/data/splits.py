@@ -29,7 +29,7 @@ class LeakReport:
         equal_faces: faces in such groups.
         crossing_groups: groups with members in more than one split.
         exact: for each pair (split, other), the faces of split with an exactly equal face in other.
-        near: the same with a face whose normalised correlation is above 0.97; equal faces are included.
+        near: the same with a face whose normalised correlation is above 0.97.
     """
 
     clean: np.ndarray
@@ -58,12 +58,11 @@ def find_leaks(faces: np.ndarray, split: np.ndarray) -> LeakReport:
         pair = (labels.SPLITS[first], labels.SPLITS[second])
         equal = (split == first) & np.isin(groups, groups[split == second])
         twins = (split == second) & np.isin(groups, groups[split == first])
-        exact[pair] = int(equal.sum())
-        equal[near_pairs[first, second][0]] = True
-        twins[near_pairs[first, second][1]] = True
-        near[pair] = int(equal.sum())
+        exact[pair], near[pair] = int(equal.sum()), len(np.unique(near_pairs[first, second][0]))
         if second == 0:
+            # Equal faces of a single grey have no correlation: the mask needs both tests.
             clean &= ~(equal | twins)
+            clean[np.concatenate(near_pairs[first, second])] = False
     return LeakReport(clean, *_count_groups(groups, split), exact, near)
 
 
@@ -78,8 +77,8 @@ def find_near_equal_faces(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return the pairs of faces, one of each stack, whose normalised correlation is above 0.97.
 
     Normalised correlation is the cosine of the two images, each less its mean; an image of one grey has none. Faces are
-    compared first by the means of 4x4 blocks: averaging over blocks is an orthogonal projection, so two unit vectors are
-    never further apart after it, and no pair is lost (Keogh et al., 2001, "Dimensionality Reduction for Fast
+    compared first by the means of 4x4 blocks: averaging over blocks is an orthogonal projection, which bounds what the
+    rest of two unit vectors can add, so no pair is lost (Keogh et al., 2001, "Dimensionality Reduction for Fast
     Similarity Search in Large Time Series Databases"). What passes is compared in full.
 
     Args:
