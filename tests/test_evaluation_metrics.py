@@ -1,0 +1,146 @@
+"""Figures of merit against hand-worked cases, scikit-learn and plain resampling."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
+from sklearn.metrics import accuracy_score, classification_report, f1_score
+
+from fer.errors import DataError
+from fer.evaluation import metrics
+from fer.labels import EXPRESSIONS
+
+# Six faces, worked by hand: rows 0, 1, 2 and 5 are right, so accuracy is 4/6. Confidences .9 .8 .6 .6 .5 .35 fall into
+# bins 13, 11, 8, 8, 7 and 5 of fifteen. Gaps: |1-.9|, |1-.8|, bin 8 |1/2 - .6| twice, |0-.5|, |1-.35|.
+CONFIDENCES = (0.9, 0.8, 0.6, 0.6, 0.5, 0.35)
+PREDICTED = (0, 3, 3, 3, 6, 1)
+Y_TRUE = np.array((0, 3, 3, 0, 4, 1))
+HAND_ECE = (0.1 + 0.2 + 2 * 0.1 + 0.5 + 0.65) / 6
+
+
+def make_probabilities(confidences, predicted):
+    rows = np.repeat((1.0 - np.asarray(confidences))[:, None] / 6, 7, axis=1)
+    rows[np.arange(len(rows)), list(predicted)] = confidences
+    return rows
+
+
+def draw_predictions(n=500, seed=1):
+    rng = np.random.default_rng(seed)
+    y_true = rng.integers(0, 7, n)
+    logits = rng.normal(size=(n, 7)) + 1.5 * np.eye(7)[y_true]
+    powers = np.exp(logits)
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32), y_true
+
+
+def test_summary_of_the_hand_worked_case():
+    summary = metrics.summarize(make_probabilities(CONFIDENCES, PREDICTED), Y_TRUE)
+    assert summary["n"] == 6
+    assert summary["accuracy"] == pytest.approx(4 / 6)
+    assert summary["ece"] == pytest.approx(HAND_ECE)
+    assert summary["per_class"]["angry"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2}
+    assert summary["per_class"]["happy"] == {
+        "precision": pytest.approx(2 / 3),
+        "recall": 1.0,
+        "f1": pytest.approx(0.8),
+        "support": 2,
+    }
+    assert summary["macro_f1"] == pytest.approx((2 / 3 + 1.0 + 0.8) / 7)
+
+
+def test_summary_has_exactly_the_keys_of_the_protocol():
+    plain, y_true = draw_predictions()
+    summary = metrics.summarize_views(plain, plain[::-1], y_true)
+    figures = ["n", "accuracy", "accuracy_ci95", "macro_f1", "ece", "per_class"]
+    assert list(summary) == [*figures, "flip"]
+    assert list(summary["flip"]) == figures
+    assert tuple(summary["per_class"]) == EXPRESSIONS
+    assert all(list(row) == ["precision", "recall", "f1", "support"] for row in summary["per_class"].values())
+
+
+def test_flip_block_is_of_the_flip_averaged_rows():
+    plain, y_true = draw_predictions()
+    perfect = np.eye(7, dtype=np.float32)[y_true]
+    summary = metrics.summarize_views(plain, perfect, y_true)
+    assert summary["flip"]["accuracy"] == 1.0 > summary["accuracy"]
+
+
+def test_figures_equal_scikit_learns():
+    probabilities, y_true = draw_predictions()
+    y_pred = probabilities.argmax(axis=1)
+    summary = metrics.summarize(probabilities, y_true)
+    report = classification_report(y_true, y_pred, target_names=EXPRESSIONS, output_dict=True)
+    assert summary["accuracy"] == pytest.approx(accuracy_score(y_true, y_pred))
+    assert summary["macro_f1"] == pytest.approx(f1_score(y_true, y_pred, average="macro"))
+    for name in EXPRESSIONS:
+        row = summary["per_class"][name]
+        assert row["f1"] == pytest.approx(report[name]["f1-score"])
+        assert row["precision"] == pytest.approx(report[name]["precision"])
+        assert row["recall"] == pytest.approx(report[name]["recall"])
+        assert row["support"] == report[name]["support"]
+
+
+def test_reliability_equals_scikit_learns_calibration_curve():
+    probabilities, y_true = draw_predictions(2000)
+    reliability = metrics.compute_reliability(probabilities, y_true)
+    correct = probabilities.argmax(axis=1) == y_true
+    accuracy, confidence = calibration_curve(correct, probabilities.max(axis=1), n_bins=15)
+    filled = reliability.counts > 0
+    np.testing.assert_allclose(reliability.accuracy[filled], accuracy)
+    np.testing.assert_allclose(reliability.confidence[filled], confidence, rtol=1e-6)
+    assert reliability.counts.sum() == 2000
+
+
+def test_confidence_one_falls_into_the_last_bin():
+    reliability = metrics.compute_reliability(np.eye(7), np.arange(7))
+    assert reliability.counts[-1] == 7
+    assert reliability.ece == 0.0
+
+
+def test_interval_is_that_of_resampled_rows():
+    correct = np.arange(200) < 130
+    rng = np.random.default_rng(0)
+    means = correct[rng.integers(0, 200, (20_000, 200))].mean(axis=1)
+    expected = np.quantile(means, [0.025, 0.975])
+    np.testing.assert_allclose(metrics.compute_accuracy_interval(0.65, 200), expected, atol=0.0051)
+
+
+def test_interval_on_the_size_of_private_test_is_that_of_the_normal_law():
+    low, high = metrics.compute_accuracy_interval(0.66, 3589)
+    assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.66 * 0.34 / 3589), rel=0.05)
+
+
+def test_interval_depends_on_the_seed_alone():
+    assert metrics.compute_accuracy_interval(0.7, 99, seed=3) == metrics.compute_accuracy_interval(0.7, 99, seed=3)
+    assert metrics.compute_accuracy_interval(0.7, 3589, seed=3) != metrics.compute_accuracy_interval(0.7, 3589, seed=4)
+
+
+@settings(deadline=None)
+@given(correct=st.integers(0, 40), n=st.integers(40, 60), seed=st.integers(0, 9))
+def test_interval_holds_the_accuracy_and_stays_in_range(correct, n, seed):
+    low, high = metrics.compute_accuracy_interval(correct / n, n, num_resamples=1000, seed=seed)
+    assert 0.0 <= low <= correct / n <= high <= 1.0
+
+
+def test_class_without_rows_scores_zero_without_a_warning():
+    probabilities, y_true = draw_predictions()
+    kept = y_true != 1
+    summary = metrics.summarize(probabilities[kept], y_true[kept])
+    assert summary["per_class"]["disgust"]["support"] == 0
+    assert summary["per_class"]["disgust"]["recall"] == 0.0
+    rates = metrics.compute_rates(metrics.compute_confusion(probabilities[kept], y_true[kept]))
+    assert rates[1].sum() == 0.0
+    np.testing.assert_allclose(np.delete(rates.sum(axis=1), 1), 1.0)
+
+
+def test_confusion_has_true_classes_in_rows():
+    counts = metrics.compute_confusion(make_probabilities([0.9], [3]), np.array([6]))
+    assert counts[6, 3] == 1
+    assert counts.sum() == 1
+
+
+@pytest.mark.parametrize("shape", [(0, 7), (3, 6), (2, 7)])
+def test_rows_that_do_not_fit_are_named(shape):
+    y_true = np.zeros(min(shape[0], 3), int) if shape != (2, 7) else np.zeros(3, int)
+    with pytest.raises(DataError):
+        metrics.summarize(np.ones(shape), y_true)
