@@ -1,1 +1,15 @@
-"""Readers, splits, the drawn sample and augmentation: from a raw source to arrays that a network can learn from."""
+"""Data sets: readers of every form, the drawn sample, splits and their leak guard, and the prepared file."""
+
+from fer.data.dataset import Dataset, load_dataset, save_dataset
+from fer.data.preparation import Preparation, format_preparation, prepare_dataset
+from fer.data.sample import draw_sample
+
+__all__ = [
+    "Dataset",
+    "Preparation",
+    "draw_sample",
+    "format_preparation",
+    "load_dataset",
+    "prepare_dataset",
+    "save_dataset",
+]

@@ -8,12 +8,12 @@ new one.
 import hashlib
 import os
 import re
-import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -114,11 +114,7 @@ def save_dataset(dataset: Dataset, folder: str | Path = "data") -> Path:
     content: dict[str, Any] = {field: getattr(dataset, field) for field in _ARRAYS}
     content |= {"name": dataset.name, "is_sample": dataset.is_sample, "source": dataset.source}
     content["fingerprint"] = dataset.fingerprint
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_atomically(path, content)
-    except OSError as error:
-        raise DataError(f"The prepared file must be writable. Received: {path} ({error.strerror}).") from None
+    write_atomically(path, lambda stream: np.savez(stream, **content))
     return path
 
 
@@ -135,11 +131,35 @@ def load_dataset(name_or_path: str | Path, folder: str | Path = "data") -> Datas
         raise DataError(f"A prepared data set must exist. Received: {path} (missing). Remedy: run `invoke preprocess`.")
     try:
         dataset, stored = _read(path)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"A prepared data set must be whole. Received: {path} ({error}). {_REMEDY}") from None
     if dataset.fingerprint != stored:
         raise DataError(f"A prepared data set must match its fingerprint. Received: {path} (changed). {_REMEDY}")
     return dataset
+
+
+def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that ``path`` holds its old content or all of the new one, whenever the process ends.
+
+    Args:
+        path: the file; its folder is made where it is missing.
+        write: writes the content to the stream that it is given.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"A prepared file must be writable. Received: {path} ({error.strerror}).") from None
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def check_name(name: str) -> str:
@@ -148,8 +168,10 @@ def check_name(name: str) -> str:
     Raises:
         SettingsError: it is empty, hidden or holds other characters than letters, digits, dot, dash and underscore.
     """
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name):
-        raise SettingsError(f"A data set's name has letters, digits, '.', '-' and '_' only. Received: {name!r}.")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name.endswith(".npz"):
+        raise SettingsError(
+            f"A data set's name has letters, digits, '.', '-' and '_' only, and no '.npz'. Received: {name!r}."
+        )
     return name
 
 
@@ -158,27 +180,6 @@ def _read(path: Path) -> tuple[Dataset, str]:
         arrays = {field: content[field] for field in _ARRAYS}
         name, source, fingerprint = (str(content[key]) for key in ("name", "source", "fingerprint"))
         return Dataset(name, **arrays, is_sample=bool(content["is_sample"]), source=source), fingerprint
-
-
-def _write_atomically(path: Path, content: dict[str, Any]) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            np.savez(stream, **content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        # mkstemp makes the file private; a data file is as readable as any other new file.
-        os.chmod(temporary, 0o666 & ~_read_umask())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
-def _read_umask() -> int:
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _check_array(field: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> None:
