@@ -1,8 +1,8 @@
 """Faces in a picture: YuNet through OpenCV, with the Haar cascade as a fallback behind the same call.
 
-Pictures are uint8 (H, W, 3), RGB. Boxes are (x_min, y_min, x_max, y_max) in pixels of the picture given, within it.
-Landmarks are float32 (5, 2), x and y in the same pixels: the eye on the picture's left, the eye on its right, the tip of
-the nose, the mouth's corner on the left, the one on the right.
+Pictures are uint8 (H, W, 3), RGB. Boxes are (x_min, y_min, x_max, y_max) in pixels of the picture given.
+Landmarks are float32 (5, 2), x and y in the same pixels: the eye on the picture's left, the eye on its right, the tip
+of the nose, the mouth's corner on the left, the one on the right.
 """
 
 import hashlib
@@ -77,9 +77,7 @@ class YuNetDetector:
         Wu et al., 2023, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20.
     """
 
-    def __init__(
-        self, max_side: int = DEFAULT_SIDE, *, small_faces: bool = True, score_threshold: float = 0.6
-    ) -> None:
+    def __init__(self, max_side: int = DEFAULT_SIDE, *, small_faces: bool = True, score_threshold: float = 0.6) -> None:
         self.max_side = max_side
         self.small_faces = small_faces
         self.score_threshold = score_threshold

@@ -1,0 +1,139 @@
+"""Who is who from frame to frame, and each person's probabilities smoothed over time.
+
+One :class:`Tracker` belongs to one stream: nothing is shared between streams, and nothing between the faces of one. All
+times are seconds of the stream, never counts of frames, so that a skipped frame or another rate changes nothing.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from fer.vision.detection import Box, compute_iou
+
+#: Boxes that share less than this cannot be one face.
+LEAST_OVERLAP = 0.2
+#: A face that is gone for longer than this comes back as somebody new.
+LONGEST_GAP = 1.5
+#: Time after which an old answer has lost 63 % of its weight.
+SMOOTHING_SECONDS = 0.4
+
+
+@dataclass
+class Track:
+    """One person of a stream.
+
+    Args:
+        track_id: number of the person, from 1, never used twice.
+        box: last box, in pixels.
+        seconds: when it was last seen.
+        velocity: movement of the box's centre, in pixels a second.
+        probabilities: float64 (7,), smoothed, or None before the first answer.
+        answered: time of the last answer, in seconds.
+    """
+
+    track_id: int
+    box: Box
+    seconds: float
+    velocity: tuple[float, float] = (0.0, 0.0)
+    probabilities: np.ndarray | None = None
+    answered: float = 0.0
+
+
+@dataclass
+class Tracker:
+    """The people of one stream.
+
+    Args:
+        least_overlap: intersection over union, 0..1, that links a box to a track.
+        longest_gap: seconds that a face may be hidden.
+        smoothing_seconds: time constant of the smoothing; 0 leaves the answers as they are.
+    """
+
+    least_overlap: float = LEAST_OVERLAP
+    longest_gap: float = LONGEST_GAP
+    smoothing_seconds: float = SMOOTHING_SECONDS
+    tracks: list[Track] = field(default_factory=list)
+    _next_id: int = 1
+
+    def update(self, boxes: Sequence[Box], seconds: float) -> list[int]:
+        """Link the boxes of a frame to the people seen before.
+
+        Args:
+            boxes: boxes of the frame's faces, in pixels.
+            seconds: the frame's time. A time before the last one means another stream: everybody is forgotten.
+
+        Returns:
+            The track number of each box.
+        """
+        if self.tracks and seconds < max(track.seconds for track in self.tracks):
+            self.tracks.clear()
+        self.tracks = [track for track in self.tracks if seconds - track.seconds <= self.longest_gap]
+        linked = self._link(boxes, seconds)
+        return [self._see(linked.get(index), box, seconds) for index, box in enumerate(boxes)]
+
+    def smooth(self, track_id: int, probabilities: np.ndarray, seconds: float) -> np.ndarray:
+        """Return a person's probabilities averaged over the near past, newer ones weighing more.
+
+        Args:
+            track_id: a number that :meth:`update` returned for this frame.
+            probabilities: float (7,), the network's answer for the frame.
+            seconds: the frame's time.
+
+        Returns:
+            float32 (7,), summing to 1 as the answers do.
+
+        Reference:
+            Exponential smoothing of an irregular series: the weight of the past is exp(-elapsed / time constant).
+        """
+        track = next(track for track in self.tracks if track.track_id == track_id)
+        answer = probabilities.astype(np.float64)
+        if track.probabilities is not None and self.smoothing_seconds > 0:
+            past = math.exp(-max(0.0, seconds - track.answered) / self.smoothing_seconds)
+            # Two frames at one instant share it: without a floor the second would not count at all.
+            answer = track.probabilities * min(past, 0.95) + answer * (1 - min(past, 0.95))
+        track.probabilities, track.answered = answer, seconds
+        return answer.astype(np.float32)
+
+    def _link(self, boxes: Sequence[Box], seconds: float) -> dict[int, Track]:
+        if not self.tracks or not boxes:
+            return {}
+        places = [_predict_box(track, seconds) for track in self.tracks]
+        # A face that stood still behind something is where it was; one that moved on is where it was heading.
+        overlaps = np.array(
+            [
+                [max(compute_iou(place, box), compute_iou(track.box, box)) for box in boxes]
+                for place, track in zip(places, self.tracks, strict=True)
+            ]
+        )
+        # A link below the threshold counts nothing, so it never takes a box from one above it.
+        overlaps[overlaps < self.least_overlap] = 0.0
+        pairs = zip(*linear_sum_assignment(overlaps, maximize=True), strict=True)
+        return {int(column): self.tracks[row] for row, column in pairs if overlaps[row, column] > 0}
+
+    def _see(self, track: Track | None, box: Box, seconds: float) -> int:
+        if track is None:
+            track = Track(self._next_id, box, seconds)
+            self._next_id += 1
+            self.tracks.append(track)
+            return track.track_id
+        track.velocity = _compute_velocity(track, box, seconds)
+        track.box, track.seconds = box, seconds
+        return track.track_id
+
+
+def _compute_velocity(track: Track, box: Box, seconds: float) -> tuple[float, float]:
+    elapsed = seconds - track.seconds
+    if elapsed <= 0:
+        return track.velocity
+    moved = [(box[i] + box[i + 2] - track.box[i] - track.box[i + 2]) / 2 / elapsed for i in (0, 1)]
+    # Half old, half new: a box trembles by a few pixels even where nobody moves.
+    return (track.velocity[0] + moved[0]) / 2, (track.velocity[1] + moved[1]) / 2
+
+
+def _predict_box(track: Track, seconds: float) -> Box:
+    elapsed = seconds - track.seconds
+    x, y = track.velocity[0] * elapsed, track.velocity[1] * elapsed
+    return track.box[0] + x, track.box[1] + y, track.box[2] + x, track.box[3] + y
