@@ -148,18 +148,11 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     Raises:
         DataError: the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
+        _write_and_replace(path, write)
     except OSError as error:
         raise DataError(f"A prepared file must be writable. Received: {path} ({error.strerror}).") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def check_name(name: str) -> str:
@@ -176,10 +169,23 @@ def check_name(name: str) -> str:
 
 
 def _read(path: Path) -> tuple[Dataset, str]:
-    with np.load(path, allow_pickle=False) as content:
+    # NumPy does not close a file that it opened itself and found damaged.
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
         arrays = {field: content[field] for field in _ARRAYS}
         name, source, fingerprint = (str(content[key]) for key in ("name", "source", "fingerprint"))
         return Dataset(name, **arrays, is_sample=bool(content["is_sample"]), source=source), fingerprint
+
+
+def _write_and_replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _check_array(field: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> None:

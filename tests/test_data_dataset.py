@@ -1,0 +1,165 @@
+import os
+import zipfile
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from data_sources import draw_faces
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fer.data import dataset as dataset_module
+from fer.data.dataset import Dataset, load_dataset, save_dataset, write_atomically
+from fer.errors import DataError, SettingsError
+
+ARRAYS = ("faces", "labels", "split", "votes", "clean")
+
+
+def make_dataset(count: int = 12, **changes) -> Dataset:
+    rng = np.random.default_rng(1)
+    arrays = {
+        "faces": draw_faces(count),
+        "labels": np.arange(count, dtype=np.int64) % 7,
+        "split": (np.arange(count) % 3).astype(np.uint8),
+        "votes": rng.integers(0, 11, (count, 10), dtype=np.uint8),
+        "clean": rng.random(count) < 0.5,
+    }
+    return Dataset("tiny", **(arrays | changes), source="csv")
+
+
+def test_a_saved_set_comes_back_equal(tmp_path):
+    dataset = make_dataset()
+    path = save_dataset(dataset, tmp_path / "new" / "folder")
+    for loaded in (load_dataset("tiny", tmp_path / "new" / "folder"), load_dataset(path)):
+        assert all(np.array_equal(getattr(dataset, field), getattr(loaded, field)) for field in ARRAYS)
+        assert all(getattr(dataset, field).dtype == getattr(loaded, field).dtype for field in ARRAYS)
+        assert (loaded.name, loaded.is_sample, loaded.source) == ("tiny", False, "csv")
+        assert loaded.fingerprint == dataset.fingerprint
+
+
+def test_is_sample_comes_back(tmp_path):
+    save_dataset(replace(make_dataset(), is_sample=True), tmp_path)
+    assert load_dataset("tiny", tmp_path).is_sample is True
+
+
+@pytest.mark.parametrize("field", ARRAYS)
+@given(row=st.integers(0, 11))
+def test_the_fingerprint_changes_with_any_row_of_any_array(field, row):
+    dataset = make_dataset()
+    changed = getattr(dataset, field).copy()
+    changed[row] = ~changed[row] if changed.dtype == bool else (changed[row] + 1) % 3
+    same = np.array_equal(changed, getattr(dataset, field))
+    assert (replace(dataset, **{field: changed}).fingerprint == dataset.fingerprint) is same
+
+
+def test_the_fingerprint_is_of_the_data_alone():
+    dataset = make_dataset()
+    assert replace(dataset, name="other", source="folder").fingerprint == dataset.fingerprint
+    assert make_dataset(11).fingerprint != dataset.fingerprint
+
+
+def test_part_keeps_the_rows_of_one_split_in_order():
+    dataset = make_dataset()
+    part = dataset.part("validation")
+    assert np.array_equal(part.faces, dataset.faces[1::3])
+    assert np.array_equal(part.labels, dataset.labels[1::3])
+    assert len(part) == 4
+    assert set(part.split) == {1}
+
+
+def test_an_unknown_split_is_refused():
+    with pytest.raises(SettingsError, match=r"Use 'train', 'validation', 'test'. Received: 'val'"):
+        make_dataset().part("val")
+
+
+def test_count_classes_counts_each_row_once():
+    counts = make_dataset(21, split=np.repeat(np.arange(3, dtype=np.uint8), 7)).count_classes()
+    assert np.array_equal(counts, np.ones((3, 7)))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"faces": np.zeros((12, 48, 48), np.float32)},
+        {"faces": np.zeros((12, 48, 47), np.uint8)},
+        {"labels": np.zeros(11, np.int64)},
+        {"labels": np.full(12, 7, np.int64)},
+        {"labels": np.full(12, -1, np.int64)},
+        {"split": np.full(12, 3, np.uint8)},
+        {"votes": np.zeros((12, 7), np.uint8)},
+        {"clean": np.zeros(12, np.uint8)},
+    ],
+)
+def test_arrays_of_another_form_are_refused(change):
+    with pytest.raises(DataError, match=next(iter(change))):
+        make_dataset(**change)
+
+
+def test_a_missing_file_names_the_task_that_makes_it(tmp_path):
+    with pytest.raises(DataError, match="invoke preprocess"):
+        load_dataset("absent", tmp_path)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.3, 0.999])
+def test_a_truncated_file_is_refused_in_one_line(tmp_path, keep):
+    path = save_dataset(make_dataset(), tmp_path)
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    with pytest.raises(DataError, match="invoke preprocess") as caught:
+        load_dataset("tiny", tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_changed_array_is_noticed(tmp_path):
+    path = save_dataset(make_dataset(), tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["faces.npy"] = members["faces.npy"][:-1] + bytes([members["faces.npy"][-1] ^ 1])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(DataError, match="fingerprint"):
+        load_dataset("tiny", tmp_path)
+
+
+def test_a_plain_array_file_is_refused(tmp_path):
+    with (tmp_path / "array.npz").open("wb") as stream:
+        np.save(stream, np.zeros(3))
+    with pytest.raises(DataError, match="must be whole"):
+        load_dataset(tmp_path / "array.npz")
+
+
+@pytest.mark.parametrize("name", ["../escape", "a/b", "", ".hidden", "a b", "tiny.npz"])
+def test_a_name_cannot_leave_the_folder(tmp_path, name):
+    with pytest.raises(SettingsError, match="name"):
+        save_dataset(replace(make_dataset(), name=name), tmp_path / "data")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_keeps_the_old_file_and_leaves_nothing_beside_it(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def fail(stream):
+        stream.write(b"half of the new")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_atomically(path, fail)
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
+    calls = []
+    fsync, rename = os.fsync, os.replace
+    monkeypatch.setattr(dataset_module.os, "fsync", lambda handle: (calls.append("fsync"), fsync(handle)))
+    monkeypatch.setattr(dataset_module.os, "replace", lambda a, b: (calls.append("replace"), rename(a, b)))
+    save_dataset(make_dataset(), tmp_path)
+    assert calls == ["fsync", "replace"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["tiny.npz"]
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="writable"):
+        save_dataset(make_dataset(), tmp_path / "file")
