@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from fer.evaluation.files import write_atomically
+from fer.files import write_atomically
 
 #: Colours of what is no expression, out of the palette of Okabe and Ito (2008).
 BLUE = "#0072B2"
