@@ -65,7 +65,7 @@ def render_calibration_table(metrics: dict[str, Any]) -> str:
         losses = f"{row['log_loss_before']:.3f} | {row['log_loss_after']:.3f}"
         certain = "-" if row["accuracy_certain"] is None else f"{row['accuracy_certain']:.3f}"
         errors = f"{row['ece_before']:.3f} | {row['ece_after']:.3f}"
-        lines.append(f"| {part} | {errors} | {losses} | {row['coverage']:.1%} | {certain} |")
+        lines.append(f"| {part} | {errors} | {losses} | {100 * row['coverage']:.1f} % | {certain} |")
     return "\n".join(lines)
 
 
@@ -156,7 +156,7 @@ def _render_front_matter(metrics: dict[str, Any]) -> str:
     parts = [part for part in ("test", "test_clean") if metrics[part]]
     # YAML holds JSON as it is, so nested values need no writer of their own.
     results = "\n".join(f"  - {json.dumps(_build_result(metrics, part))}" for part in parts)
-    tags = "\n".join(f"- {tag}" for tag in ("facial-expression-recognition", "keras", "jax", "xception", "fer2013"))
+    tags = "\n".join(f"- {tag}" for tag in ("facial-expression-recognition", "keras", "jax", "xception"))
     return (
         "---\nlicense: mit\nlibrary_name: keras\npipeline_tag: image-classification\n"
         f"tags:\n{tags}\nmetrics:\n- accuracy\n- f1\n"
@@ -194,7 +194,8 @@ def _render_calibration(metrics: dict[str, Any]) -> str:
         "## Calibration\n\n"
         f"Chosen on validation: the temperature {chosen['temperature']:.3f} (Guo et al., 2017, arXiv:1706.04599), and"
         f" the confidence {chosen['uncertain_below']:.3f} below which an answer is called uncertain, so that"
-        f" {chosen['coverage']:.0%} of the validation faces keep a certain one.\n\n{render_calibration_table(metrics)}"
+        f" {100 * chosen['coverage']:.0f} % of the validation faces keep a certain one.\n\n"
+        f"{render_calibration_table(metrics)}"
     )
 
 
@@ -216,10 +217,12 @@ def _render_data(metrics: dict[str, Any]) -> str:
     return f"{prepared} {_FER2013}" if metrics["data_source"] == "csv" else prepared
 
 
-_FER2013 = """FER2013 (Goodfellow et al., 2013, "Challenges in Representation Learning")
-was gathered by web search and published for research with the ICML 2013 challenge. It is not redistributed with this
-model, and no image of it is shown here. The FER+ votes (microsoft/FERPlus) are under the MIT licence; the code and the
-weights of this model are under the MIT licence too."""
+_FER2013 = (
+    'FER2013 (Goodfellow et al., 2013, "Challenges in Representation Learning") was gathered by web search and'
+    " published for research with the ICML 2013 challenge. It is not redistributed with this model, and no image of it"
+    " is shown here. The FER+ votes (microsoft/FERPlus) are under the MIT licence; so are the code and the weights of"
+    " this model."
+)
 
 
 def _render_training(config: Config) -> str:
