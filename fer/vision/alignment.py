@@ -1,8 +1,8 @@
 """From a face in a photo to a crop framed as FER2013 frames its faces.
 
 FER2013 was cut by face boxes: it keeps heads tilted, mouths wide open and faces turned, all at the size of the box. A
-crop that puts eyes and mouth on fixed points would undo that (an open mouth would shrink the face). So the place and the
-size of a crop follow YuNet's box, and the landmarks give only the tilt. docs/decisions/ holds the comparison.
+crop that puts eyes and mouth on fixed points would undo that (an open mouth would shrink the face). So the place and
+the size of a crop follow YuNet's box, and the landmarks give only the tilt. docs/decisions/ holds the comparison.
 
 Pictures are uint8 (H, W, 3), RGB; points are (x, y) in pixels with the centre of the first pixel at (0, 0).
 """
