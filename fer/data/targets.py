@@ -1,0 +1,57 @@
+"""What a network is told about each training face: which rows, which target distribution, which weight."""
+
+import numpy as np
+
+from fer.config import DataConfig
+from fer.data.dataset import Dataset
+from fer.data.ferplus import compute_ferplus_distribution, compute_not_face
+from fer.errors import DataError
+from fer.labels import EXPRESSIONS
+
+
+def select_training_rows(dataset: Dataset, config: DataConfig) -> np.ndarray:
+    """Return the indices, int64, of the rows of the training part that the settings keep.
+
+    Raises:
+        DataError: no row is left.
+    """
+    kept = dataset.split == 0
+    if config.drop_leaked:
+        kept = kept & dataset.clean
+    if config.drop_not_face:
+        kept = kept & ~compute_not_face(dataset.votes)
+    if not kept.any():
+        raise DataError(
+            f"A training part must have faces. Received: none in {dataset.name!r}. Remedy: check the splits."
+        )
+    return np.flatnonzero(kept)
+
+
+def build_targets(labels: np.ndarray, votes: np.ndarray, config: DataConfig) -> np.ndarray:
+    """Return target distributions: the label, blended with the FER+ votes where there are any, then smoothed.
+
+    Args:
+        labels: int (N,), class indices.
+        votes: uint8 (N, 10), FER+ votes.
+        config: the shares of the votes and of the uniform distribution.
+
+    Returns:
+        float32 (N, 7), rows summing to 1.
+
+    Reference:
+        Barsoum et al., 2016, arXiv:1608.01041, section 4.4 (votes as targets); Szegedy et al., 2016,
+        arXiv:1512.00567, section 7 (label smoothing).
+    """
+    targets = np.eye(len(EXPRESSIONS), dtype=np.float32)[labels]
+    distribution = compute_ferplus_distribution(votes)
+    share = config.ferplus_weight * distribution.any(axis=1, keepdims=True)
+    targets = (1.0 - share) * targets + share * distribution
+    smoothed = (1.0 - config.label_smoothing) * targets + config.label_smoothing / len(EXPRESSIONS)
+    return smoothed.astype(np.float32)
+
+
+def compute_row_weights(labels: np.ndarray, config: DataConfig) -> np.ndarray:
+    """Return the loss weight of each row, float32 (N,) with mean 1: its class's inverse share to the set power."""
+    shares = np.bincount(labels, minlength=len(EXPRESSIONS)) / len(labels)
+    weights = np.maximum(shares, 1e-12)[labels] ** -config.class_weight_power
+    return (weights / weights.mean()).astype(np.float32)

@@ -1,0 +1,116 @@
+"""Batches of changed faces, prepared in a thread while the device computes.
+
+The order of an epoch and every change in it follow from (seed, epoch) alone, so a run that starts again at epoch k sees
+exactly what an uninterrupted one would have seen.
+"""
+
+import queue
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+
+from fer.config import Config
+from fer.data.augmentation import augment_faces, draw_changes, make_generator, mix_faces
+from fer.data.dataset import Dataset
+from fer.data.targets import build_targets, compute_row_weights, select_training_rows
+from fer.errors import SettingsError
+
+#: Faces float32 (B, 48, 48, 1), targets float32 (B, 7), weights float32 (B,).
+Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+_AHEAD = 4
+
+
+class TrainingBatches:
+    """The training part of a data set as an endless sequence of batches.
+
+    Args:
+        dataset: all splits; only its training part is used.
+        config: settings of the run.
+
+    Raises:
+        SettingsError: the batch is larger than the training part.
+    """
+
+    def __init__(self, dataset: Dataset, config: Config) -> None:
+        rows = select_training_rows(dataset, config.data)
+        self.config = config
+        self.faces = dataset.faces[rows]
+        self.targets = build_targets(dataset.labels[rows], dataset.votes[rows], config.data)
+        self.weights = compute_row_weights(dataset.labels[rows], config.data)
+        self.seconds_waited = 0.0
+        batch_size = config.training.batch_size
+        self.steps_per_epoch = len(rows) // batch_size
+        if not self.steps_per_epoch:
+            raise SettingsError(
+                f"training.batch_size must not exceed the training part ({len(rows)} faces). Received: {batch_size}."
+            )
+
+    def read_epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch in order; the rows that fill no batch wait for another epoch's order."""
+        training = self.config.training
+        changes = draw_changes(
+            len(self.faces),
+            self.faces.shape[-1],
+            self.config.augmentation,
+            training.phase_at(epoch),
+            epoch=epoch,
+            seed=training.seed,
+        )
+        order = make_generator(training.seed, epoch, "order").permutation(len(self.faces))
+        for step in range(self.steps_per_epoch):
+            rows = order[step * training.batch_size : (step + 1) * training.batch_size]
+            yield self._build_batch(rows, changes)
+
+    def _build_batch(self, rows, changes) -> Batch:  # type: ignore[no-untyped-def]
+        faces = augment_faces(self.faces[rows], changes.select(rows))
+        targets = self.targets[rows]
+        share = changes.share[rows]
+        if (share < 1.0).any():
+            partners = changes.partner[rows]
+            faces = mix_faces(faces, augment_faces(self.faces[partners], changes.select(partners)), share)
+            targets = mix_faces(targets, self.targets[partners], share)
+        return faces[..., None], targets, self.weights[rows]
+
+    def read_from(self, first_epoch: int, last_epoch: int) -> Iterator[Batch]:
+        """Yield the batches of epochs ``first_epoch`` up to, not including, ``last_epoch``, prepared ahead in a thread.
+
+        ``seconds_waited`` grows by the time that the caller had to wait for a batch.
+        """
+        ready: queue.Queue[Batch | BaseException | None] = queue.Queue(_AHEAD)
+        stopped = threading.Event()
+
+        def put(item: Batch | BaseException | None) -> None:
+            while not stopped.is_set():
+                try:
+                    return ready.put(item, timeout=0.2)
+                except queue.Full:
+                    continue
+
+        def prepare() -> None:
+            try:
+                for epoch in range(first_epoch, last_epoch):
+                    for batch in self.read_epoch(epoch):
+                        put(batch)
+                        if stopped.is_set():
+                            return
+                put(None)
+            except Exception as error:  # handed to the consumer, which raises it
+                put(error)
+
+        threading.Thread(target=prepare, name="batches", daemon=True).start()
+        try:
+            while (item := self._wait(ready)) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield item
+        finally:
+            stopped.set()
+
+    def _wait(self, ready):  # type: ignore[no-untyped-def]
+        start = time.perf_counter()
+        item = ready.get()
+        self.seconds_waited += time.perf_counter() - start
+        return item

@@ -1,0 +1,110 @@
+"""Layers with a stock Keras layer's weights and results, computed in the way that is fastest where the code runs.
+
+Each class here derives from the stock layer that it stands in for and has the same configuration and weights, so a network
+can be changed from one kind to the other at any time (:func:`use_fast_layers`, :func:`use_stock_layers`). Networks are
+trained and run with the fast kind and saved with the stock kind: a saved file needs no code of this package.
+"""
+
+import functools
+from typing import Any
+
+import keras
+from keras import ops
+
+
+@functools.cache
+def runs_on_jax_cpu() -> bool:
+    """Return whether Keras computes with JAX on a CPU, the one place where the stock layers are slow."""
+    if keras.backend.backend() != "jax":
+        return False
+    import jax
+
+    return jax.default_backend() == "cpu"
+
+
+class FastSeparableConv2D(keras.layers.SeparableConv2D):
+    """A separable convolution whose depthwise part is shifted multiply-adds and whose pointwise part is a matrix product.
+
+    Where that is no faster (another backend, a GPU) or not covered (dilation, several depthwise outputs a channel,
+    channels first), the stock computation runs.
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """Convolve inputs (N, H, W, C) to (N, H', W', filters)."""
+        if not (runs_on_jax_cpu() and self._is_covered()):
+            return super().call(inputs)
+        from fer.model.depthwise import compute_padding, convolve_depthwise, multiply_channels
+
+        depthwise_kernel = ops.convert_to_tensor(self.depthwise_kernel)[..., 0]
+        padding = compute_padding(inputs.shape[1:3], self.kernel_size, self.strides, self.padding)
+        outputs = convolve_depthwise(inputs, depthwise_kernel, tuple(self.strides), padding)
+        outputs = multiply_channels(outputs, ops.convert_to_tensor(self.pointwise_kernel)[0, 0])
+        if self.use_bias:
+            outputs = ops.add(outputs, self.bias)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def _is_covered(self) -> bool:
+        return self.data_format == "channels_last" and self.depth_multiplier == 1 and set(self.dilation_rate) == {1}
+
+
+class FastConv2D(keras.layers.Conv2D):
+    """A convolution that is a matrix product where its kernel has a single tap."""
+
+    def call(self, inputs: Any) -> Any:
+        """Convolve inputs (N, H, W, C) to (N, H', W', filters)."""
+        if not (runs_on_jax_cpu() and self._is_pointwise()):
+            return super().call(inputs)
+        from fer.model.depthwise import multiply_channels
+
+        strided = inputs[:, :: self.strides[0], :: self.strides[1]]
+        outputs = multiply_channels(strided, ops.convert_to_tensor(self.kernel)[0, 0])
+        if self.use_bias:
+            outputs = ops.add(outputs, self.bias)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def _is_pointwise(self) -> bool:
+        return set(self.kernel_size) == {1} and self.groups == 1 and self.data_format == "channels_last"
+
+
+class FastMaxPooling2D(keras.layers.MaxPooling2D):
+    """A max pooling that is a reshape and a maximum where the windows tile the picture."""
+
+    def call(self, inputs: Any) -> Any:
+        """Pool inputs (N, H, W, C) to (N, H', W', C)."""
+        if not (runs_on_jax_cpu() and self._tiles(inputs.shape)):
+            return super().call(inputs)
+        (_, height, width, channels), (rows, columns) = inputs.shape, self.pool_size
+        windows = ops.reshape(inputs, (-1, height // rows, rows, width // columns, columns, channels))
+        views = [windows[:, :, row, :, column] for row in range(rows) for column in range(columns)]
+        return functools.reduce(ops.maximum, views)
+
+    def _tiles(self, shape: tuple[int, ...]) -> bool:
+        fits = shape[1] % self.pool_size[0] == 0 and shape[2] % self.pool_size[1] == 0
+        return self.data_format == "channels_last" and tuple(self.strides) == tuple(self.pool_size) and fits
+
+
+_FAST_OF_STOCK: dict[type, type] = {
+    keras.layers.SeparableConv2D: FastSeparableConv2D,
+    keras.layers.Conv2D: FastConv2D,
+    keras.layers.MaxPooling2D: FastMaxPooling2D,
+}
+_STOCK_OF_FAST = {fast: stock for stock, fast in _FAST_OF_STOCK.items()}
+
+
+def use_fast_layers(model: keras.Model) -> keras.Model:
+    """Return a copy of a functional network, weights included, in which fast layers stand in for stock ones."""
+    return _exchange_layers(model, _FAST_OF_STOCK)
+
+
+def use_stock_layers(model: keras.Model) -> keras.Model:
+    """Return a float32 copy of a functional network, weights included, built of stock Keras layers only."""
+    return _exchange_layers(model, _STOCK_OF_FAST, dtype="float32")
+
+
+def _exchange_layers(model: keras.Model, exchange: dict[type, type], **changes: Any) -> keras.Model:
+    def clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        return exchange.get(type(layer), type(layer)).from_config({**layer.get_config(), **changes})
+
+    copy = keras.models.clone_model(model, clone_function=clone_layer)
+    copy.set_weights(model.get_weights())
+    return copy
