@@ -6,19 +6,18 @@ new one.
 """
 
 import hashlib
-import os
 import re
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from fer import labels
 from fer.errors import DataError, SettingsError
+from fer.files import Content, write_atomically
 
 #: Side of a face in pixels, FER2013's own.
 FACE_SIZE = 48
@@ -114,7 +113,7 @@ def save_dataset(dataset: Dataset, folder: str | Path = "data") -> Path:
     content: dict[str, Any] = {field: getattr(dataset, field) for field in _ARRAYS}
     content |= {"name": dataset.name, "is_sample": dataset.is_sample, "source": dataset.source}
     content["fingerprint"] = dataset.fingerprint
-    write_atomically(path, lambda stream: np.savez(stream, **content))
+    write_prepared(path, lambda stream: np.savez(stream, **content))
     return path
 
 
@@ -138,19 +137,18 @@ def load_dataset(name_or_path: str | Path, folder: str | Path = "data") -> Datas
     return dataset
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file so that ``path`` holds its old content or all of the new one, whenever the process ends.
+def write_prepared(path: Path, content: Content) -> None:
+    """Write a file atomically.
 
     Args:
         path: the file; its folder is made where it is missing.
-        write: writes the content to the stream that it is given.
+        content: as :func:`fer.files.write_atomically` takes it.
 
     Raises:
         DataError: the file cannot be written.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write_and_replace(path, write)
+        write_atomically(path, content)
     except OSError as error:
         raise DataError(f"A prepared file must be writable. Received: {path} ({error.strerror}).") from None
 
@@ -174,18 +172,6 @@ def _read(path: Path) -> tuple[Dataset, str]:
         arrays = {field: content[field] for field in _ARRAYS}
         name, source, fingerprint = (str(content[key]) for key in ("name", "source", "fingerprint"))
         return Dataset(name, **arrays, is_sample=bool(content["is_sample"]), source=source), fingerprint
-
-
-def _write_and_replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _check_array(field: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> None:

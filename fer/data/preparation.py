@@ -10,7 +10,7 @@ import numpy as np
 
 from fer import labels
 from fer.data.archives import is_table_file
-from fer.data.dataset import Dataset, check_name, save_dataset, write_atomically
+from fer.data.dataset import Dataset, check_name, save_dataset, write_prepared
 from fer.data.folders import read_folder
 from fer.data.kaggle import PREFIX, download_kaggle
 from fer.data.readers import RawData, Reject, read_table, read_votes
@@ -187,7 +187,7 @@ def _write_rejects(rejects: tuple[Reject, ...], path: Path) -> Path | None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["place", "reason"])
     writer.writerows((reject.place, reject.reason) for reject in rejects)
-    write_atomically(path, lambda stream: stream.write(text.getvalue().encode()))
+    write_prepared(path, text.getvalue())
     return path
 
 

@@ -50,9 +50,8 @@ class _Builder:
         for stage, (settings, drop_rates) in enumerate(zip(self.config.stages, self._drop_rates(), strict=True), start=1):
             x = self._stage(x, settings, drop_rates, name=f"stage{stage}")
         for number, filters in enumerate(self.config.exit_filters, start=1):
-            x = self._separable(x, filters, name=f"exit{number}", activate_first=False)
-            x = layers.Activation("relu", name=f"exit{number}_relu")(x)
-        outputs = self._classify(layers.Activation("linear", name=FEATURES_LAYER)(x))
+            x = self._separable(x, filters, name=f"exit{number}", activate_first=number > 1)
+        outputs = self._classify(layers.Activation("relu", name=FEATURES_LAYER)(x))
         return keras.Model(inputs, outputs, name=f"xception_{self.config.name}")
 
     def _drop_rates(self) -> list[list[float]]:

@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from fer.errors import ImageError
+from fer.files import write_atomically
 
 ImageSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
 
@@ -109,6 +110,23 @@ def shrink_to(image: np.ndarray, max_side: int) -> tuple[np.ndarray, float]:
         return image, 1.0
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA), scale
+
+
+def write_image(image: np.ndarray, path: str | os.PathLike[str]) -> None:
+    """Write a picture, whole or not at all; the path's ending decides the format.
+
+    Args:
+        image: uint8 (H, W) grey or (H, W, 3) RGB.
+        path: a name that ends in .png, .jpg, .jpeg, .webp, .bmp or .gif.
+
+    Raises:
+        ImageError: the ending is not known, or the array has another type or shape.
+    """
+    _check_form(image)
+    kind = Image.registered_extensions().get(Path(path).suffix.lower())
+    if kind not in FORMATS:
+        raise ImageError(f"A picture must end in .png, .jpg, .webp, .bmp or .gif. Received: {os.fspath(path)}.")
+    write_atomically(path, lambda stream: Image.fromarray(image).save(stream, format=kind))
 
 
 def _check_array(image: np.ndarray) -> np.ndarray:
