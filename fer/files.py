@@ -1,5 +1,6 @@
-"""Writing a file whole or not at all."""
+"""Writing a file whole or not at all, and telling whether it still is."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -29,3 +30,9 @@ def write_atomically(path: str | Path, content: Content) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def compute_digest(path: str | Path) -> str:
+    """Return the sha256 of a file, in hex."""
+    with Path(path).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -20,7 +20,7 @@ from fer.calibration import calibrate, compute_log_loss
 from fer.config import Config, parse_config, read_json
 from fer.data.dataset import Dataset
 from fer.errors import DataError, ModelError, SettingsError
-from fer.files import write_atomically
+from fer.files import compute_digest, write_atomically
 from fer.model.batches import TrainingBatches
 from fer.model.forward import compile_forward, run_in_batches
 from fer.model.layers import use_stock_layers
@@ -119,6 +119,7 @@ class _Run:
                 steps_per_epoch=self.batches.steps_per_epoch,
                 initial_epoch=self.epoch,
                 epochs=last,
+                shuffle=False,
                 verbose=0,
                 callbacks=[_EpochEnd(self), bar],
             )
@@ -195,9 +196,10 @@ class _EpochEnd(keras.callbacks.Callback):
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Write a network as a ``.keras`` file of stock layers, whole or not at all."""
+    """Write a network as a ``.keras`` file of stock layers, whole or not at all, with its sha256 beside it."""
     temporary = path.with_name(f"{path.stem}.tmp.keras")
     use_stock_layers(model).save(temporary)
+    write_atomically(path.with_name(f"{path.name}.sha256"), f"{compute_digest(temporary)}  {path.name}\n")
     temporary.replace(path)
 
 

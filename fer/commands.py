@@ -1,0 +1,175 @@
+"""What each task does, as one function of plain values: settings are gathered, rooms are called, results are said."""
+
+import shutil
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from fer.config import Config, load_config, parse_config, read_json
+from fer.data import Dataset, format_preparation, load_dataset, prepare_dataset
+from fer.errors import ModelError, SettingsError
+
+ARTIFACTS = Path("artifacts")
+#: The prepared set of the package's own drawings, and the preset and run that belong to it.
+SAMPLE = "sample"
+Say = Callable[[str], None]
+
+
+def preprocess(
+    source: str | None = None,
+    name: str | None = None,
+    *,
+    votes: str | None = None,
+    mapping: str | None = None,
+    skip_bad: bool = False,
+    allow_download: bool = False,
+    seed: int = 0,
+    say: Say = print,
+) -> Path:
+    """Prepare a data set and say what it holds.
+
+    Args:
+        source: see :func:`fer.data.prepare_dataset`.
+        name: of the prepared set; by default ``fer2013``, or ``sample`` without a source.
+        votes: file of FER+ votes.
+        mapping: JSON file from folder names to expressions.
+        skip_bad: leave bad rows out.
+        allow_download: consent to reach the network.
+        seed: of what is drawn at random.
+        say: receives the lines to be told.
+
+    Returns:
+        The prepared file.
+    """
+    preparation = prepare_dataset(
+        source,
+        name or (SAMPLE if source is None else "fer2013"),
+        votes=votes,
+        mapping=read_json(mapping) if mapping else None,
+        skip_bad=skip_bad,
+        allow_download=allow_download,
+        seed=seed,
+    )
+    say(format_preparation(preparation))
+    return preparation.path
+
+
+def train(
+    preset: str | None = None,
+    *,
+    config: str | None = None,
+    settings: Iterable[str] = (),
+    data: str | None = None,
+    run: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+    say: Say = print,
+) -> Path:
+    """Train a network, plot its history and return its run folder.
+
+    Args:
+        preset: name of the settings to start from; by default ``small``.
+        config: JSON file of settings that override the preset's.
+        settings: ``section.key=value`` strings that override both.
+        data: name of the prepared set, overriding the settings'.
+        run: name of the run under ``artifacts/``, or a folder; by default the preset's name.
+        resume: go on with the run, with the settings that it began with.
+        overwrite: remove a run that stands in the folder.
+        quiet: show no progress bar.
+        say: receives the lines to be told.
+
+    Raises:
+        SettingsError: settings are given together with ``resume``, or are not valid.
+    """
+    from fer.evaluation.curves import plot_history
+    from fer.model import training
+
+    folder = find_run(run or preset or "small")
+    if resume and (config or preset or tuple(settings) or overwrite):
+        raise SettingsError("A resumed run keeps its settings. Received: --resume with others. Remedy: give only --run.")
+    chosen = _read_run_config(folder) if resume else load_config(preset or "small", config, settings)
+    dataset = load_dataset(data or chosen.data.name)
+    if overwrite and folder.is_dir():
+        shutil.rmtree(folder)
+    chosen = chosen.model_copy(update={"data": chosen.data.model_copy(update={"name": dataset.name})})
+    say(f"Training {chosen.model.name!r} on {dataset.name!r} for {chosen.training.epochs} epochs into {folder}.")
+    result = training.train(dataset, chosen, folder, resume=resume, progress=not quiet, say=say)
+    plot_history(result.history, folder / "curves.png")
+    say(
+        f"Kept epoch {result.best_epoch} of {len(result.history)}: validation accuracy {result.validation_accuracy:.4f}."
+        f" Next: invoke evaluate --run {folder.name}"
+    )
+    return folder
+
+
+def evaluate(run: str = "xception", *, data: str | None = None, say: Say = print) -> dict[str, Any]:
+    """Measure a run on validation and test, write its reports, and say the figures.
+
+    Args:
+        run: name of the run under ``artifacts/``, or a folder.
+        data: name of the prepared set; by default the one that the run was trained on.
+        say: receives the lines to be told.
+
+    Returns:
+        The content of ``metrics.json``.
+    """
+    from fer.evaluation.evaluate import evaluate_run
+    from fer.evaluation.report import render_figures_table
+
+    folder = find_run(run)
+    dataset = load_dataset(data or _read_run_config(folder).data.name)
+    metrics = evaluate_run(folder, dataset)
+    say(render_figures_table(metrics))
+    say(f"Reports are in {folder}.")
+    return metrics
+
+
+def run_pipeline(
+    source: str | None = None,
+    preset: str | None = None,
+    *,
+    run: str | None = None,
+    settings: Iterable[str] = (),
+    quiet: bool = False,
+    say: Say = print,
+) -> dict[str, Any]:
+    """Prepare, train and evaluate with one set of settings; without data at hand, on the drawn sample.
+
+    Args:
+        source: data to prepare; None for the prepared FER2013 where there is one, else the drawn sample.
+        preset: name of the settings; by default ``small``, or ``sample`` for the sample.
+        run: name of the run; by default the preset's name. A run on the sample replaces the one before it.
+        settings: ``section.key=value`` strings.
+        quiet: show no progress bar.
+        say: receives the lines to be told.
+
+    Returns:
+        The content of ``metrics.json``.
+    """
+    dataset = _prepare_for_pipeline(source, say)
+    preset = preset or (SAMPLE if dataset.is_sample else "small")
+    name = run or preset
+    overwrite = dataset.is_sample and name == SAMPLE
+    train(preset, settings=settings, data=dataset.name, run=name, overwrite=overwrite, quiet=quiet, say=say)
+    return evaluate(name, say=say)
+
+
+def find_run(name: str) -> Path:
+    """Return the folder of a run given by its name under ``artifacts/`` or by a path."""
+    return Path(name) if "/" in name or "\\" in name else ARTIFACTS / name
+
+
+def _prepare_for_pipeline(source: str | None, say: Say) -> Dataset:
+    prepared = Path("data") / "fer2013.npz"
+    if source is None and prepared.is_file():
+        say(f"Using {prepared}.")
+        return load_dataset("fer2013")
+    return load_dataset(preprocess(source, say=say))
+
+
+def _read_run_config(folder: Path) -> Config:
+    path = folder / "config.json"
+    if not path.is_file():
+        raise ModelError(f"A run folder holds config.json. Received: {folder}, without it. Remedy: run `invoke train`.")
+    return parse_config(read_json(path))

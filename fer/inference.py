@@ -1,0 +1,225 @@
+"""The one way from faces to probabilities: training's reports, the command line and the web app all pass here."""
+
+import os
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from fer.calibration import apply_temperature
+from fer.config import CalibrationConfig, Config, parse_config, read_json
+from fer.errors import ImageError, ModelError
+from fer.files import compute_digest
+from fer.labels import EXPRESSIONS
+from fer.model.forward import compile_forward, run_in_batches
+from fer.model.layers import use_fast_layers
+from fer.model.xception import FEATURES_LAYER, IMAGE_SHAPE, LOGITS_LAYER
+from fer.vision.images import prepare_face
+
+#: The shipped run, beside the package in a checkout and inside it in a built wheel.
+SHIPPED_RUNS = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "artifacts" / "xception")
+
+
+class Classifier:
+    """A trained network that turns faces into calibrated probabilities of the seven expressions.
+
+    Args:
+        model: a functional network from (N, 48, 48, 1), 0..255, to (N, 7) probabilities.
+        config: settings of the run that it came from, where they are known.
+
+    Attributes:
+        calibration: temperature and threshold of the run; a temperature of 1 where they are not known.
+        num_params: number of weights of the network.
+    """
+
+    def __init__(self, model: keras.Model, config: Config | None = None) -> None:
+        _check_shapes(model)
+        self.config = config
+        self.calibration = config.calibration if config is not None else CalibrationConfig()
+        self.num_params = int(model.count_params())
+        self.model = use_fast_layers(model)
+        self._forward = compile_forward(self.model)
+        self._map_features: Callable[[np.ndarray], np.ndarray] | None = None
+        # The backends' own caches are not promised to be safe under several threads, and one network uses all cores.
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load(cls, path: str | Path | None = None) -> "Classifier":
+        """Load a network.
+
+        Args:
+            path: a run folder or a ``.keras`` file; None for the shipped run.
+
+        Raises:
+            ModelError: there is no such network, the file is damaged, or it is not one of this package's form.
+        """
+        path = _find_shipped() if path is None else Path(path)
+        if path.is_dir():
+            config = parse_config(read_json(path / "config.json"))
+            return cls(load_model(path / "model.keras"), config)
+        return cls(load_model(path))
+
+    def predict(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:
+        """Return calibrated probabilities.
+
+        Args:
+            faces: uint8 (N, H, W) grey or (N, H, W, 3) RGB, 0..255; resized to 48 by 48 where they are not.
+            flip: average the probabilities of each face and its mirror image.
+
+        Returns:
+            float32 (N, 7), rows summing to 1, in the order of ``fer.EXPRESSIONS``.
+
+        Raises:
+            ImageError: the array has another type or shape.
+        """
+        faces = prepare_faces(faces)
+        probabilities = self._calibrate(self._run(faces))
+        if flip:
+            probabilities = (probabilities + self._calibrate(self._run(faces[:, :, ::-1]))) / 2.0
+        return probabilities
+
+    def predict_raw(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:
+        """Return the network's own probabilities, as :meth:`predict` does before the temperature is applied."""
+        faces = prepare_faces(faces)
+        probabilities = self._run(faces)
+        return (probabilities + self._run(faces[:, :, ::-1])) / 2.0 if flip else probabilities
+
+    def explain(self, faces: np.ndarray, class_index: int | np.ndarray | None = None) -> np.ndarray:
+        """Return class activation maps: where in each face the evidence for an expression lies.
+
+        The network ends in global average pooling and a dense layer, so the map, the last feature maps summed with the
+        weights of the class, is exact up to its scale; negative evidence is set to 0 and each map is scaled to reach 1.
+
+        Args:
+            faces: as for :meth:`predict`.
+            class_index: the class, one for all or int (N,); None for each face's most probable one.
+
+        Returns:
+            float32 (N, 48, 48), 0..1.
+
+        Raises:
+            ModelError: the network does not end in this way.
+
+        Reference:
+            Zhou et al., 2016, "Learning Deep Features for Discriminative Localization", arXiv:1512.04150, equation 2.
+        """
+        faces = prepare_faces(faces)
+        if not len(faces):
+            return np.zeros((0, *IMAGE_SHAPE[:2]), np.float32)
+        classes = self._run(faces).argmax(axis=1) if class_index is None else np.broadcast_to(class_index, len(faces))
+        kernel = np.asarray(self._get_layer(LOGITS_LAYER).kernel)
+        with self._lock:
+            maps = np.einsum("nhwc,cn->nhw", self._read_features(faces), kernel[:, classes])
+        maps = np.maximum(maps, 0.0)
+        maps /= np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
+        resized = keras.ops.image.resize(maps[..., None].astype(np.float32), IMAGE_SHAPE[:2], interpolation="bilinear")
+        return np.clip(keras.ops.convert_to_numpy(resized)[..., 0], 0.0, 1.0)
+
+    def warm_up(self) -> None:
+        """Compile for every batch size now, so that no later call has to."""
+        from fer.model.forward import BATCH_SIZES
+
+        for size in BATCH_SIZES:
+            self._run(np.zeros((size, *IMAGE_SHAPE[:2]), np.uint8))
+
+    def _run(self, faces: np.ndarray) -> np.ndarray:
+        if not len(faces):
+            return np.zeros((0, len(EXPRESSIONS)), np.float32)
+        with self._lock:
+            return run_in_batches(self._forward, faces)
+
+    def _calibrate(self, probabilities: np.ndarray) -> np.ndarray:
+        return apply_temperature(probabilities, self.calibration.temperature)
+
+    def _read_features(self, faces: np.ndarray) -> np.ndarray:
+        if self._map_features is None:
+            features = keras.Model(self.model.inputs, self._get_layer(FEATURES_LAYER).output)
+            self._map_features = compile_forward(features)
+        return run_in_batches(self._map_features, faces)
+
+    def _get_layer(self, name: str) -> Any:
+        try:
+            return self.model.get_layer(name)
+        except ValueError:
+            raise ModelError(
+                f"An explanation needs a network that ends in layers {FEATURES_LAYER!r} and {LOGITS_LAYER!r}."
+                f" Received: one without {name!r}. Remedy: train one with `invoke train`."
+            ) from None
+
+
+def prepare_faces(faces: np.ndarray) -> np.ndarray:
+    """Return faces as uint8 (N, 48, 48), converted by the one function that prepares every face.
+
+    Args:
+        faces: uint8 (N, H, W) or (N, H, W, 3).
+
+    Raises:
+        ImageError: the array has another type or shape.
+    """
+    faces = np.asarray(faces)
+    grey = faces.ndim == 3
+    if faces.dtype != np.uint8 or not (grey or (faces.ndim == 4 and faces.shape[-1] == 3)):
+        raise ImageError(
+            "Faces must be a uint8 array (N, H, W) or (N, H, W, 3), 0..255."
+            f" Received: {faces.dtype} {faces.shape}. Remedy: pass a batch, unscaled."
+        )
+    if grey and faces.shape[1:] == IMAGE_SHAPE[:2]:
+        return faces
+    prepared = [prepare_face(face) for face in faces]
+    return np.stack(prepared) if prepared else np.zeros((0, *IMAGE_SHAPE[:2]), np.uint8)
+
+
+def load_model(path: str | Path) -> keras.Model:
+    """Read a ``.keras`` file after checking that it is whole, and the one it is said to be.
+
+    Where a file ``<name>.sha256`` stands beside it, its digest must agree. Nothing but stock Keras layers is loaded.
+
+    Raises:
+        ModelError: the file is missing, damaged, changed, or no Keras network.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"A saved network must exist. Received: {path} (missing). Remedy: run `invoke train`.")
+    if not zipfile.is_zipfile(path):
+        raise ModelError(f"A saved network must be a whole .keras file. Received: {path} (damaged, or another kind).")
+    _check_digest(path)
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(f"A saved network must be a whole .keras file. Received: {path} ({reason}).") from None
+
+
+def _check_digest(path: Path) -> None:
+    noted = path.with_name(f"{path.name}.sha256")
+    if noted.is_file() and noted.read_text(encoding="ascii").split()[0] != compute_digest(path):
+        raise ModelError(
+            f"A saved network must agree with the digest beside it. Received: {path}, which was changed or damaged."
+            " Remedy: restore both files."
+        )
+
+
+def _find_shipped() -> Path:
+    chosen = os.environ.get("FER_MODEL")
+    candidates = [Path(chosen)] if chosen else list(SHIPPED_RUNS)
+    for path in candidates:
+        if path.exists():
+            return path
+    raise ModelError(
+        f"The shipped network must stand in {candidates[-1]}. Received: nothing there."
+        " Remedy: give a run folder, or set FER_MODEL to one."
+    )
+
+
+def _check_shapes(model: keras.Model) -> None:
+    expected = (None, *IMAGE_SHAPE), (None, len(EXPRESSIONS))
+    received = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
+    if received != expected:
+        raise ModelError(
+            f"A network must map {expected[0]} to {expected[1]}. Received: {received[0]} to {received[1]}."
+            " Remedy: train one with `invoke train`."
+        )
