@@ -126,7 +126,7 @@ def write_image(image: np.ndarray, path: str | os.PathLike[str]) -> None:
     kind = Image.registered_extensions().get(Path(path).suffix.lower())
     if kind not in FORMATS:
         raise ImageError(f"A picture must end in .png, .jpg, .webp, .bmp or .gif. Received: {os.fspath(path)}.")
-    write_atomically(path, lambda stream: Image.fromarray(image).save(stream, format=kind))
+    write_atomically(Path(path), lambda stream: Image.fromarray(image).save(stream, format=kind))
 
 
 def _check_array(image: np.ndarray) -> np.ndarray:

@@ -17,6 +17,8 @@ import numpy as np
 from fer.errors import VideoError
 
 _USUAL_RATE = 25.0
+#: Seconds that one frame may stand still in an annotated video.
+_LONGEST_STILL = 10.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,32 +119,44 @@ class VideoReader:
 
 
 class VideoWriter:
-    """An mp4 file that takes RGB frames of one size.
+    """An mp4 file that takes RGB frames of one size, at a steady rate.
 
     Args:
-        path: the file to write.
+        path: the file to write, ending in .mp4.
         rate: frames a second.
+        codec: "mp4v" is quick and plays in players; "vp09" takes longer and plays in browsers too.
 
     Raises:
-        VideoError: the file cannot be written.
+        VideoError: the ending is another one.
     """
 
-    def __init__(self, path: str | Path, rate: float) -> None:
+    def __init__(self, path: str | Path, rate: float, *, codec: str = "mp4v") -> None:
         self.path = Path(path)
+        if self.path.suffix.lower() != ".mp4":
+            raise VideoError(f"An annotated video must end in .mp4. Received: {self.path}.")
         self.rate = rate
+        self.codec = codec
+        self.num_written = 0
+        self._late = 0.0
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
-    def write(self, image: np.ndarray) -> None:
-        """Add a uint8 RGB frame (H, W, 3); the first one decides the size of the video."""
-        if self._writer is None:
-            self._open(image.shape[1] // 2 * 2, image.shape[0] // 2 * 2)
-        assert self._writer is not None
-        # The codec takes even sides only; a camera that changes its size is brought back to the first one.
-        frame = image[: self._size[1], : self._size[0]]
-        if frame.shape[:2] != self._size[::-1]:
-            frame = cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
-        self._writer.write(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2BGR))
+    def write(self, image: np.ndarray, seconds: float | None = None) -> None:
+        """Add a frame at its time; the first one decides the size of the video.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            seconds: the frame's time. It is repeated, or left out, so that a variable rate keeps its pace; None adds it
+                once.
+
+        Raises:
+            VideoError: the file cannot be written.
+        """
+        writer = self._open(image) if self._writer is None else self._writer
+        frame = cv2.cvtColor(self._fit(image), cv2.COLOR_RGB2BGR)
+        for _ in range(1 if seconds is None else self._count_copies(seconds)):
+            writer.write(frame)
+            self.num_written += 1
 
     def close(self) -> None:
         """Finish the file."""
@@ -157,14 +171,34 @@ class VideoWriter:
     ) -> None:
         self.close()
 
-    def _open(self, width: int, height: int) -> None:
-        if self.path.suffix.lower() != ".mp4":
-            raise VideoError(f"An annotated video must end in .mp4. Received: {self.path}.")
+    def _count_copies(self, seconds: float) -> int:
+        copies = round((seconds - self._late) * self.rate) + 1 - self.num_written
+        # A jump in a damaged file's clock must not fill the disk with one frame: the pause is cut short.
+        longest = round(_LONGEST_STILL * self.rate) + 1
+        if copies > longest:
+            self._late += (copies - longest) / self.rate
+        return max(0, min(copies, longest))
+
+    def _fit(self, image: np.ndarray) -> np.ndarray:
+        # Codecs take even sides only; a camera that changes its size is brought back to the first one.
+        frame = image[: self._size[1], : self._size[0]]
+        if (
+            frame.shape[:2] != self._size[::-1]
+            or max(image.shape[0] - frame.shape[0], image.shape[1] - frame.shape[1]) > 1
+        ):
+            return cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
+        return np.ascontiguousarray(frame)
+
+    def _open(self, image: np.ndarray) -> "cv2.VideoWriter":
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._size = (width, height)
-        self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*"mp4v"), self.rate, self._size)
+        self._size = (max(2, image.shape[1] // 2 * 2), max(2, image.shape[0] // 2 * 2))
+        self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*self.codec), self.rate, self._size)
         if not self._writer.isOpened():
-            raise VideoError(f"An annotated video must be writable. Received: {self.path}. Remedy: check the folder.")
+            raise VideoError(
+                f"An annotated video must be writable. Received: {self.path} with codec {self.codec}."
+                " Remedy: check the folder, or use the codec mp4v."
+            )
+        return self._writer
 
 
 def is_camera(source: str | Path | int) -> bool:
