@@ -114,6 +114,12 @@ def test_a_table_without_a_split_is_refused(table, tmp_path):
         prepare_dataset(str(table), "mine", tmp_path / "data")
 
 
+def test_a_table_of_a_header_alone_is_refused(table, tmp_path):
+    table.write_bytes(pack("gz", format_table([])))
+    with pytest.raises(DataError, match="0 train, 0 validation, 0 test"):
+        prepare_dataset(table, "mine", tmp_path / "data")
+
+
 def test_a_folder_that_holds_a_table_is_read_as_the_table(table, tmp_path):
     by_folder = prepare_dataset(str(table.parent), "a", tmp_path / "data")
     assert by_folder.fingerprint == prepare_dataset(str(table), "b", tmp_path / "data").fingerprint

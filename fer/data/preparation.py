@@ -54,7 +54,7 @@ class Preparation:
 
 
 def prepare_dataset(
-    source: str | None,
+    source: str | Path | None,
     name: str,
     folder: str | Path = "data",
     *,
@@ -85,8 +85,7 @@ def prepare_dataset(
     if source is None:
         _refuse_options(votes=votes, mapping=mapping)
         return _write(draw_sample(name=name, seed=seed), folder)
-    path = download_kaggle(source, allow_download=allow_download) if source.startswith(PREFIX) else Path(source)
-    path = _find_table(path) or path
+    path = _locate(str(source), allow_download)
     if path.is_dir():
         _refuse_options(votes=votes)
         raw = read_folder(path, mapping=mapping, seed=seed)
@@ -94,7 +93,7 @@ def prepare_dataset(
         _refuse_options(mapping=mapping)
         raw = read_table(path)
     _check_rejects(raw, skip_bad)
-    _check_parts(raw, source)
+    _check_parts(raw, path)
     return _write(_build(raw, name, path, votes), folder, raw.rejects, raw.notes)
 
 
@@ -123,11 +122,11 @@ def _refuse_options(**options: object) -> None:
             raise SettingsError(f"The option '{option}' belongs to {owner}. Received: {value!r} for another source.")
 
 
-def _find_table(path: Path) -> Path | None:
-    """Return the FER2013 table inside a folder, or below it, if there is one."""
-    if not path.is_dir():
-        return None
-    return next((entry for depth in ("*", "*/*") for entry in sorted(path.glob(depth)) if is_table_file(entry)), None)
+def _locate(source: str, allow_download: bool) -> Path:
+    """Return the table or the folder tree that a source means; a FER2013 table inside a folder goes before the tree."""
+    path = download_kaggle(source, allow_download=allow_download) if source.startswith(PREFIX) else Path(source)
+    inside = [entry for depth in ("*", "*/*") for entry in sorted(path.glob(depth))] if path.is_dir() else []
+    return next(filter(is_table_file, inside), path)
 
 
 def _check_rejects(raw: RawData, skip_bad: bool) -> None:
@@ -140,11 +139,11 @@ def _check_rejects(raw: RawData, skip_bad: bool) -> None:
         )
 
 
-def _check_parts(raw: RawData, source: str) -> None:
+def _check_parts(raw: RawData, path: Path) -> None:
     counts = np.bincount(raw.split, minlength=len(labels.SPLITS))
     if not counts.all():
         received = ", ".join(f"{count} {split}" for split, count in zip(labels.SPLITS, counts, strict=True))
-        raise DataError(f"A source must have faces in every split. Received: {source} with {received}.")
+        raise DataError(f"A source must have faces in every split. Received: {path} with {received}.")
 
 
 def _build(raw: RawData, name: str, path: Path, votes: str | Path | None) -> Dataset:

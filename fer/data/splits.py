@@ -14,8 +14,8 @@ from fer import labels
 #: Normalised correlation above which two faces count as near-equal.
 NEAR = 0.97
 
-#: Rows of one matrix product: bounds the memory at about 4096 x 28709 x 4 bytes.
-_CHUNK = 2048
+# Rows of one matrix product, which bounds its memory: 512 x 28709 x 4 bytes are 59 MB.
+_CHUNK = 512
 _BLOCK = 4
 
 
@@ -51,18 +51,15 @@ def find_leaks(faces: np.ndarray, split: np.ndarray) -> LeakReport:
         The counts, and which rows are clean.
     """
     groups = group_equal_faces(faces)
-    near_pairs = _find_near_pairs(faces, split)
     exact, near = {}, {}
     clean = np.ones(len(faces), bool)
     for first, second in ((1, 0), (2, 0), (2, 1)):
+        equal, twins = _find_twins(faces, split, groups, (first, second))
         pair = (labels.SPLITS[first], labels.SPLITS[second])
-        equal = (split == first) & np.isin(groups, groups[split == second])
-        twins = (split == second) & np.isin(groups, groups[split == first])
-        exact[pair], near[pair] = int(equal.sum()), len(np.unique(near_pairs[first, second][0]))
+        exact[pair], near[pair] = int((equal & (split == first)).sum()), int((twins & (split == first)).sum())
         if second == 0:
-            # Equal faces of a single grey have no correlation: the mask needs both tests.
+            # Both tests count: equal faces of a single grey have no correlation.
             clean &= ~(equal | twins)
-            clean[np.concatenate(near_pairs[first, second])] = False
     return LeakReport(clean, *_count_groups(groups, split), exact, near)
 
 
@@ -73,8 +70,8 @@ def group_equal_faces(faces: np.ndarray) -> np.ndarray:
     return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests], np.int64)
 
 
-def find_near_equal_faces(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the pairs of faces, one of each stack, whose normalised correlation is above 0.97.
+def find_near_equal_faces(first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find the faces of each stack that have a near-equal one in the other: normalised correlation above 0.97.
 
     Normalised correlation is the cosine of the two images, each less its mean; an image of one grey has none. Faces are
     compared first by the means of 4x4 blocks: averaging over blocks is an orthogonal projection, which bounds what the
@@ -86,24 +83,28 @@ def find_near_equal_faces(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         second: uint8 (M, H, W).
 
     Returns:
-        int64 (K, 2): indices into ``first`` and ``second``.
+        bool (N,) and bool (M,).
     """
     coarse = _project(second)
-    found = [np.empty((0, 2), np.int64)]
+    in_first, in_second = np.zeros(len(first), bool), np.zeros(len(second), bool)
     for start in range(0, len(first), _CHUNK):
-        candidates = np.argwhere(_compute_bound(_project(first[start : start + _CHUNK]), coarse) > NEAR - 1e-4)
-        candidates[:, 0] += start
-        found.extend(_confirm(first, second, candidates[at : at + _CHUNK]) for at in range(0, len(candidates), _CHUNK))
-    return np.concatenate(found)
+        candidates = _compute_bound(_project(first[start : start + _CHUNK]), coarse) > NEAR - 1e-4
+        rows, columns = np.flatnonzero(candidates.any(axis=1)), np.flatnonzero(candidates.any(axis=0))
+        near = _correlate(first[start + rows], second[columns]) > NEAR
+        in_first[start + rows] |= near.any(axis=1)
+        in_second[columns] |= near.any(axis=0)
+    return in_first, in_second
 
 
-def _find_near_pairs(faces: np.ndarray, split: np.ndarray) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
-    rows = [np.flatnonzero(split == code) for code in range(len(labels.SPLITS))]
-    pairs = {}
-    for first, second in ((1, 0), (2, 0), (2, 1)):
-        found = find_near_equal_faces(faces[rows[first]], faces[rows[second]])
-        pairs[first, second] = (rows[first][found[:, 0]], rows[second][found[:, 1]])
-    return pairs
+def _find_twins(
+    faces: np.ndarray, split: np.ndarray, groups: np.ndarray, pair: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return which faces of two splits have an equal, and which a near-equal one in the other; bool (N,) each."""
+    equal, near = np.zeros(len(faces), bool), np.zeros(len(faces), bool)
+    first, second = (np.flatnonzero(split == code) for code in pair)
+    equal[first], equal[second] = np.isin(groups[first], groups[second]), np.isin(groups[second], groups[first])
+    near[first], near[second] = find_near_equal_faces(faces[first], faces[second])
+    return equal, near
 
 
 def _count_groups(groups: np.ndarray, split: np.ndarray) -> tuple[int, int, int]:
@@ -132,7 +133,9 @@ def _project(faces: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         fine = _normalise(faces[start : start + _CHUNK])
         blocks = fine.reshape(-1, height, _BLOCK, width, _BLOCK).sum(axis=(2, 4)) / _BLOCK
         coarse[start : start + _CHUNK] = blocks.reshape(-1, height * width)
-    return coarse, np.einsum("nd,nd->n", coarse, coarse)
+    lengths = np.einsum("nd,nd->n", coarse, coarse)
+    # A face of one grey is the zero vector: nothing of it is left outside the projection.
+    return coarse, np.where(lengths == 0.0, 1.0, lengths)
 
 
 def _compute_bound(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
@@ -143,6 +146,6 @@ def _compute_bound(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarra
     return bound
 
 
-def _confirm(first: np.ndarray, second: np.ndarray, pairs: np.ndarray) -> np.ndarray:
-    left, right = _normalise(first[pairs[:, 0]]), _normalise(second[pairs[:, 1]])
-    return pairs[np.einsum("nhw,nhw->n", left, right) > NEAR]
+def _correlate(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the normalised correlations of two stacks, float32 (N, M)."""
+    return np.tensordot(_normalise(first), _normalise(second), axes=((1, 2), (1, 2)))
