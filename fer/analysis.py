@@ -210,6 +210,10 @@ class Analyzer:
         index = EXPRESSIONS.index(face.label) if class_index is None else class_index
         return self.classifier.explain(face.crop[None], index)[0]
 
+    def find_crops(self, image: np.ndarray) -> list[np.ndarray]:
+        """Return what the network would see of each face of a uint8 RGB picture: uint8 (48, 48), the best first."""
+        return [each.crop for each in self._find(image)]
+
     def _find(self, image: np.ndarray) -> list[_Found]:
         if self.whole_image:
             return [_Found(Detection(build_whole_box(image.shape), 1.0), prepare_face(image), image.shape)]

@@ -93,7 +93,7 @@ class Tracker:
         if track.probabilities is not None and self.smoothing_seconds > 0:
             past = math.exp(-max(0.0, seconds - track.answered) / self.smoothing_seconds)
             # Two frames at one instant share it: without a floor the second would not count at all.
-            answer = track.probabilities * min(past, 0.95) + answer * (1 - min(past, 0.95))
+            answer = track.probabilities * min(past, 0.99) + answer * (1 - min(past, 0.99))
         track.probabilities, track.answered = answer, seconds
         return answer.astype(np.float32)
 

@@ -1,0 +1,71 @@
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer.vision.alignment import align_face
+from fer.vision.detection import Detection, YuNetDetector
+from fer.vision.quality import compute_cut, compute_sharpness, compute_turn, compute_warnings
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> tuple[np.ndarray, Detection]:
+    image = skimage.data.astronaut()
+    return image, YuNetDetector().detect(image)[0]
+
+
+def warn(image: np.ndarray, face: Detection) -> tuple[str, ...]:
+    return compute_warnings(face, align_face(image, face), image.shape)
+
+
+def test_a_good_face_has_no_warnings(astronaut):
+    assert warn(*astronaut) == ()
+
+
+def test_a_small_face_is_small(astronaut):
+    image, face = astronaut
+    factor = 20 / (face.box[3] - face.box[1])
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    box = tuple(value * factor for value in face.box)
+    assert "small" in warn(small, Detection(box, 1.0, face.landmarks * factor))
+
+
+def test_a_blurred_face_is_blurred(astronaut):
+    image, face = astronaut
+    assert warn(cv2.GaussianBlur(image, (0, 0), 5), face) == ("blurred",)
+
+
+def test_a_turned_face_is_a_profile(astronaut):
+    image, face = astronaut
+    turned = face.landmarks.copy()
+    turned[2, 0] = turned[0, 0]
+    assert warn(image, Detection(face.box, 1.0, turned)) == ("profile",)
+    assert compute_turn(None) == 0.0
+
+
+def test_a_face_cut_by_the_edge_says_so(astronaut):
+    image, face = astronaut
+    middle = int((face.box[0] + face.box[2]) / 2)
+    cut = image[:, middle:]
+    x_min, y_min, x_max, y_max = face.box
+    moved = Detection((x_min - middle, y_min, x_max - middle, y_max), 1.0, face.landmarks - (middle, 0))
+    assert "edge" in warn(cut, moved)
+    assert compute_cut(moved, cut.shape) == pytest.approx(0.5, abs=0.1)
+    assert compute_cut(face, image.shape) == 0.0
+
+
+@settings(max_examples=40)
+@given(st.floats(-170, 170), st.floats(0.2, 5.0))
+def test_the_turn_does_not_depend_on_tilt_or_size(angle, scale):
+    points = np.array([[-20, -15], [20, -15], [9, 0], [-15, 20], [15, 20]], float)
+    radians = np.radians(angle)
+    turn = np.array([[np.cos(radians), -np.sin(radians)], [np.sin(radians), np.cos(radians)]])
+    assert compute_turn(points @ turn.T * scale + 50) == pytest.approx(compute_turn(points), rel=1e-6)
+    assert compute_turn(points) == pytest.approx(9 / 35)
+
+
+def test_a_flat_or_impossible_face_does_not_divide_by_zero():
+    assert compute_sharpness(np.full((48, 48), 9, np.uint8)) == 0.0
+    assert compute_turn(np.zeros((5, 2))) == float("inf")

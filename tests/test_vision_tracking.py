@@ -1,0 +1,162 @@
+import copy
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fer.vision.tracking import Tracker
+
+HAPPY = np.eye(7, dtype=np.float32)[3]
+SAD = np.eye(7, dtype=np.float32)[4]
+
+
+def box_at(x: float, y: float = 50.0, side: float = 40.0) -> tuple[float, float, float, float]:
+    return (x, y, x + side, y + side)
+
+
+def test_two_people_keep_their_numbers_whatever_the_order_of_detection():
+    tracker = Tracker()
+    assert tracker.update([box_at(0), box_at(200)], 0.0) == [1, 2]
+    assert tracker.update([box_at(204), box_at(3)], 0.1) == [2, 1]
+    assert tracker.update([box_at(7)], 0.2) == [1]
+    assert tracker.update([box_at(10), box_at(400), box_at(209)], 0.3) == [1, 3, 2]
+
+
+def test_people_who_pass_each_other_keep_their_numbers():
+    tracker = Tracker()
+    for step in range(41):
+        seconds = step / 20
+        boxes = [box_at(10 + step * 5, 40), box_at(210 - step * 5, 60)]
+        assert tracker.update(boxes, seconds) == [1, 2]
+
+
+def test_a_short_occlusion_is_survived_and_a_long_one_is_not():
+    tracker = Tracker(longest_gap=1.0)
+    assert tracker.update([box_at(0)], 0.0) == [1]
+    assert tracker.update([], 0.5) == []
+    assert tracker.update([box_at(5)], 0.9) == [1]
+    assert tracker.update([], 1.5) == []
+    assert tracker.update([box_at(5)], 2.0) == [2]
+
+
+@pytest.mark.parametrize("rate", [5, 15, 60])
+def test_the_time_that_an_occlusion_may_last_is_in_seconds_and_not_in_frames(rate):
+    tracker = Tracker(longest_gap=1.0)
+    tracker.update([box_at(0)], 0.0)
+    for frame in range(1, int(0.8 * rate)):
+        tracker.update([], frame / rate)
+    assert tracker.update([box_at(0)], 0.9) == [1]
+
+
+def test_a_face_that_moves_behind_something_is_found_where_it_was_heading():
+    tracker = Tracker()
+    for step in range(10):
+        assert tracker.update([box_at(step * 10)], step / 10) == [1]
+    for step in range(10, 15):
+        tracker.update([], step / 10)
+    assert tracker.update([box_at(150)], 1.5) == [1]
+
+
+def test_a_better_link_is_not_given_up_for_a_worse_one():
+    tracker = Tracker(least_overlap=0.3)
+    tracker.update([box_at(0), box_at(100)], 0.0)
+    # The first box overlaps track 2 alone; nobody may take it by a link that does not count.
+    assert tracker.update([box_at(98), box_at(300)], 0.1) == [2, 3]
+
+
+def test_time_that_goes_back_begins_a_new_stream():
+    tracker = Tracker()
+    tracker.update([box_at(0)], 10.0)
+    assert tracker.update([box_at(0)], 0.0) == [2]
+
+
+def test_smoothing_is_per_person():
+    """The fault of a peer: one average shared by all faces."""
+    tracker = Tracker(smoothing_seconds=0.5)
+    for step in range(5):
+        seconds = step / 10
+        first, second = tracker.update([box_at(0), box_at(200)], seconds)
+        assert tracker.smooth(first, HAPPY, seconds)[3] == 1.0
+        assert tracker.smooth(second, SAD, seconds)[4] == 1.0
+
+
+def test_smoothing_by_hand():
+    tracker = Tracker(smoothing_seconds=0.5)
+    (person,) = tracker.update([box_at(0)], 0.0)
+    np.testing.assert_array_equal(tracker.smooth(person, HAPPY, 0.0), HAPPY)
+    tracker.update([box_at(0)], 0.25)
+    smoothed = tracker.smooth(person, SAD, 0.25)
+    assert smoothed[3] == pytest.approx(math.exp(-0.5))
+    assert smoothed[4] == pytest.approx(1 - math.exp(-0.5))
+
+
+def test_without_smoothing_the_answers_stay_as_they_are():
+    tracker = Tracker(smoothing_seconds=0.0)
+    for step, answer in enumerate([HAPPY, SAD, HAPPY]):
+        (person,) = tracker.update([box_at(0)], step / 10)
+        np.testing.assert_array_equal(tracker.smooth(person, answer, step / 10), answer)
+
+
+@pytest.mark.parametrize("rates", [(10, 30), (25, 50)])
+def test_smoothing_depends_on_time_and_not_on_the_number_of_frames(rates):
+    after_a_second = []
+    for rate in rates:
+        tracker = Tracker(smoothing_seconds=0.4)
+        (person,) = tracker.update([box_at(0)], 0.0)
+        tracker.smooth(person, HAPPY, 0.0)
+        for frame in range(1, rate + 1):
+            tracker.update([box_at(0)], frame / rate)
+            smoothed = tracker.smooth(person, SAD, frame / rate)
+        after_a_second.append(smoothed)
+    np.testing.assert_allclose(*after_a_second, atol=1e-6)
+
+
+def test_two_trackers_share_nothing_and_can_be_copied():
+    one, other = Tracker(), Tracker()
+    one.update([box_at(0)], 0.0)
+    assert other.tracks == []
+    assert other.update([box_at(0), box_at(100)], 0.0) == [1, 2]
+    twin = copy.deepcopy(one)
+    twin.update([box_at(500)], 0.1)
+    assert [track.track_id for track in one.tracks] == [1]
+
+
+FRAMES = st.lists(
+    st.tuples(
+        st.floats(0, 0.5),
+        st.lists(st.tuples(st.floats(-50, 600), st.floats(-50, 600), st.floats(1, 200)), max_size=5),
+    ),
+    max_size=15,
+)
+
+
+@settings(max_examples=80)
+@given(FRAMES)
+def test_numbers_are_never_used_twice_and_answers_stay_probabilities(frames):
+    tracker, seconds, last_seen = Tracker(), 0.0, {}
+    generator = np.random.default_rng(0)
+    for step, faces in frames:
+        seconds += step
+        numbers = tracker.update([box_at(x, y, side) for x, y, side in faces], seconds)
+        assert len(set(numbers)) == len(faces)
+        for number in numbers:
+            assert number > max(last_seen, default=0) or seconds - last_seen[number] <= tracker.longest_gap
+            last_seen[number] = seconds
+            smoothed = tracker.smooth(number, generator.dirichlet(np.ones(7)).astype(np.float32), seconds)
+            assert smoothed.dtype == np.float32
+            assert smoothed.sum() == pytest.approx(1.0, abs=1e-5)
+            assert smoothed.min() >= 0
+        assert len(tracker.tracks) <= sum(len(each) for _, each in frames)
+
+
+@settings(max_examples=40)
+@given(st.permutations(range(5)), st.integers(0, 2**32 - 1))
+def test_the_order_of_the_boxes_does_not_matter(order, seed):
+    generator = np.random.default_rng(seed)
+    before = [box_at(x * 60) for x in range(5)]
+    after = [box_at(x * 60 + generator.uniform(-8, 8)) for x in range(5)]
+    tracker = Tracker()
+    tracker.update(before, 0.0)
+    assert tracker.update([after[index] for index in order], 0.1) == [index + 1 for index in order]
