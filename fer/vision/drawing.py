@@ -65,7 +65,7 @@ def draw_faces(image: np.ndarray, faces: Sequence[DrawnFace], *, bars: bool = Tr
     rectangles = [_round_box(face.box, image.shape) for face in faces]
     thickness = _choose_thickness(image.shape)
     for face, rectangle in zip(faces, rectangles, strict=True):
-        cv2.rectangle(drawn, rectangle[:2], rectangle[2:], _read_color(face.label), thickness, cv2.LINE_AA)
+        cv2.rectangle(drawn, rectangle[:2], rectangle[2:], _read_color(face.label), thickness)
     labels: list[_Rectangle] = []
     for face, rectangle in zip(faces, rectangles, strict=True):
         labels.append(_draw_label(drawn, face, rectangle, labels + _leave_out(rectangles, rectangle)))

@@ -1,0 +1,275 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from vision_media import StubClassifier, StubDetector, draw_frames, find_media, write_video
+
+from fer.analysis import Analyzer, Face
+from fer.errors import ImageError, VideoError
+from fer.labels import EXPRESSIONS
+from fer.vision.detection import HaarDetector, YuNetDetector
+from fer.vision.images import prepare_face
+from fer.vision.tracking import Tracker
+
+
+@pytest.fixture(scope="module")
+def astronaut() -> np.ndarray:
+    return skimage.data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def yunet() -> YuNetDetector:
+    return YuNetDetector()
+
+
+def make_analyzer(detector=None, **options) -> Analyzer:
+    return Analyzer(StubClassifier(), detector or StubDetector([(10.0, 10.0, 60.0, 60.0)]), **options)
+
+
+def find_by_grey(image: np.ndarray) -> list[tuple[float, float, float, float]]:
+    """As many boxes as the first pixel says, at places of their own."""
+    return [(20.0 * index, 5.0, 20.0 * index + 18.0, 30.0) for index in range(int(image[0, 0, 0]))]
+
+
+def test_the_astronaut_is_one_face(astronaut, yunet):
+    (face,) = Analyzer(StubClassifier(), yunet).analyze(astronaut)
+    assert isinstance(face, Face)
+    assert face.probabilities.shape == (7,)
+    assert face.probabilities.dtype == np.float32
+    assert face.probabilities.sum() == pytest.approx(1.0, abs=1e-5)
+    assert face.label == EXPRESSIONS[face.probabilities.argmax()]
+    assert face.confidence == pytest.approx(float(face.probabilities.max()))
+    assert face.landmarks.shape == (5, 2)
+    assert face.track_id is None
+    assert face.warnings == ()
+    assert face.crop.shape == (48, 48)
+    np.testing.assert_array_equal(face.raw_probabilities, face.probabilities)
+    assert "probabilities" not in repr(face)
+
+
+def test_every_source_of_a_picture_gives_the_same_answer(tmp_path, astronaut, yunet):
+    path = tmp_path / "a.png"
+    Image.fromarray(astronaut).save(path)
+    analyzer = Analyzer(StubClassifier(), yunet)
+    (expected,) = analyzer.analyze(astronaut)
+    for source in (path, str(path), path.read_bytes(), Image.open(path)):
+        (face,) = analyzer.analyze(source)
+        assert face.box == expected.box
+        np.testing.assert_array_equal(face.probabilities, expected.probabilities)
+
+
+def test_no_face_is_an_empty_list(yunet):
+    assert Analyzer(StubClassifier(), yunet).analyze(np.zeros((100, 100, 3), np.uint8)) == []
+
+
+def test_a_whole_image_is_one_face_without_detection(astronaut):
+    def fail(image):
+        raise AssertionError("the detector was asked")
+
+    (face,) = make_analyzer(StubDetector(fail), whole_image=True).analyze(astronaut)
+    assert face.box == (0.0, 0.0, 512.0, 512.0)
+    assert face.landmarks is None
+    np.testing.assert_array_equal(face.crop, prepare_face(astronaut))
+
+
+def test_a_face_of_the_data_set_reaches_the_network_unchanged():
+    """Training and application prepare pixels alike, to the bit."""
+    pixels = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
+    (face,) = make_analyzer(whole_image=True).analyze(pixels)
+    np.testing.assert_array_equal(face.crop, pixels)
+
+
+def test_boxes_lie_within_the_picture():
+    (face,) = make_analyzer(StubDetector([(-10.0, 5.0, 40.0, 400.0)])).analyze(np.zeros((90, 80, 3), np.uint8))
+    assert face.box == (0.0, 5.0, 40.0, 90.0)
+    assert "edge" in face.warnings
+
+
+def test_uncertain_is_below_the_runs_threshold(astronaut):
+    image = np.full((90, 90, 3), 40, np.uint8)
+    (face,) = make_analyzer().analyze(image)
+    for threshold, expected in ((face.confidence - 0.01, False), (face.confidence + 0.01, True)):
+        analyzer = Analyzer(StubClassifier(threshold), StubDetector([(10.0, 10.0, 60.0, 60.0)]))
+        assert analyzer.analyze(image)[0].uncertain is expected
+
+
+def test_many_pictures_share_full_batches_and_keep_their_order():
+    counts = [0, 3, 1, 0, 0, 5, 2, 2, 4, 0]
+    images = [np.full((40, 120, 3), count, np.uint8) for count in counts]
+    analyzer = make_analyzer(StubDetector(find_by_grey))
+    answers = analyzer.analyze_batch(images, batch_size=6)
+    assert [len(faces) for faces in answers] == counts
+    assert analyzer.classifier.batches == [9, 8]
+
+
+def test_a_batch_reads_no_further_than_it_needs():
+    read = []
+
+    def give():
+        for index in range(10):
+            read.append(index)
+            yield np.full((40, 60, 3), 2, np.uint8)
+
+    pictures = make_analyzer(StubDetector(find_by_grey)).analyze_pictures(give(), batch_size=4)
+    next(pictures)
+    assert read == [0, 1]
+
+
+def test_waiting_pictures_without_faces_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("fer.analysis._WAITING_BYTES", 3 * 40 * 60 * 4)
+    read = []
+
+    def give():
+        for index in range(10):
+            read.append(index)
+            yield np.zeros((40, 60, 3), np.uint8)
+
+    next(make_analyzer(StubDetector([])).analyze_pictures(give()))
+    assert read == [0, 1, 2, 3]
+
+
+def test_a_bad_picture_among_many_is_an_error_of_its_own(tmp_path):
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"nothing")
+    images = [np.full((40, 60, 3), 1, np.uint8), bad, np.full((40, 60, 3), 2, np.uint8)]
+    analyzer = make_analyzer(StubDetector(find_by_grey))
+    pictures = list(analyzer.analyze_pictures(images))
+    assert [len(picture.faces) for picture in pictures] == [1, 0, 2]
+    assert [picture.error is None for picture in pictures] == [True, False, True]
+    assert "bad.jpg" in pictures[1].error
+    assert pictures[1].image is None
+    with pytest.raises(ImageError, match=r"bad\.jpg"):
+        analyzer.analyze_batch(images)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(0, 5), max_size=12), st.integers(1, 9))
+def test_batching_changes_no_answer(counts, batch_size):
+    generator = np.random.default_rng(0)
+    images = [generator.integers(0, 256, (40, 120, 3), dtype=np.uint8) for _ in counts]
+    for image, count in zip(images, counts, strict=True):
+        image[0, 0] = count
+    analyzer = make_analyzer(StubDetector(find_by_grey))
+    together = analyzer.analyze_batch(images, batch_size=batch_size)
+    for faces, image in zip(together, images, strict=True):
+        alone = analyzer.analyze(image)
+        assert [face.box for face in faces] == [face.box for face in alone]
+        for one, other in zip(faces, alone, strict=True):
+            np.testing.assert_array_equal(one.crop, other.crop)
+            np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
+
+
+def test_a_crop_in_a_stream_is_that_in_a_batch_bit_for_bit(astronaut, yunet):
+    frames = [np.roll(astronaut, shift, axis=1) for shift in (0, 7, 31)]
+    analyzer = Analyzer(StubClassifier(), yunet)
+    tracker = Tracker()
+    streamed = [analyzer.analyze_frame(frame, tracker, index / 25) for index, frame in enumerate(frames)]
+    for faces, other in zip(analyzer.analyze_batch(frames), streamed, strict=True):
+        assert len(faces) == len(other) == 1
+        np.testing.assert_array_equal(faces[0].crop, other[0].crop)
+        np.testing.assert_array_equal(faces[0].probabilities, other[0].raw_probabilities)
+
+
+def test_a_stream_smooths_each_person_and_judges_the_smoothed_answer():
+    analyzer, tracker = make_analyzer(), Tracker(smoothing_seconds=0.5)
+    bright, dark = (np.full((90, 90, 3), grey, np.uint8) for grey in (200, 10))
+    (first,) = analyzer.analyze_frame(bright, tracker, 0.0)
+    (second,) = analyzer.analyze_frame(dark, tracker, 0.1)
+    assert first.track_id == second.track_id == 1
+    past = np.exp(-0.2)
+    expected = first.probabilities * past + second.raw_probabilities * (1 - past)
+    np.testing.assert_allclose(second.probabilities, expected, atol=1e-6)
+    assert second.label == EXPRESSIONS[expected.argmax()]
+    assert second.confidence == pytest.approx(expected.max(), abs=1e-6)
+
+
+def test_a_video_gives_one_item_for_every_frame_with_or_without_a_face(tmp_path):
+    frames = draw_frames(12)
+    path = write_video(tmp_path / "a.avi", frames, rate=10.0)
+    # Frames 4 to 7 show nobody: grey 16 to 28.
+    detector = StubDetector(lambda image: [] if 14 < image.mean() < 30 else [(5.0, 5.0, 35.0, 40.0)])
+    items = list(make_analyzer(detector).analyze_video(path))
+    assert [index for index, _, _ in items] == list(range(12))
+    np.testing.assert_allclose([seconds for _, seconds, _ in items], np.arange(12) / 10)
+    assert [len(faces) for _, _, faces in items] == [1] * 4 + [0] * 4 + [1] * 4
+    # Half a second away: still the same person.
+    assert {face.track_id for _, _, faces in items for face in faces} == {1}
+    every = list(make_analyzer(detector).analyze_video(path, every=5))
+    assert [index for index, _, _ in every] == [0, 5, 10]
+    with pytest.raises(VideoError):
+        next(make_analyzer().analyze_video(tmp_path / "missing.mp4"))
+
+
+def test_two_videos_at_once_share_nothing(tmp_path):
+    path = write_video(tmp_path / "a.avi", draw_frames(4))
+    analyzer = make_analyzer(StubDetector([(5.0, 5.0, 35.0, 40.0)]))
+    both = zip(analyzer.analyze_video(path), analyzer.analyze_video(path), strict=True)
+    for (_, _, one), (_, _, other) in both:
+        assert one[0].track_id == other[0].track_id == 1
+        np.testing.assert_array_equal(one[0].probabilities, other[0].probabilities)
+
+
+def test_an_explanation_is_of_the_faces_own_label_unless_asked(astronaut, yunet):
+    analyzer = Analyzer(StubClassifier(), yunet)
+    (face,) = analyzer.analyze(astronaut)
+    assert analyzer.explain(face).shape == (48, 48)
+    asked = []
+    analyzer.classifier.explain = lambda faces, index: asked.append(index) or np.zeros((len(faces), 48, 48))
+    analyzer.explain(face)
+    analyzer.explain(face, 2)
+    assert asked == [EXPRESSIONS.index(face.label), 2]
+
+
+def test_haar_faces_go_the_same_way(astronaut):
+    (face,) = Analyzer(StubClassifier(), HaarDetector()).analyze(astronaut)
+    assert face.landmarks is None
+    assert face.crop.std() > 20
+
+
+def test_the_group_photo_has_five_faces():
+    faces = Analyzer(StubClassifier()).analyze(find_media("multi_face.jpg"))
+    assert len(faces) == 5
+    assert all(face.warnings == () for face in faces)
+
+
+def test_a_picture_is_turned_upright_before_it_is_searched(tmp_path, astronaut, yunet):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.jpg"
+    Image.fromarray(np.ascontiguousarray(np.rot90(astronaut))).save(path, exif=exif, quality=95)
+    (face,) = Analyzer(StubClassifier(), yunet).analyze(path)
+    (upright,) = Analyzer(StubClassifier(), yunet).analyze(astronaut)
+    np.testing.assert_allclose(face.box, upright.box, atol=4)
+
+
+def test_flip_reaches_the_classifier(astronaut, yunet):
+    asked = []
+
+    class Noting(StubClassifier):
+        def predict(self, faces, flip=False):
+            asked.append(flip)
+            return super().predict(faces)
+
+    Analyzer(Noting(), yunet, flip=True).analyze(astronaut)
+    Analyzer(Noting(), yunet).analyze(astronaut)
+    assert asked == [True, False]
+
+
+def test_importing_the_analysis_loads_no_network_and_no_plotting():
+    code = "import sys, fer.analysis; print([n for n in ('keras', 'jax', 'matplotlib', 'pandas') if n in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_frame_costs_little_besides_detection(astronaut):
+    """Counted in work and not in time: one colour picture of 640x480 is copied once at most before it is searched."""
+    frame = cv2.resize(astronaut, (640, 480))
+    seen = []
+    make_analyzer(StubDetector(lambda image: seen.append(image) or [])).analyze(frame)
+    assert np.shares_memory(seen[0], frame)
