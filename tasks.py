@@ -65,7 +65,7 @@ def preprocess(c, source="", name="", votes="", mapping="", skip_bad=False, allo
     },
     iterable=["set"],
 )
-def train(c, preset="", config="", set=None, data="", run="", resume=False, overwrite=False, quiet=False):  # noqa: A002
+def train(c, preset="", config="", set=None, data="", run="", resume=False, overwrite=False, quiet=False):
     """Train a network in phases and write artifacts/<run>/."""
     from fer import commands
 
@@ -105,11 +105,65 @@ def evaluate(c, run="xception", data=""):
     },
     iterable=["set"],
 )
-def pipeline(c, source="", preset="", run="", set=None, quiet=False):  # noqa: A002
+def pipeline(c, source="", preset="", run="", set=None, quiet=False):
     """Preprocess, train and evaluate in turn, with one set of settings."""
     from fer import commands
 
     commands.run_pipeline(source or None, preset or None, run=run or None, settings=set or (), quiet=quiet)
+
+
+@fer_task(
+    help={
+        "input": "a picture, a folder or a glob pattern",
+        "out": "the table: .csv, .json or .parquet",
+        "annotate": "folder for copies with the faces drawn in",
+        "explain": "also draw each face's activation map there",
+        "whole-image": "every picture already is one face",
+        "run": "the run to use (default: the shipped one)",
+        "quiet": "no progress bar",
+    }
+)
+def predict(c, input, out="predictions.csv", annotate="", explain=False, whole_image=False, run="", quiet=False):
+    """Find the faces in pictures and write one table of their expressions."""
+    from fer import commands
+
+    commands.predict(
+        input,
+        out,
+        run=run or None,
+        annotate=annotate or None,
+        explain=explain,
+        whole_image=whole_image,
+        quiet=quiet,
+    )
+
+
+@fer_task(
+    help={
+        "input": "a video, or the number of a camera",
+        "csv": "table with a row for every frame and face",
+        "annotated": "copy with the faces drawn in, .mp4",
+        "plot": "picture of each person's expressions over time",
+        "every": "look at each frame whose index is a multiple of this",
+        "max-side": "longer side in pixels of the copy that is searched for faces (default: 640)",
+        "run": "the run to use (default: the shipped one)",
+        "quiet": "no progress bar",
+    }
+)
+def video(c, input, csv="", annotated="", plot="", every=1, max_side=0, run="", quiet=False):
+    """Follow each person's expression through a video or before a camera."""
+    from fer import commands
+
+    commands.analyze_video(
+        input,
+        csv=csv or None,
+        annotated=annotated or None,
+        plot=plot or None,
+        every=every,
+        max_side=max_side or None,
+        run=run or None,
+        quiet=quiet,
+    )
 
 
 @task(help={"args": "arguments for pytest"})

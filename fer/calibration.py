@@ -1,6 +1,6 @@
 """Calibrated confidence: a temperature for the probabilities and a threshold under which an answer is uncertain.
 
-Probabilities are float32 or float64 arrays (N, 7) whose rows sum to 1; ``y_true`` is an int array (N,) of class indices.
+Probabilities are float arrays (N, 7) whose rows sum to 1; ``y_true`` is an int array (N,) of class indices.
 Both numbers are chosen on the validation part alone.
 """
 

@@ -3,11 +3,14 @@
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fer.config import Config, load_config, parse_config, read_json
 from fer.data import Dataset, format_preparation, load_dataset, prepare_dataset
 from fer.errors import ModelError, SettingsError
+
+if TYPE_CHECKING:
+    from fer.analysis import Analyzer
 
 ARTIFACTS = Path("artifacts")
 #: The prepared set of the package's own drawings, and the preset and run that belong to it.
@@ -87,7 +90,9 @@ def train(
 
     folder = find_run(run or preset or "small")
     if resume and (config or preset or tuple(settings) or overwrite):
-        raise SettingsError("A resumed run keeps its settings. Received: --resume with others. Remedy: give only --run.")
+        raise SettingsError(
+            "A resumed run keeps its settings. Received: --resume with others. Remedy: give only --run."
+        )
     chosen = _read_run_config(folder) if resume else load_config(preset or "small", config, settings)
     dataset = load_dataset(data or chosen.data.name)
     if overwrite and folder.is_dir():
@@ -97,8 +102,8 @@ def train(
     result = training.train(dataset, chosen, folder, resume=resume, progress=not quiet, say=say)
     plot_history(result.history, folder / "curves.png")
     say(
-        f"Kept epoch {result.best_epoch} of {len(result.history)}: validation accuracy {result.validation_accuracy:.4f}."
-        f" Next: invoke evaluate --run {folder.name}"
+        f"Kept epoch {result.best_epoch} of {len(result.history)},"
+        f" validation accuracy {result.validation_accuracy:.4f}. Next: invoke evaluate --run {folder.name}"
     )
     return folder
 
@@ -173,3 +178,79 @@ def _read_run_config(folder: Path) -> Config:
     if not path.is_file():
         raise ModelError(f"A run folder holds config.json. Received: {folder}, without it. Remedy: run `invoke train`.")
     return parse_config(read_json(path))
+
+
+def predict(
+    inputs: str,
+    out: str,
+    *,
+    run: str | None = None,
+    annotate: str | None = None,
+    explain: bool = False,
+    whole_image: bool = False,
+    quiet: bool = False,
+    say: Say = print,
+) -> None:
+    """Analyze pictures into one table, and drawn copies where asked.
+
+    Args:
+        inputs: a file, a folder or a glob pattern.
+        out: the table, .csv, .json or .parquet.
+        run: name of the run or its folder; None for the shipped one.
+        annotate: folder for drawn pictures.
+        explain: also draw each face's activation map there.
+        whole_image: every picture already is one face.
+        quiet: show no progress bar.
+        say: receives the lines to be told.
+    """
+    from fer.reports import predict_files
+
+    analyzer = _build_analyzer(run, whole_image=whole_image)
+    summary = predict_files(inputs, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet)
+    say(summary.describe())
+
+
+def analyze_video(
+    source: str,
+    *,
+    csv: str | None = None,
+    annotated: str | None = None,
+    plot: str | None = None,
+    every: int = 1,
+    max_side: int | None = None,
+    run: str | None = None,
+    quiet: bool = False,
+    say: Say = print,
+) -> None:
+    """Analyze a video, or the camera whose number is given, into a table, a drawn copy and a plot.
+
+    Args:
+        source: a video file, or the number of a camera.
+        csv: the table, a row a face and a row for a frame with none.
+        annotated: the drawn copy, .mp4.
+        plot: a picture of each person's expressions over time.
+        every: look at each frame whose index is a multiple of this.
+        max_side: longer side, in pixels, of the copy that is searched for faces.
+        run: name of the run or its folder; None for the shipped one.
+        quiet: show no progress bar.
+        say: receives the lines to be told.
+    """
+    from fer.video_reports import process_video
+
+    summary = process_video(
+        int(source) if source.isdigit() else source,
+        analyzer=_build_analyzer(run, max_side=max_side or 640),
+        csv=csv,
+        annotated=annotated,
+        plot=plot,
+        every=every,
+        progress=not quiet,
+    )
+    say(summary.describe())
+
+
+def _build_analyzer(run: str | None, **settings: Any) -> "Analyzer":
+    from fer.analysis import Analyzer
+    from fer.inference import Classifier
+
+    return Analyzer(Classifier.load(None if run is None else find_run(run)), **settings)

@@ -39,8 +39,8 @@ class StageConfig(_Settings):
     filters: tuple[Positive, ...] = Field(description="Widths of the first block's convolutions; last = stage width.")
     downsample: Literal["none", "pool", "stride"] = Field(
         "stride",
-        description="How the first block halves the resolution: Chollet's max pooling after its convolutions, a stride in"
-        " the first of them (a quarter of the work), or not at all.",
+        description="How the first block halves the resolution: Chollet's max pooling after its convolutions, a stride"
+        " in the first of them (a quarter of the work), or not at all.",
     )
     identity_blocks: int = Field(0, ge=0, description="Residual blocks at the stage's width that follow.")
     convolutions: Positive = Field(2, description="Separable convolutions in an identity block.")

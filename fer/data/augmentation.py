@@ -14,7 +14,7 @@ import numpy as np
 from fer.config import AugmentationConfig, PhaseConfig
 
 #: Smallest and largest area of an erased rectangle as shares of the face, and the widest aspect ratio: Zhong et al.,
-#: 2020, "Random Erasing Data Augmentation", arXiv:1708.04896, section 4, with the upper area halved for faces this small.
+#: 2020, "Random Erasing Data Augmentation", arXiv:1708.04896, section 4, with half the upper area for faces so small.
 _ERASED_AREA = (0.02, 0.2)
 _ERASED_ASPECT = 1 / 0.3
 
@@ -89,8 +89,8 @@ def augment_faces(faces: np.ndarray, changes: Changes) -> np.ndarray:
     """
     changed = np.empty(faces.shape, np.float32)
     matrices = compute_matrices(changes, faces.shape[-1])
-    for row, face in enumerate(faces):
-        _warp(face, matrices[row], changed[row])
+    for face, matrix, out in zip(faces, matrices, changed, strict=True):
+        _warp(face, matrix, out)
     means = changed.mean(axis=(1, 2), keepdims=True)
     changed -= means
     changed *= changes.contrast[:, None, None].astype(np.float32)

@@ -41,7 +41,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
 
 
 def _mark_best(axes: Axes, history: pd.DataFrame) -> None:
-    best = history.loc[history["validation_accuracy"].idxmax()]
+    best = history.iloc[int(history["validation_accuracy"].argmax())]
     axes.plot(best["epoch"], best["validation_accuracy"], "o", markersize=9, fillstyle="none", color="black")
     note = f"{best['validation_accuracy']:.3f} in epoch {best['epoch']:.0f}"
     axes.set_title(f"Accuracy: best on validation {note}", fontsize=12)

@@ -8,11 +8,12 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from fer.config import Config
-from fer.data.augmentation import augment_faces, draw_changes, make_generator, mix_faces
+from fer.data.augmentation import Changes, augment_faces, draw_changes, make_generator, mix_faces
 from fer.data.dataset import Dataset
 from fer.data.targets import build_targets, compute_row_weights, select_training_rows
 from fer.errors import SettingsError
@@ -64,7 +65,7 @@ class TrainingBatches:
             rows = order[step * training.batch_size : (step + 1) * training.batch_size]
             yield self._build_batch(rows, changes)
 
-    def _build_batch(self, rows, changes) -> Batch:  # type: ignore[no-untyped-def]
+    def _build_batch(self, rows: np.ndarray, changes: Changes) -> Batch:
         faces = augment_faces(self.faces[rows], changes.select(rows))
         targets = self.targets[rows]
         share = changes.share[rows]
@@ -109,7 +110,7 @@ class TrainingBatches:
         finally:
             stopped.set()
 
-    def _wait(self, ready):  # type: ignore[no-untyped-def]
+    def _wait(self, ready: "queue.Queue[Any]") -> Any:
         start = time.perf_counter()
         item = ready.get()
         self.seconds_waited += time.perf_counter() - start

@@ -10,6 +10,7 @@ import functools
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,11 +48,11 @@ def convolve_depthwise(x: jax.Array, kernel: jax.Array, strides: tuple[int, int]
     return functools.reduce(jnp.add, (view * tap for view, tap in zip(views, _taps(kernel), strict=True)))
 
 
-def _forward(x, kernel, strides, padding):  # type: ignore[no-untyped-def]
+def _forward(x: jax.Array, kernel: jax.Array, strides: tuple[int, int], padding: Padding) -> Any:
     return convolve_depthwise(x, kernel, strides, padding), (x, kernel)
 
 
-def _backward(strides, padding, residuals, gradient):  # type: ignore[no-untyped-def]
+def _backward(strides: tuple[int, int], padding: Padding, residuals: Any, gradient: jax.Array) -> Any:
     x, kernel = residuals
     return (
         _compute_input_gradient(x, kernel, gradient, strides, padding),
@@ -99,11 +100,11 @@ def multiply_channels(x: jax.Array, kernel: jax.Array) -> jax.Array:
     return (_flatten(x) @ kernel).reshape(*x.shape[:-1], kernel.shape[-1])
 
 
-def _multiply_forward(x, kernel):  # type: ignore[no-untyped-def]
+def _multiply_forward(x: jax.Array, kernel: jax.Array) -> Any:
     return multiply_channels(x, kernel), (x, kernel)
 
 
-def _multiply_backward(residuals, gradient):  # type: ignore[no-untyped-def]
+def _multiply_backward(residuals: Any, gradient: jax.Array) -> Any:
     x, kernel = residuals
     halves = 2 if math.prod(x.shape[:-1]) % 2 == 0 else 1
     rows, gradient_rows = (_flatten(array).reshape(halves, -1, array.shape[-1]) for array in (x, gradient))
@@ -128,6 +129,10 @@ def _taps(kernel: jax.Array) -> Iterator[jax.Array]:
 def _shifted_views(x: jax.Array, kernel_size: tuple[int, ...], strides: tuple[int, int]) -> list[jax.Array]:
     (height, width), (kernel_height, kernel_width) = x.shape[1:3], kernel_size
     return [
-        x[:, row : height - kernel_height + row + 1 : strides[0], column : width - kernel_width + column + 1 : strides[1]]
+        x[
+            :,
+            row : height - kernel_height + row + 1 : strides[0],
+            column : width - kernel_width + column + 1 : strides[1],
+        ]
         for row, column in itertools.product(range(kernel_height), range(kernel_width))
     ]

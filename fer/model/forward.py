@@ -25,7 +25,7 @@ def compile_forward(model: keras.Model) -> Forward:
     import jax
 
     @jax.jit
-    def forward(trainable, non_trainable, faces):  # type: ignore[no-untyped-def]
+    def forward(trainable: list[jax.Array], non_trainable: list[jax.Array], faces: np.ndarray) -> jax.Array:
         return model.stateless_call(trainable, non_trainable, faces, training=False)[0]
 
     def run(faces: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Layers with a stock Keras layer's weights and results, computed in the way that is fastest where the code runs.
 
-Each class here derives from the stock layer that it stands in for and has the same configuration and weights, so a network
-can be changed from one kind to the other at any time (:func:`use_fast_layers`, :func:`use_stock_layers`). Networks are
-trained and run with the fast kind and saved with the stock kind: a saved file needs no code of this package.
+Each class here derives from the stock layer that it stands in for and has the same configuration and weights, so a
+network can be changed from one kind to the other at any time (:func:`use_fast_layers`, :func:`use_stock_layers`).
+Networks are trained and run with the fast kind and saved with the stock kind: a saved file needs no code of this package.
 """
 
 import functools
@@ -23,7 +23,7 @@ def runs_on_jax_cpu() -> bool:
 
 
 class FastSeparableConv2D(keras.layers.SeparableConv2D):
-    """A separable convolution whose depthwise part is shifted multiply-adds and whose pointwise part is a matrix product.
+    """A separable convolution: shifted multiply-adds for its depthwise part, a matrix product for its pointwise one.
 
     Where that is no faster (another backend, a GPU) or not covered (dilation, several depthwise outputs a channel,
     channels first), the stock computation runs.
@@ -83,7 +83,7 @@ class FastMaxPooling2D(keras.layers.MaxPooling2D):
         return self.data_format == "channels_last" and tuple(self.strides) == tuple(self.pool_size) and fits
 
 
-_FAST_OF_STOCK: dict[type, type] = {
+_FAST_OF_STOCK: dict[Any, Any] = {
     keras.layers.SeparableConv2D: FastSeparableConv2D,
     keras.layers.Conv2D: FastConv2D,
     keras.layers.MaxPooling2D: FastMaxPooling2D,
@@ -101,7 +101,7 @@ def use_stock_layers(model: keras.Model) -> keras.Model:
     return _exchange_layers(model, _STOCK_OF_FAST, dtype="float32")
 
 
-def _exchange_layers(model: keras.Model, exchange: dict[type, type], **changes: Any) -> keras.Model:
+def _exchange_layers(model: keras.Model, exchange: dict[Any, Any], **changes: Any) -> keras.Model:
     def clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
         return exchange.get(type(layer), type(layer)).from_config({**layer.get_config(), **changes})
 

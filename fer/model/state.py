@@ -71,7 +71,7 @@ def _list_states(folder: Path) -> list[Path]:
 
 
 def _read_state(path: Path) -> RunState:
-    with np.load(path, allow_pickle=False) as content:
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
         arrays = {name: content[name] for name in content.files}
     record = json.loads(arrays.pop("record").tobytes())
     variables = [arrays[f"variable{index}"] for index in range(sum(name.startswith("variable") for name in arrays))]

@@ -1,8 +1,8 @@
 """Training in phases, with the best network by validation kept and a run that resumes exactly where it was.
 
-After every epoch the whole state (weights, averages, optimiser, dropout seeds, history) is written atomically; order and
-changes of the faces follow from the seed and the epoch. A run that was killed therefore ends, once resumed, with the
-weights of one that was not.
+After every epoch the whole state (weights, averages, optimiser, dropout seeds, history) is written atomically; order
+and changes of the faces follow from the seed and the epoch. A run that was killed therefore ends, once resumed, with
+the weights of one that was not.
 """
 
 import contextlib
@@ -44,7 +44,13 @@ class TrainedRun:
 
 
 def train(
-    dataset: Dataset, config: Config, folder: str | Path, *, resume: bool = False, progress: bool = True, say: Say = print
+    dataset: Dataset,
+    config: Config,
+    folder: str | Path,
+    *,
+    resume: bool = False,
+    progress: bool = True,
+    say: Say = print,
 ) -> TrainedRun:
     """Train a network and write ``model.keras``, ``config.json`` and ``history.csv`` into a run folder.
 
@@ -167,7 +173,9 @@ class _Run:
         return row["validation_accuracy"] > max(earlier["validation_accuracy"] for earlier in self.history)
 
     def _write_history(self) -> None:
-        write_atomically(self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False, float_format="%.6g"))
+        write_atomically(
+            self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False, float_format="%.6g")
+        )
 
     def finish(self) -> TrainedRun:
         """Save the best network in stock layers, and the settings with its calibration."""
@@ -177,7 +185,7 @@ class _Run:
         write_settings(self.config.model_copy(update={"calibration": calibration}), self.folder)
         remove_states(self.folder / _STATE_FOLDER)
         history = pd.DataFrame(self.history)
-        best = history.loc[history["validation_accuracy"].idxmax()]
+        best = history.iloc[int(history["validation_accuracy"].argmax())]
         return TrainedRun(self.folder, history, int(best["epoch"]), float(best["validation_accuracy"]))
 
 

@@ -47,7 +47,9 @@ class _Builder:
         x = layers.Rescaling(1.0 / 127.5, offset=-1.0, name="rescaling")(inputs)
         for number, (filters, kernel_size, strides) in enumerate(self.config.stem, start=1):
             x = self._stem_conv(x, filters, kernel_size, strides, name=f"stem{number}")
-        for stage, (settings, drop_rates) in enumerate(zip(self.config.stages, self._drop_rates(), strict=True), start=1):
+        for stage, (settings, drop_rates) in enumerate(
+            zip(self.config.stages, self._drop_rates(), strict=True), start=1
+        ):
             x = self._stage(x, settings, drop_rates, name=f"stage{stage}")
         for number, filters in enumerate(self.config.exit_filters, start=1):
             x = self._separable(x, filters, name=f"exit{number}", activate_first=number > 1)

@@ -1,0 +1,143 @@
+"""Speed, measured in one process so that ratios mean something: our layers against stock Keras, and against a peer.
+
+Every comparison runs both sides in turn (A B A B …) and quotes medians; the ratio is what travels between machines.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from keras import layers
+
+from fer.config import load_config
+from fer.model.forward import compile_forward
+from fer.model.layers import use_fast_layers, use_stock_layers
+from fer.model.xception import build_xception
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two ways to do the same work.
+
+    Args:
+        name: what was done.
+        images: images in one call.
+        ours: median seconds of a call our way.
+        other: median seconds of a call the other way.
+        other_name: the other way.
+    """
+
+    name: str
+    images: int
+    ours: float
+    other: float
+    other_name: str
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster our way is."""
+        return self.other / self.ours
+
+    def describe(self) -> str:
+        """Return one line with both rates and the ratio."""
+        return (
+            f"{self.name}: {self.images / self.ours:,.0f} images/s ({1e3 * self.ours:.2f} ms a call)"
+            f" against {self.images / self.other:,.0f} for {self.other_name}: {self.ratio:.2f} times"
+        )
+
+
+def compare_training(preset: str = "small", *, batch_size: int = 32, repeats: int = 5) -> Comparison:
+    """Time a training step of a preset's network with our layers and with stock ones, augmentation left out."""
+    network = build_xception(load_config(preset).model)
+    steps = [_make_step(model, batch_size) for model in (network, use_stock_layers(network))]
+    ours, other = _time_in_turn(steps, repeats)
+    return Comparison(f"training step of {preset!r}, batch {batch_size}", batch_size, ours, other, "stock layers")
+
+
+def compare_inference(preset: str = "small", *, batch_size: int = 64, repeats: int = 15) -> Comparison:
+    """Time a forward pass of a preset's network with our layers and with stock ones."""
+    network = build_xception(load_config(preset).model)
+    passes = [_make_pass(model, batch_size) for model in (network, use_stock_layers(network))]
+    ours, other = _time_in_turn(passes, repeats)
+    return Comparison(f"forward pass of {preset!r}, batch {batch_size}", batch_size, ours, other, "stock layers")
+
+
+def compare_baseline(preset: str = "small", *, batch_size: int = 1, repeats: int = 30) -> Comparison:
+    """Time a forward pass against mini-Xception, the field's common small network, both compiled in the same way."""
+    network = use_fast_layers(build_xception(load_config(preset).model))
+    passes = [_make_pass(model, batch_size) for model in (network, build_mini_xception())]
+    ours, other = _time_in_turn(passes, repeats)
+    return Comparison(
+        f"forward pass of {preset!r}, batch {batch_size}", batch_size, ours, other, "mini-Xception, 64x64"
+    )
+
+
+def build_mini_xception() -> keras.Model:
+    """Build mini-Xception for 64 by 64 faces, with fresh weights, of stock layers.
+
+    Reference:
+        Arriaga, Ploeger and Valdenegro-Toro, 2017, "Real-time Convolutional Neural Networks for Emotion and Gender
+        Classification", arXiv:1710.07557, figure 2.
+    """
+    inputs = x = keras.Input((64, 64, 1))
+    for _ in range(2):
+        x = layers.Conv2D(8, 3, use_bias=False)(x)
+        x = layers.Activation("relu")(layers.BatchNormalization()(x))
+    for filters in (16, 32, 64, 128):
+        shortcut = layers.BatchNormalization()(layers.Conv2D(filters, 1, strides=2, padding="same", use_bias=False)(x))
+        x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.Activation("relu")(layers.BatchNormalization()(x))
+        x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False)(x)
+        x = layers.MaxPooling2D(3, strides=2, padding="same")(layers.BatchNormalization()(x))
+        x = layers.Add()([x, shortcut])
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(7, 3, padding="same")(x))
+    return keras.Model(inputs, layers.Activation("softmax")(x))
+
+
+def run_network_bench(*, say: Callable[[str], None] = print) -> list[Comparison]:
+    """Run every comparison of networks and say each result as it comes."""
+    comparisons = []
+    for compare in (
+        compare_training,
+        lambda: compare_inference(batch_size=1),
+        compare_inference,
+        compare_baseline,
+        lambda: compare_baseline(batch_size=64),
+        lambda: compare_baseline("mini"),
+        lambda: compare_baseline("mini", batch_size=64),
+    ):
+        comparisons.append(compare())
+        say(comparisons[-1].describe())
+    return comparisons
+
+
+def _make_step(model: keras.Model, batch_size: int) -> Callable[[], object]:
+    model.compile(keras.optimizers.AdamW(1e-3), "categorical_crossentropy")
+    faces = _draw_faces(batch_size, model)
+    targets = np.eye(7, dtype=np.float32)[np.arange(batch_size) % 7]
+    return lambda: model.train_on_batch(faces, targets)
+
+
+def _make_pass(model: keras.Model, batch_size: int) -> Callable[[], object]:
+    forward, faces = compile_forward(model), _draw_faces(batch_size, model)
+    return lambda: forward(faces)
+
+
+def _draw_faces(batch_size: int, model: keras.Model) -> np.ndarray:
+    shape = (batch_size, *model.input_shape[1:])
+    return np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
+
+
+def _time_in_turn(calls: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Return the median seconds of each call, after one call each to warm up."""
+    seconds: list[list[float]] = [[] for _ in calls]
+    for call in calls:
+        call()
+    for _ in range(repeats):
+        for call, taken in zip(calls, seconds, strict=True):
+            start = time.perf_counter()
+            call()
+            taken.append(time.perf_counter() - start)
+    return [float(np.median(taken)) for taken in seconds]

@@ -1,0 +1,46 @@
+"""What every backend must answer alike: run with KERAS_BACKEND set, it writes its answers to the file that it is given.
+
+Arguments: a saved network, the run folder it stands in, a set of faces, and the file for the answers.
+"""
+
+import sys
+
+import keras
+import numpy as np
+
+
+def take_one_step(path, faces):
+    """The loss of one optimisation step on a saved network, and its weights after it."""
+    model = keras.saving.load_model(path, compile=False)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "categorical_crossentropy")
+    targets = np.eye(7, dtype=np.float32)[np.arange(len(faces)) % 7]
+    loss = model.train_on_batch(faces.astype(np.float32)[..., None], targets)
+    return float(loss), np.concatenate([np.ravel(value) for value in model.get_weights()])
+
+
+def main(path, run_folder, faces_path, out):
+    faces = np.load(faces_path)
+    # Plain Keras first, before anything of the package is imported.
+    assert "fer" not in sys.modules
+    plain = keras.saving.load_model(path, compile=False).predict(faces.astype(np.float32)[..., None], verbose=0)
+    loss, weights = take_one_step(path, faces)
+
+    from fer import Classifier
+
+    classifier = Classifier.load(run_folder)
+    np.savez(
+        out,
+        plain=plain,
+        raw=classifier.predict_raw(faces),
+        flip=classifier.predict(faces, flip=True),
+        maps=classifier.explain(faces),
+        loss=loss,
+        weights=weights,
+    )
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

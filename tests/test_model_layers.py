@@ -1,0 +1,112 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from fer.model.depthwise import compute_padding, convolve_depthwise, multiply_channels
+from fer.model.layers import (
+    FastConv2D,
+    FastMaxPooling2D,
+    FastSeparableConv2D,
+    runs_on_jax_cpu,
+    use_fast_layers,
+    use_stock_layers,
+)
+
+needs_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="gradients are taken with JAX")
+
+
+def compute_values_and_gradients(layer, x):
+    """The layer's outputs, and the gradients of a weighted sum of them with respect to input and weights."""
+    import jax
+
+    layer.build(x.shape)
+    weights = [variable.value for variable in layer.trainable_variables]
+
+    def loss(x, weights):
+        outputs, _ = layer.stateless_call(weights, [], x)
+        ramp = np.linspace(-1, 1, outputs.size, dtype=np.float32).reshape(outputs.shape)
+        return (outputs * ramp).sum(), outputs
+
+    (_, outputs), gradients = jax.jit(jax.value_and_grad(loss, argnums=(0, 1), has_aux=True))(x, weights)
+    return outputs, *jax.tree.leaves(gradients)
+
+
+def assert_same(stock, fast, shape):
+    assert runs_on_jax_cpu()
+    x = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    stock.build(shape)
+    fast.build(shape)
+    fast.set_weights(stock.get_weights())
+    for expected, received in zip(
+        compute_values_and_gradients(stock, x), compute_values_and_gradients(fast, x), strict=True
+    ):
+        np.testing.assert_allclose(received, expected, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
+
+
+@needs_jax
+@pytest.mark.parametrize("size", [(12, 12), (7, 9), (5, 6), (3, 3)])
+@pytest.mark.parametrize("strides", [1, 2, 3])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("kernel_size", [3, 2])
+def test_separable_convolution_equals_the_stock_layer(size, strides, padding, kernel_size):
+    arguments = {"filters": 5, "kernel_size": kernel_size, "strides": strides, "padding": padding}
+    assert_same(layers.SeparableConv2D(**arguments), FastSeparableConv2D(**arguments), (3, *size, 4))
+
+
+@needs_jax
+def test_separable_convolution_with_bias_and_activation_equals_the_stock_layer():
+    arguments = {"filters": 5, "kernel_size": 3, "activation": "relu", "bias_initializer": "random_normal"}
+    assert_same(layers.SeparableConv2D(**arguments), FastSeparableConv2D(**arguments), (2, 8, 8, 3))
+
+
+@needs_jax
+@pytest.mark.parametrize("change", [{"dilation_rate": 2}, {"depth_multiplier": 2}])
+def test_what_the_fast_layer_does_not_cover_falls_to_the_stock_computation(change):
+    arguments = {"filters": 4, "kernel_size": 3, "padding": "same", **change}
+    assert_same(layers.SeparableConv2D(**arguments), FastSeparableConv2D(**arguments), (2, 9, 9, 3))
+
+
+@needs_jax
+@pytest.mark.parametrize("kernel_size", [1, 3])
+@pytest.mark.parametrize("strides", [1, 2])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_convolution_equals_the_stock_layer(kernel_size, strides, padding):
+    arguments = {"filters": 6, "kernel_size": kernel_size, "strides": strides, "padding": padding}
+    assert_same(layers.Conv2D(**arguments), FastConv2D(**arguments), (2, 7, 9, 4))
+
+
+@needs_jax
+@pytest.mark.parametrize(
+    ("pool_size", "strides", "size"), [(2, 2, (8, 6)), (2, 2, (7, 7)), (3, 2, (8, 8)), (3, 3, (9, 6))]
+)
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_max_pooling_equals_the_stock_layer(pool_size, strides, size, padding):
+    arguments = {"pool_size": pool_size, "strides": strides, "padding": padding}
+    assert_same(layers.MaxPooling2D(**arguments), FastMaxPooling2D(**arguments), (2, *size, 3))
+
+
+@needs_jax
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (2, 3)])
+def test_depthwise_gradient_agrees_with_finite_differences(strides):
+    from jax.test_util import check_grads
+
+    rng = np.random.default_rng(1)
+    x, kernel = rng.normal(size=(2, 6, 7, 3)).astype(np.float32), rng.normal(size=(3, 3, 3)).astype(np.float32)
+    padding = compute_padding((6, 7), (3, 3), strides, "same")
+    check_grads(lambda x, k: convolve_depthwise(x, k, strides, padding), (x, kernel), order=1, modes=["rev"], rtol=2e-2)
+    check_grads(multiply_channels, (x, rng.normal(size=(3, 4)).astype(np.float32)), order=1, modes=["rev"], rtol=2e-2)
+
+
+def test_exchanging_layers_keeps_weights_and_outputs_and_leaves_no_custom_layer():
+    inputs = keras.Input((12, 12, 1))
+    x = layers.Conv2D(4, 3, padding="same")(inputs)
+    x = layers.BatchNormalization()(layers.SeparableConv2D(6, 3)(x))
+    model = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.MaxPooling2D()(x)))
+    fast = use_fast_layers(model)
+    stock = use_stock_layers(fast)
+    assert [type(layer).__name__ for layer in fast.layers][1:5:2] == ["FastConv2D", "BatchNormalization"]
+    assert all(type(layer).__module__.startswith("keras.") for layer in stock.layers)
+    faces = np.random.default_rng(2).normal(size=(4, 12, 12, 1)).astype(np.float32)
+    for copy in (fast, stock):
+        np.testing.assert_allclose(copy.predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-5)
