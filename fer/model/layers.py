@@ -2,7 +2,7 @@
 
 Each class here derives from the stock layer that it stands in for and has the same configuration and weights, so a
 network can be changed from one kind to the other at any time (:func:`use_fast_layers`, :func:`use_stock_layers`).
-Networks are trained and run with the fast kind and saved with the stock kind: a saved file needs no code of this package.
+Networks are trained and run with the fast kind and saved with the stock kind: a saved file needs none of this code.
 """
 
 import functools
