@@ -24,6 +24,10 @@ def compile_forward(model: keras.Model) -> Forward:
         return lambda faces: np.asarray(model.predict_on_batch(faces))
     import jax
 
+    from fer.model.compile_cache import use_compile_cache
+
+    use_compile_cache()
+
     @jax.jit
     def forward(trainable: list[jax.Array], non_trainable: list[jax.Array], faces: np.ndarray) -> jax.Array:
         return model.stateless_call(trainable, non_trainable, faces, training=False)[0]

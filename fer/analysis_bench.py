@@ -1,0 +1,107 @@
+"""Speed and memory of the whole way from a frame to an answer, on one fixed picture."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from fer.analysis import Analyzer
+from fer.errors import ImageError
+from fer.examples import find_portrait
+from fer.vision.detection import STREAM_SIDE
+from fer.vision.images import decode_image, shrink_to
+from fer.vision.tracking import Tracker
+
+_FRAME_SHAPE = (480, 640, 3)
+
+
+def run_analysis_bench(*, frames: int = 200, memory_frames: int = 5000, say: Callable[[str], None] = print) -> None:
+    """Measure frame rates, cold start and memory growth, and say each figure as it comes.
+
+    Args:
+        frames: frames for each rate.
+        memory_frames: frames for the memory's growth, counted from the 500th.
+        say: receives the lines.
+
+    Raises:
+        ImageError: matplotlib's portrait, on which all is measured, is not installed.
+    """
+    analyzer = Analyzer(max_side=STREAM_SIDE)
+    for num_faces in (1, 5):
+        frame = build_frame(num_faces)
+        found, rate = measure_frame_rate(analyzer, frame, frames)
+        say(f"640x480 frame with {num_faces} face(s), {found} found: {rate:.1f} frames/s")
+    say(f"python -c 'import fer': {_time_python('import fer'):.2f} s")
+    script = "import fer, sys; print(fer.Analyzer().analyze(sys.argv[1])[0].label)"
+    seconds = [_time_python(script, str(_find_portrait())) for _ in range(2)]
+    say(f"first answer in a fresh process: {seconds[1]:.2f} s with a warm compile cache ({seconds[0]:.2f} s before)")
+    growth = measure_memory_growth(analyzer, build_frame(1), memory_frames)
+    if growth is not None:
+        say(f"memory growth from frame 500 to frame {memory_frames}: {growth:.1f} MB")
+
+
+def build_frame(num_faces: int) -> np.ndarray:
+    """Build a frame out of matplotlib's portrait (public domain).
+
+    Args:
+        num_faces: 1 for one large face, up to 6 for a grid of small ones.
+
+    Returns:
+        uint8 (480, 640, 3), RGB.
+    """
+    portrait = decode_image(_find_portrait())
+    frame = np.full(_FRAME_SHAPE, 128, np.uint8)
+    columns, height = (1, 480) if num_faces == 1 else (3, 240)
+    small, _ = shrink_to(portrait, height)
+    for number in range(num_faces):
+        row, column = divmod(number, columns)
+        top, left = row * height, column * (_FRAME_SHAPE[1] // columns)
+        frame[top : top + small.shape[0], left : left + small.shape[1]] = small
+    return frame
+
+
+def measure_frame_rate(analyzer: Analyzer, frame: np.ndarray, frames: int) -> tuple[int, float]:
+    """Return the number of faces found in a frame, and the frames a second from decoded array to tracked answer."""
+    tracker = Tracker()
+    for number in range(5):
+        found = len(analyzer.analyze_frame(frame, tracker, number / 30))
+    seconds = []
+    for number in range(5, frames + 5):
+        start = time.perf_counter()
+        analyzer.analyze_frame(frame, tracker, number / 30)
+        seconds.append(time.perf_counter() - start)
+    return found, 1.0 / float(np.median(seconds))
+
+
+def measure_memory_growth(analyzer: Analyzer, frame: np.ndarray, frames: int) -> float | None:
+    """Return by how many MB the process grew from the 500th frame to the last; None where the system does not tell."""
+    if not Path("/proc/self/statm").is_file():
+        return None
+    tracker, before = Tracker(), 0.0
+    for number in range(frames):
+        analyzer.analyze_frame(frame, tracker, number / 30)
+        if number == min(500, frames // 2):
+            before = _read_memory()
+    return _read_memory() - before
+
+
+def _read_memory() -> float:
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def _time_python(script: str, *arguments: str) -> float:
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def _find_portrait() -> Path:
+    path = find_portrait()
+    if path is None:
+        raise ImageError("The bench needs matplotlib's sample portrait. Received: none. Remedy: reinstall matplotlib.")
+    return path

@@ -1,0 +1,113 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer import commands
+from fer.data import draw_sample, save_dataset
+from fer.errors import DataError, ModelError, SettingsError
+
+ROOT = Path(__file__).parents[1]
+SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}]', "training.batch_size=16")
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A working folder of its own, whose embedded sample is small."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("fer.data.preparation.draw_sample", lambda name, seed: draw_sample(140, name=name, seed=seed))
+    return tmp_path
+
+
+def test_the_pipeline_without_data_runs_on_the_sample_and_says_so(place):
+    said = []
+    metrics = commands.run_pipeline(settings=SHORT, quiet=True, say=said.append)
+    assert metrics["is_sample"] is True
+    assert metrics["test"]["n"] == 21
+    assert "sample" in said[0]
+    assert "invoke preprocess --source" in said[0]
+    files = {path.name for path in (place / "artifacts" / "sample").iterdir()}
+    assert files >= {
+        "model.keras",
+        "config.json",
+        "history.csv",
+        "curves.png",
+        "metrics.json",
+        "confusion_matrix.png",
+        "confusion_matrix.csv",
+        "classification_report.txt",
+        "model_card.md",
+    }
+    assert commands.run_pipeline(settings=SHORT, quiet=True, say=said.append)["test"] == metrics["test"]
+
+
+def test_the_pipeline_takes_the_prepared_fer2013_where_there_is_one(place):
+    save_dataset(draw_sample(140, name="fer2013"))
+    metrics = commands.run_pipeline(preset="sample", run="mine", settings=SHORT, quiet=True, say=lambda line: None)
+    assert metrics["data"] == "fer2013"
+    assert (place / "artifacts" / "mine" / "model.keras").is_file()
+
+
+def test_a_finished_run_is_not_lost_by_accident(place):
+    save_dataset(draw_sample(140))
+    arguments = {"preset": "sample", "settings": SHORT, "quiet": True, "say": lambda line: None}
+    folder = commands.train(**arguments)
+    before = (folder / "model.keras").read_bytes()
+    with pytest.raises(ModelError, match="holds a finished one"):
+        commands.train(**arguments)
+    assert (folder / "model.keras").read_bytes() == before
+    commands.train(**arguments, overwrite=True)
+
+
+def test_what_is_missing_names_the_task_that_makes_it(place):
+    with pytest.raises(DataError, match="invoke preprocess"):
+        commands.train("sample")
+    with pytest.raises(ModelError, match="invoke train"):
+        commands.evaluate("none")
+    with pytest.raises(SettingsError, match="--resume"):
+        commands.train("sample", resume=True)
+    assert not (place / "artifacts").exists()
+
+
+def run_invoke(folder, *arguments):
+    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *arguments]
+    environment = {**__import__("os").environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--preset", "huge"), "Unknown preset"),
+        (("train", "--set", "training.epochs=3"), "training.epochs"),
+        (("evaluate", "--run", "none"), "invoke train"),
+        (("preprocess", "--source", "missing.csv"), "missing.csv"),
+    ],
+)
+def test_a_task_ends_a_mistake_with_one_line_and_code_2(tmp_path, arguments, message):
+    result = run_invoke(tmp_path, *arguments)
+    assert result.returncode == 2
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+
+
+def test_every_task_of_the_public_surface_is_there(tmp_path):
+    listed = json.loads(run_invoke(tmp_path, "--list", "--list-format=json").stdout)
+    assert {task["name"] for task in listed["tasks"]} == {
+        "preprocess",
+        "train",
+        "evaluate",
+        "pipeline",
+        "predict",
+        "video",
+        "app",
+        "space",
+        "bench",
+        "test",
+        "check",
+    }
+    assert listed["default"] == "pipeline"
