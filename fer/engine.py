@@ -1,0 +1,82 @@
+"""What every tab of the web app asks: one network, loaded once in the background, behind analyzers for each kind of use."""
+
+import threading
+from collections.abc import Callable
+
+from fer.analysis import Analyzer
+from fer.errors import FerError, ModelError
+from fer.vision.detection import DEFAULT_SIDE, STREAM_SIDE
+
+
+class Engine:
+    """One network behind three analyzers, which differ only in how finely they search for faces.
+
+    Args:
+        build: makes the analyzer for photos; the others share its network. None loads the shipped network.
+    """
+
+    def __init__(self, build: Callable[[], Analyzer] | None = None) -> None:
+        self._build = Analyzer if build is None else build
+        self._ready = threading.Event()
+        self._analyzers: tuple[Analyzer, Analyzer, Analyzer] | None = None
+        self._error: FerError | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to load the network, while the server starts."""
+        self._thread = threading.Thread(target=self._load, name="fer-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def photo(self) -> Analyzer:
+        """For photos: several scales, for small faces too.
+
+        Raises:
+            ModelError: the network cannot be loaded.
+        """
+        return self._wait()[0]
+
+    @property
+    def video(self) -> Analyzer:
+        """For uploaded videos: one scale.
+
+        Raises:
+            ModelError: the network cannot be loaded.
+        """
+        return self._wait()[1]
+
+    @property
+    def live(self) -> Analyzer:
+        """For cameras: one small scale, which keeps up.
+
+        Raises:
+            ModelError: the network cannot be loaded.
+        """
+        return self._wait()[2]
+
+    def _wait(self) -> tuple[Analyzer, Analyzer, Analyzer]:
+        if self._thread is None:
+            self.start()
+        self._ready.wait()
+        if self._analyzers is None:
+            raise self._error or ModelError("The network could not be loaded. See the server's log.")
+        return self._analyzers
+
+    def _load(self) -> None:
+        try:
+            photo = self._build()
+            others = [Analyzer(photo.classifier, max_side=side) for side in (DEFAULT_SIDE, STREAM_SIDE)]
+            self._warm_up(photo)
+            self._analyzers = photo, others[0], others[1]
+        except FerError as error:
+            self._error = error
+        finally:
+            self._ready.set()
+
+    def _warm_up(self, analyzer: Analyzer) -> None:
+        """Compile for one face and for a few now, and for the activation map, so that no viewer waits for it."""
+        import numpy as np
+
+        for count in (1, 2):
+            analyzer.classifier.predict(np.zeros((count, 48, 48), np.uint8))
+        analyzer.classifier.explain(np.zeros((1, 48, 48), np.uint8), 0)

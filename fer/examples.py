@@ -1,0 +1,58 @@
+"""Pictures to try the app with, out of what the package and its dependencies bring: no face of a data set is used."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from fer.data.sample import draw_sample_face
+from fer.labels import EXPRESSIONS
+from fer.vision.images import shrink_to, write_image
+
+_SIDE = 180
+_MARGIN = 44
+
+
+def write_examples(folder: str | Path) -> list[Path]:
+    """Write the example pictures into a folder and return their paths.
+
+    Args:
+        folder: it is made where it is missing.
+
+    Returns:
+        A drawn sheet of the seven expressions, and a portrait where matplotlib brings its own.
+    """
+    sheet = Path(folder) / "seven drawn expressions.png"
+    write_image(draw_sheet(), sheet)
+    portrait = find_portrait()
+    return [sheet] if portrait is None else [portrait, sheet]
+
+
+def find_portrait() -> Path | None:
+    """Return the portrait of Grace Hopper that matplotlib ships (United States Navy, public domain), or None."""
+    # Found without importing matplotlib, which would take most of a second.
+    spec = find_spec("matplotlib")
+    for place in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(place) / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+        if path.is_file():
+            return path
+    return None
+
+
+def draw_sheet() -> np.ndarray:
+    """Draw one face of each expression side by side, in two rows.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+    """
+    tiles = [_draw_tile(name, index) for index, name in enumerate(EXPRESSIONS)]
+    tiles.append(np.full_like(tiles[0], 255))
+    rows = [np.hstack(tiles[start : start + 4]) for start in (0, 4)]
+    return np.repeat(np.vstack(rows)[..., None], 3, axis=2)
+
+
+def _draw_tile(name: str, index: int) -> np.ndarray:
+    face = draw_sample_face(name, index)
+    enlarged = np.kron(face, np.ones((_SIDE // 48 + 1,) * 2, np.uint8))
+    smooth, _ = shrink_to(enlarged, _SIDE)
+    return np.pad(smooth, _MARGIN, constant_values=255)

@@ -1,0 +1,99 @@
+"""How the web app looks: one style sheet for light and dark, laptop and phone. Colours of expressions come from labels."""
+
+#: Rules beside Gradio's own. Its variables are used for every surface and text, so that both themes fit.
+STYLE = """
+.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+#fer-head { padding: .25rem 0 .5rem; }
+#fer-head h1 { font-size: 1.55rem; line-height: 1.2; margin: 0 0 .25rem; font-weight: 700; letter-spacing: -.01em; }
+#fer-head p { margin: 0; color: var(--body-text-color-subdued); max-width: 62rem; }
+#fer-foot { color: var(--body-text-color-subdued); font-size: .85rem; border-top: 1px solid var(--border-color-primary);
+  margin-top: 1rem; padding-top: .75rem; }
+#fer-foot p { margin: 0 0 .35rem; max-width: 62rem; }
+#live-picture img, #photo-picture img { object-fit: contain; }
+#live-camera { max-width: 100%; }
+.fer-notice { border: 1px solid var(--border-color-primary); border-left: 4px solid var(--fer-accent, #0072B2);
+  border-radius: 8px; padding: .7rem .9rem; margin: .25rem 0; background: var(--block-background-fill);
+  color: var(--body-text-color); }
+.fer-notice.fer-empty { --fer-accent: #7F7F7F; color: var(--body-text-color-subdued); }
+.fer-notice.fer-error { --fer-accent: #D55E00; }
+.fer-status { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .25rem 0; font-size: .9rem;
+  color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
+.fer-status b { color: var(--body-text-color); }
+.fer-cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); gap: .75rem; }
+.fer-card { display: grid; grid-template-columns: auto 1fr; gap: .5rem .75rem; padding: .75rem; border-radius: 10px;
+  border: 1px solid var(--border-color-primary); border-top: 4px solid var(--fer-color);
+  background: var(--block-background-fill); align-content: start; }
+.fer-card .fer-pictures { display: flex; gap: .35rem; }
+.fer-card img { width: 72px; height: 72px; border-radius: 6px; margin: 0; object-fit: cover; }
+.fer-card header { min-width: 0; }
+.fer-card .fer-person { font-size: .8rem; color: var(--body-text-color-subdued); }
+.fer-card h3 { margin: 0 0 .15rem; font-size: 1.1rem; line-height: 1.25; color: var(--body-text-color); }
+.fer-card h3 small { font-weight: 400; color: var(--body-text-color-subdued); font-size: .95rem; }
+.fer-card table { grid-column: 1 / -1; }
+.fer-chip { display: inline-block; font-size: .75rem; font-weight: 500; padding: .05rem .45rem; margin: 0 .25rem .2rem 0;
+  border-radius: 999px; border: 1px solid var(--border-color-primary); color: var(--body-text-color); }
+.fer-chip.fer-unsure { border-style: dashed; border-color: currentColor; }
+.fer-bars { width: 100%; border-collapse: collapse; font-size: .82rem; margin: 0; }
+.fer-bars th { font-weight: 400; text-align: left; padding: 1px .5rem 1px 0; color: var(--body-text-color-subdued);
+  width: 4.6rem; border: 0; }
+.fer-bars td { padding: 1px 0; border: 0; }
+.fer-bars td:nth-child(2) { background: linear-gradient(var(--border-color-primary) 0 0) center / 100% 10px no-repeat; }
+.fer-bars td:last-child { text-align: right; width: 3rem; font-variant-numeric: tabular-nums; white-space: nowrap;
+  color: var(--body-text-color-subdued); }
+.fer-bars i { display: block; height: 10px; min-width: 1px; border-radius: 0 3px 3px 0; }
+.fer-bars .fer-top th, .fer-bars .fer-top td:last-child { font-weight: 700; color: var(--body-text-color); }
+.fer-legend { display: flex; flex-wrap: wrap; gap: .15rem .9rem; list-style: none; padding: 0; margin: .35rem 0 0;
+  font-size: .82rem; color: var(--body-text-color-subdued); }
+.fer-legend li { margin: 0; padding: 0; }
+.fer-legend i, .fer-confusion th i { display: inline-block; width: .75em; height: .75em; border-radius: 3px;
+  margin-right: .35em; }
+.fer-timeline { border: 1px solid var(--border-color-primary); border-radius: 10px; padding: .75rem;
+  background: var(--block-background-fill); }
+.fer-row { display: grid; grid-template-columns: 2.2rem 1fr; align-items: center; margin-bottom: .35rem;
+  font-size: .85rem; color: var(--body-text-color-subdued); }
+.fer-row svg { width: 100%; height: 64px; border-radius: 4px; background: var(--background-fill-secondary); }
+.fer-axis { display: flex; justify-content: space-between; margin: 0 0 0 2.2rem; font-size: .78rem;
+  color: var(--body-text-color-subdued); }
+.fer-more { margin: 0; font-size: .8rem; color: var(--body-text-color-subdued); }
+.fer-downloads { display: flex; flex-wrap: wrap; gap: .5rem; margin: .25rem 0 .5rem; }
+.fer-downloads a { padding: .45rem .9rem; border-radius: 8px; border: 1px solid var(--border-color-primary);
+  background: var(--button-secondary-background-fill); color: var(--button-secondary-text-color); text-decoration: none;
+  font-weight: 500; }
+.fer-downloads a:hover { background: var(--button-secondary-background-fill-hover); }
+.fer-progress progress { width: 100%; height: 10px; accent-color: #0072B2; }
+.fer-progress p { margin: .15rem 0 0; color: var(--body-text-color-subdued); font-variant-numeric: tabular-nums; }
+.fer-people { width: 100%; border-collapse: collapse; margin: .5rem 0; }
+.fer-people th { text-align: left; font-weight: 600; width: 6.5rem; padding: .3rem .5rem .3rem 0; border: 0;
+  vertical-align: top; }
+.fer-people th small { display: block; font-weight: 400; color: var(--body-text-color-subdued); }
+.fer-people td { border: 0; padding: .3rem 0; }
+.fer-people td span { font-size: .85rem; color: var(--body-text-color-subdued); }
+.fer-strip { display: flex; height: 14px; border-radius: 4px; overflow: hidden; margin-bottom: .2rem; }
+.fer-strip i { display: block; height: 100%; }
+.fer-summary { margin: .5rem 0; padding-left: 1.1rem; }
+.fer-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .75rem; margin: .5rem 0; }
+.fer-tiles div { border: 1px solid var(--border-color-primary); border-radius: 10px; padding: .75rem;
+  background: var(--block-background-fill); }
+.fer-tiles b { display: block; font-size: 1.5rem; line-height: 1.2; color: var(--body-text-color); }
+.fer-tiles span { font-size: .82rem; color: var(--body-text-color-subdued); }
+.fer-scroll { overflow-x: auto; }
+.fer-confusion { border-collapse: separate; border-spacing: 2px; width: 100%; min-width: 560px; font-size: .85rem; }
+.fer-confusion caption { text-align: left; color: var(--body-text-color-subdued); padding-bottom: .5rem; }
+.fer-confusion th { font-weight: 500; padding: .3rem .4rem; text-align: left; white-space: nowrap; border: 0; }
+.fer-confusion td { text-align: center; padding: .3rem; border: 0; border-radius: 4px; color: var(--body-text-color);
+  background: color-mix(in srgb, #0072B2 calc(var(--fer-rate, 0) * 70%), transparent); }
+.fer-confusion td.fer-right { box-shadow: inset 0 0 0 1px var(--body-text-color-subdued); }
+.fer-confusion td b { display: block; }
+.fer-confusion td small { color: inherit; opacity: .75; }
+.fer-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 1rem; }
+.fer-figures figure { margin: 0; }
+.fer-figures img { width: 100%; border-radius: 8px; background: white; margin: 0; }
+.fer-figures figcaption { font-size: .85rem; color: var(--body-text-color-subdued); padding-top: .25rem; }
+.fer-prose table { display: block; overflow-x: auto; font-size: .85rem; }
+a:focus-visible, button:focus-visible, input:focus-visible { outline: 2px solid #0072B2; outline-offset: 2px; }
+@media (max-width: 640px) {
+  #fer-head h1 { font-size: 1.25rem; }
+  .fer-cards { grid-template-columns: 1fr; }
+  .fer-figures { grid-template-columns: 1fr; }
+}
+"""
