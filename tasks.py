@@ -166,6 +166,24 @@ def video(c, input, csv="", annotated="", plot="", every=1, max_side=0, run="", 
     )
 
 
+@fer_task(help={"host": "address to serve on (default: this machine alone)", "port": "port to serve on"})
+def app(c, host="", port=0):
+    """Serve the web app."""
+    from gradio_app import run_app
+
+    run_app(host=host or None, port=port or None)
+
+
+@fer_task()
+def bench(c):
+    """Measure speed: our layers against stock Keras, a peer's network, frames a second, cold start and memory."""
+    from fer.analysis_bench import run_analysis_bench
+    from fer.bench import run_network_bench
+
+    run_network_bench()
+    run_analysis_bench()
+
+
 @task(help={"args": "arguments for pytest"})
 def test(c, args=""):
     """Run the test suite."""

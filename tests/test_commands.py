@@ -105,7 +105,6 @@ def test_every_task_of_the_public_surface_is_there(tmp_path):
         "predict",
         "video",
         "app",
-        "space",
         "bench",
         "test",
         "check",
