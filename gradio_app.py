@@ -16,11 +16,12 @@ from fer import answers, cards, model_page, photo_page, video_page
 from fer.engine import Engine
 from fer.errors import FerError
 from fer.examples import write_examples
-from fer.live import LiveSession
+from fer.live import LiveSession, RollingTimeline
 from fer.page_style import STYLE
 from fer.sessions import Sessions
 from fer.video_jobs import MAX_BYTES, VideoJob
-from fer.vision.images import FORMATS, MAX_BYTES as MAX_PHOTO_BYTES
+from fer.vision.images import FORMATS
+from fer.vision.images import MAX_BYTES as MAX_PHOTO_BYTES
 
 #: Handlers of the network that run at once; those who come later wait and are told so.
 VIEWERS = 8
@@ -117,6 +118,8 @@ class VideoInput(gr.Video):
         if payload is None or not payload.path:
             return None
         return Upload(payload.orig_name or "video", Path(payload.path))
+
+
 class Handlers:
     """What the page's events and the endpoints call; each method is a call or two into the package.
 
@@ -179,7 +182,13 @@ class Handlers:
             return
         finally:
             job.stop()
-        yield "", video_page.render_summary(job.summary), job.annotated, job.plot, gr.update(value=job.table, visible=True)
+        yield (
+            "",
+            video_page.render_summary(job.summary),
+            job.annotated,
+            job.plot,
+            gr.update(value=job.table, visible=True),
+        )
 
     def cancel(self, request: gr.Request) -> None:
         """Stop the visitor's video; what was seen so far is shown."""
@@ -266,34 +275,37 @@ def build_app(engine: Engine, *, viewers: int = VIEWERS, turn_seconds: int = TUR
             _build_model(tab)
         gr.HTML(FOOT, elem_id="fer-foot")
         app.unload(handlers.forget)
-    app.fer_sessions = sessions
     return app
 
 
 def _build_live(handlers: Handlers, limits: dict[str, Any], turn_seconds: int) -> None:
-    with gr.Row():
+    with gr.Row(elem_id="live-row"):
         with gr.Column(scale=1, min_width=280):
             camera = CameraInput(
                 sources=["webcam"],
                 streaming=True,
                 label="Camera",
-                height=240,
+                height=220,
                 elem_id="live-camera",
                 webcam_options=gr.WebcamOptions(mirror=True, constraints=_CAMERA),
                 buttons=[],
             )
-            with gr.Row():
-                mirror = gr.Checkbox(True, label="Mirror", min_width=90)
-                paused = gr.Checkbox(False, label="Pause", min_width=90)
-            explain = gr.Checkbox(False, label="Activation map: where the answer comes from")
+            with gr.Group(elem_id="live-switches"):
+                mirror = gr.Checkbox(True, label="Mirror", container=False)
+                paused = gr.Checkbox(False, label="Pause", container=False)
+                explain = gr.Checkbox(False, label="Activation map", container=False)
+            timeline = gr.HTML(cards.render_timeline(RollingTimeline()), elem_id="live-timeline")
         with gr.Column(scale=2, min_width=300):
             picture = MemoryImage(
-                label="Faces", interactive=False, height=420, elem_id="live-picture", buttons=["fullscreen"],
+                label="Faces",
+                interactive=False,
+                height=360,
+                elem_id="live-picture",
+                buttons=["fullscreen"],
                 alt_text="The camera's picture with the faces found in it",
             )
-            status = gr.HTML(cards.render_notice(LIVE_HINT, kind="empty"), elem_id="live-status")
-    people = gr.HTML("", elem_id="live-people")
-    timeline = gr.HTML("", elem_id="live-timeline")
+            status = gr.HTML("", elem_id="live-status")
+            people = gr.HTML(cards.render_notice(LIVE_HINT, kind="empty"), elem_id="live-people")
     camera.stream(
         handlers.live,
         [camera, explain, paused],
@@ -301,37 +313,61 @@ def _build_live(handlers: Handlers, limits: dict[str, Any], turn_seconds: int) -
         stream_every=STREAM_EVERY,
         time_limit=turn_seconds,
         show_progress="minimal",
+        show_progress_on=picture,
         api_visibility="private",
         **limits,
     )
     mirror.input(
         lambda on: gr.update(webcam_options=gr.WebcamOptions(mirror=on, constraints=_CAMERA)),
-        mirror, camera, queue=False, show_progress="hidden", api_visibility="private",
+        mirror,
+        camera,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
     )
 
 
 def _build_photo(handlers: Handlers, limits: dict[str, Any], examples: list[Path]) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            photo = PhotoInput(label="Photo", height=300, elem_id="photo-input", buttons=[], webcam_options=gr.WebcamOptions(mirror=False))
-            explain = gr.Checkbox(False, label="Activation map: where the answer comes from")
-            gr.Examples([[str(path)] for path in examples], photo, label="Examples", elem_id="photo-examples", api_visibility="private")
+            photo = PhotoInput(
+                label="Photo",
+                height=300,
+                elem_id="photo-input",
+                buttons=[],
+                webcam_options=gr.WebcamOptions(mirror=False),
+            )
+            explain = gr.Checkbox(False, label="Activation maps: where each answer comes from")
+            gr.Examples(
+                [[str(path)] for path in examples],
+                photo,
+                label="Examples",
+                elem_id="photo-examples",
+                api_visibility="private",
+            )
             gr.HTML(f"<small>{PHOTO_CAPS}</small>")
         with gr.Column(scale=2, min_width=300):
             picture = MemoryImage(
-                label="Faces", interactive=False, visible=False, elem_id="photo-picture", buttons=["fullscreen"],
+                label="Faces",
+                interactive=False,
+                visible=False,
+                elem_id="photo-picture",
+                buttons=["fullscreen"],
                 alt_text="The photo with the faces found in it",
             )
             downloads = gr.HTML("", elem_id="photo-downloads")
             results = gr.HTML(cards.render_notice(PHOTO_HINT, kind="empty"), elem_id="photo-cards")
     gr.on(
-        [photo.change, explain.input], handlers.photo, [photo, explain], [picture, results, downloads],
-        api_visibility="private", trigger_mode="always_last", **limits,
+        [photo.change, explain.input],
+        handlers.photo,
+        [photo, explain],
+        [picture, results, downloads],
+        api_visibility="private",
+        trigger_mode="always_last",
+        **limits,
     )
     answer = Answer(answers.PICTURE_SCHEMA, visible=False)
-    gr.Button(visible=False).click(
-        handlers.analyze_image, photo, answer, api_name="analyze_image", **limits
-    )
+    gr.Button(visible=False).click(handlers.analyze_image, photo, answer, api_name="analyze_image", **limits)
 
 
 def _build_video(handlers: Handlers) -> None:
@@ -348,18 +384,27 @@ def _build_video(handlers: Handlers) -> None:
         with gr.Column(scale=2, min_width=300):
             progress = gr.HTML(cards.render_notice(VIDEO_HINT, kind="empty"), elem_id="video-progress")
             summary = gr.HTML("", elem_id="video-summary")
-            plot = gr.Image(label="Timeline", interactive=False, elem_id="video-plot", format="png", buttons=["download", "fullscreen"])
+            plot = gr.Image(
+                label="Timeline",
+                interactive=False,
+                elem_id="video-plot",
+                format="png",
+                buttons=["download", "fullscreen"],
+            )
             annotated = gr.Video(label="Annotated video", interactive=False, elem_id="video-annotated")
             table = gr.DownloadButton("Save table (CSV)", visible=False, elem_id="video-table")
     start.click(
-        handlers.video, [video, every], [progress, summary, annotated, plot, table],
-        show_progress="minimal", show_progress_on=progress, api_visibility="private", **limits,
+        handlers.video,
+        [video, every],
+        [progress, summary, annotated, plot, table],
+        show_progress="minimal",
+        show_progress_on=progress,
+        api_visibility="private",
+        **limits,
     )
     cancel.click(handlers.cancel, queue=False, api_visibility="private")
     answer = Answer(answers.VIDEO_SCHEMA, visible=False)
-    gr.Button(visible=False).click(
-        handlers.analyze_video, [video, every], answer, api_name="analyze_video", **limits
-    )
+    gr.Button(visible=False).click(handlers.analyze_video, [video, every], answer, api_name="analyze_video", **limits)
 
 
 def _build_model(tab: gr.Tab) -> None:
@@ -372,19 +417,13 @@ def _build_model(tab: gr.Tab) -> None:
     tab.select(show_model, None, [headline, figures, confusion, diagrams, card], queue=False, api_visibility="private")
 
 
-def run_app(
-    *, host: str | None = None, port: int | None = None, open_browser: bool = False, wait: bool = True
-) -> gr.Blocks:
-    """Serve the web app.
+def run_app(*, host: str | None = None, port: int | None = None, open_browser: bool = False) -> None:
+    """Serve the web app until it is interrupted.
 
     Args:
         host: address to listen on; None for this machine alone, or what GRADIO_SERVER_NAME says.
         port: None for the first free one from 7860, or what GRADIO_SERVER_PORT says.
         open_browser: open the page.
-        wait: return only once the server has ended.
-
-    Returns:
-        The app.
     """
     with tempfile.TemporaryDirectory(prefix="fer-dl-") as folder:
         # A folder of its own, readable by this user alone and gone with the server, instead of one that all share.
@@ -392,9 +431,8 @@ def run_app(
         engine = Engine()
         engine.start()
         app = build_app(engine)
-        launch(app, host=host, port=port, open_browser=open_browser)
+        print(f"The app runs at {launch(app, host=host, port=port, open_browser=open_browser)}", flush=True)
         app.block_thread()
-    return app
 
 
 def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None, open_browser: bool = False) -> str:
@@ -413,6 +451,7 @@ def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None, 
         max_file_size=MAX_BYTES,
         state_session_capacity=256,
         footer_links=["api"],
+        quiet=True,
         theme=build_theme(),
         css=STYLE,
         show_error=True,
@@ -427,6 +466,10 @@ def build_theme() -> gr.Theme:
         neutral_hue="slate",
         font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"],
         font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
+    ).set(
+        # Gradio's own are too pale to be read in small type.
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_300",
     )
 
 

@@ -9,6 +9,10 @@ STYLE = """
 #fer-foot { color: var(--body-text-color-subdued); font-size: .85rem; border-top: 1px solid var(--border-color-primary);
   margin-top: 1rem; padding-top: .75rem; }
 #fer-foot p { margin: 0 0 .35rem; max-width: 62rem; }
+.html-container { padding: 0 !important; }
+#live-status, #live-people, #live-timeline, #video-progress { opacity: 1 !important; }
+#live-switches .styler { display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; padding: .6rem .75rem; }
+#live-switches .styler > * { width: auto; min-width: 0 !important; flex: 0 0 auto; border: 0; background: none; padding: 0; }
 #live-picture img, #photo-picture img { object-fit: contain; }
 #live-camera { max-width: 100%; }
 .fer-notice { border: 1px solid var(--border-color-primary); border-left: 4px solid var(--fer-accent, #0072B2);
@@ -92,6 +96,14 @@ STYLE = """
 .fer-prose table { display: block; overflow-x: auto; font-size: .85rem; }
 a:focus-visible, button:focus-visible, input:focus-visible { outline: 2px solid #0072B2; outline-offset: 2px; }
 @media (max-width: 640px) {
+  #live-row > .column { display: contents; }
+  #live-row > .column > * { width: 100%; }
+  #live-camera { order: 1; }
+  #live-switches { order: 2; }
+  #live-picture { order: 3; height: 260px !important; }
+  #live-status { order: 4; }
+  #live-people { order: 5; }
+  #live-timeline { order: 6; }
   #fer-head h1 { font-size: 1.25rem; }
   .fer-cards { grid-template-columns: 1fr; }
   .fer-figures { grid-template-columns: 1fr; }
