@@ -121,7 +121,8 @@ def render_cards(faces: Sequence[Face], activations: Sequence[np.ndarray] = ()) 
     """
     if not faces:
         return render_notice("No face was found. Try a larger, brighter or more frontal face.", kind="empty")
-    maps: Sequence[np.ndarray | None] = activations or [None] * len(faces)
+    none: list[np.ndarray | None] = [None] * len(faces)
+    maps: Sequence[np.ndarray | None] = activations or none
     cards = [render_card(face, number, each) for number, (face, each) in enumerate(zip(faces, maps, strict=True), 1)]
     return f'<div class="fer-cards">{"".join(cards)}</div>'
 
