@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import fer  # noqa: F401  # chooses Keras' backend before a test module imports Keras
+
 
 @pytest.fixture(scope="session")
 def fer2013_folder() -> Path:

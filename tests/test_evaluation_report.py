@@ -147,8 +147,10 @@ def test_card_follows_the_figures(tmp_path):
 
 
 def test_card_describes_training_from_the_settings(tmp_path):
-    card = write_card(tmp_path, make_metrics(), load_config(overrides=["data.drop_leaked=true"]))
-    assert "main, 40 epochs" in card
+    config = load_config(overrides=["data.drop_leaked=true"])
+    card = write_card(tmp_path, make_metrics(), config)
+    for phase in config.training.phases:
+        assert f"{phase.name}, {phase.epochs} epochs" in card
     assert "were left out" in card
     assert "## Training" not in write_card(tmp_path, make_metrics())
 

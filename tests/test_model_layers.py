@@ -20,7 +20,6 @@ def compute_values_and_gradients(layer, x):
     """The layer's outputs, and the gradients of a weighted sum of them with respect to input and weights."""
     import jax
 
-    layer.build(x.shape)
     weights = [variable.value for variable in layer.trainable_variables]
 
     def loss(x, weights):
