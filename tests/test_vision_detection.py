@@ -75,10 +75,28 @@ def test_faces_of_24_pixels_in_4000_are_found_once_each(yunet, astronaut):
     assert count_hits(found, [(x + 22, y + 21) for x, y in places]) == len(places)
 
 
-def test_a_large_face_in_a_large_photo_is_found_once(yunet, astronaut):
-    found = yunet.detect(cv2.resize(astronaut, (2000, 2000), interpolation=cv2.INTER_LINEAR))
+@pytest.mark.parametrize("side", [900, 1700, 2000, 2500])
+def test_a_large_face_in_a_large_photo_is_found_once(yunet, astronaut, side):
+    found = yunet.detect(cv2.resize(astronaut, (side, side), interpolation=cv2.INTER_LINEAR))
     assert len(found) == 1
-    assert compute_iou(found[0].box, tuple(v * 2000 / 512 for v in (178, 63, 268, 176))) > 0.8
+    assert compute_iou(found[0].box, tuple(v * side / 512 for v in (178, 63, 268, 176))) > 0.8
+
+
+def test_what_tiles_take_for_a_small_face_must_be_found_again(yunet, astronaut):
+    """Eight times enlarged, a fold of her suit looks like a face of 80 pixels to a tile, but not at a second look."""
+    large = cv2.resize(astronaut, (4000, 4000), interpolation=cv2.INTER_LINEAR)
+    assert yunet._detect_in_tiles(large) == []
+    seen = YuNetDetector()
+    seen._is_found_again = lambda face, image: True
+    assert seen._detect_in_tiles(large)
+
+
+def test_a_small_photo_without_a_find_is_searched_again_enlarged(astronaut):
+    small = cv2.resize(astronaut[20:220, 120:320], None, fx=14 / 113, fy=14 / 113, interpolation=cv2.INTER_AREA)
+    photo = np.full((480, 640, 3), 128, np.uint8)
+    photo[200 : 200 + small.shape[0], 300 : 300 + small.shape[1]] = small
+    assert YuNetDetector(small_faces=False).detect(photo) == []
+    assert count_hits(YuNetDetector().detect(photo), [(300 + 12, 200 + 12)]) == 1
 
 
 def test_boxes_follow_the_size_of_the_picture(yunet, astronaut):
