@@ -59,6 +59,40 @@ def test_a_face_that_moves_behind_something_is_found_where_it_was_heading():
     assert tracker.update([box_at(150)], 1.5) == [1]
 
 
+def test_a_face_that_passes_behind_another_keeps_its_number():
+    """Boxes that YuNet gave where one portrait passed behind another at 20 frames a second, every second one read.
+
+    The hidden face's last box shrinks and moves backwards; the first one after it shows a part of the face.
+    """
+    front = [(214 + 9.5 * step, 158, 302 + 9.5 * step, 266) for step in range(14)]
+    behind = {
+        0: (339.6, 170.7, 438.4, 291.5),
+        1: (333.0, 169.3, 431.1, 292.2),
+        2: (329.0, 168.8, 424.3, 291.4),
+        3: (331.3, 172.5, 414.2, 285.0),
+        4: (358.2, 180.5, 412.2, 256.2),
+        11: (234.5, 178.2, 290.6, 257.6),
+        12: (222.4, 170.6, 304.6, 282.7),
+        13: (220.0, 169.1, 308.0, 288.3),
+    }
+    tracker = Tracker()
+    assert tracker.update([(157, 158, 245, 266), (393.0, 170.0, 491.0, 292.0)], -0.6) == [1, 2]
+    for step in range(14):
+        boxes = [front[step], *([behind[step]] if step in behind else [])]
+        numbers = tracker.update(boxes, step / 10)
+        assert numbers == ([1, 2] if step in behind else [1])
+
+
+def test_a_face_that_stays_smaller_is_followed_again():
+    """A box that shrank for good, as where the camera zooms, is not taken for a half hidden face for ever."""
+    tracker = Tracker(longest_gap=1.0)
+    tracker.update([box_at(0, 0, 100)], 0.0)
+    for step in range(1, 40):
+        assert tracker.update([box_at(30 + step, 30, 45)], step / 10) == [1]
+    assert tracker.tracks[0].whole_box == box_at(69, 30, 45)
+    assert tracker.tracks[0].velocity[0] == pytest.approx(10.0, abs=1.0)
+
+
 def test_a_better_link_is_not_given_up_for_a_worse_one():
     tracker = Tracker(least_overlap=0.3)
     tracker.update([box_at(0), box_at(100)], 0.0)

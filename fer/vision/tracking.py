@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from fer.vision.detection import Box, compute_iou
+from fer.vision.detection import Box, compute_area, compute_containment, compute_iou
 
 #: Boxes that share less than this cannot be one face.
 LEAST_OVERLAP = 0.2
@@ -19,6 +19,12 @@ LEAST_OVERLAP = 0.2
 LONGEST_GAP = 1.5
 #: Time after which an old answer has lost 63 % of its weight.
 SMOOTHING_SECONDS = 0.4
+#: Time over which a face's movement is averaged: a box trembles by a few pixels even where nobody moves.
+_VELOCITY_SECONDS = 0.5
+#: A box that loses more than this share of its area at once is a face half hidden: it says little of the face's place.
+_COVERED_AREA = 0.85
+#: A face that comes out from behind something shows a part of itself first, which counts as half an overlap.
+_PART_WEIGHT = 0.5
 
 
 @dataclass
@@ -29,7 +35,9 @@ class Track:
         track_id: number of the person, from 1, never used twice.
         box: last box, in pixels.
         seconds: when it was last seen.
-        velocity: movement of the box's centre, in pixels a second.
+        whole_box: last box that was not half hidden.
+        whole_seconds: when that was.
+        velocity: movement of that box's centre, in pixels a second; None before it was seen twice.
         probabilities: float64 (7,), smoothed, or None before the first answer.
         answered: time of the last answer, in seconds.
     """
@@ -37,7 +45,9 @@ class Track:
     track_id: int
     box: Box
     seconds: float
-    velocity: tuple[float, float] = (0.0, 0.0)
+    whole_box: Box
+    whole_seconds: float
+    velocity: tuple[float, float] | None = None
     probabilities: np.ndarray | None = None
     answered: float = 0.0
 
@@ -57,6 +67,7 @@ class Tracker:
     smoothing_seconds: float = SMOOTHING_SECONDS
     tracks: list[Track] = field(default_factory=list)
     _next_id: int = 1
+    _last_update: float = 0.0
 
     def update(self, boxes: Sequence[Box], seconds: float) -> list[int]:
         """Link the boxes of a frame to the people seen before.
@@ -72,6 +83,7 @@ class Tracker:
             self.tracks.clear()
         self.tracks = [track for track in self.tracks if seconds - track.seconds <= self.longest_gap]
         linked = self._link(boxes, seconds)
+        self._last_update = seconds
         return [self._see(linked.get(index), box, seconds) for index, box in enumerate(boxes)]
 
     def smooth(self, track_id: int, probabilities: np.ndarray, seconds: float) -> np.ndarray:
@@ -100,40 +112,48 @@ class Tracker:
     def _link(self, boxes: Sequence[Box], seconds: float) -> dict[int, Track]:
         if not self.tracks or not boxes:
             return {}
-        places = [_predict_box(track, seconds) for track in self.tracks]
-        # A face that stood still behind something is where it was; one that moved on is where it was heading.
-        overlaps = np.array(
-            [
-                [max(compute_iou(place, box), compute_iou(track.box, box)) for box in boxes]
-                for place, track in zip(places, self.tracks, strict=True)
-            ]
-        )
+        overlaps = np.array([[self._compare(track, box, seconds) for box in boxes] for track in self.tracks])
         # A link below the threshold counts nothing, so it never takes a box from one above it.
         overlaps[overlaps < self.least_overlap] = 0.0
         pairs = zip(*linear_sum_assignment(overlaps, maximize=True), strict=True)
         return {int(column): self.tracks[row] for row, column in pairs if overlaps[row, column] > 0}
 
+    def _compare(self, track: Track, box: Box, seconds: float) -> float:
+        # A face that stood still behind something is where it was; one that moved on is where it was heading.
+        place = _predict_box(track, seconds)
+        overlap = max(compute_iou(place, box), compute_iou(track.box, box))
+        if track.seconds < self._last_update:
+            overlap = max(overlap, _PART_WEIGHT * compute_containment(box, place))
+        return overlap
+
     def _see(self, track: Track | None, box: Box, seconds: float) -> int:
         if track is None:
-            track = Track(self._next_id, box, seconds)
+            track = Track(self._next_id, box, seconds, box, seconds)
             self._next_id += 1
             self.tracks.append(track)
             return track.track_id
-        track.velocity = _compute_velocity(track, box, seconds)
         track.box, track.seconds = box, seconds
+        hidden_for = seconds - track.whole_seconds
+        if compute_area(box) >= _COVERED_AREA * compute_area(track.whole_box) or hidden_for > self.longest_gap:
+            track.velocity = _compute_velocity(track, box, seconds)
+            track.whole_box, track.whole_seconds = box, seconds
         return track.track_id
 
 
-def _compute_velocity(track: Track, box: Box, seconds: float) -> tuple[float, float]:
-    elapsed = seconds - track.seconds
+def _compute_velocity(track: Track, box: Box, seconds: float) -> tuple[float, float] | None:
+    elapsed = seconds - track.whole_seconds
     if elapsed <= 0:
         return track.velocity
-    moved = [(box[i] + box[i + 2] - track.box[i] - track.box[i + 2]) / 2 / elapsed for i in (0, 1)]
-    # Half old, half new: a box trembles by a few pixels even where nobody moves.
-    return (track.velocity[0] + moved[0]) / 2, (track.velocity[1] + moved[1]) / 2
+    before = track.whole_box
+    x, y = ((box[i] + box[i + 2] - before[i] - before[i + 2]) / 2 / elapsed for i in (0, 1))
+    if track.velocity is None:
+        return x, y
+    past = math.exp(-elapsed / _VELOCITY_SECONDS)
+    return track.velocity[0] * past + x * (1 - past), track.velocity[1] * past + y * (1 - past)
 
 
 def _predict_box(track: Track, seconds: float) -> Box:
-    elapsed = seconds - track.seconds
-    x, y = track.velocity[0] * elapsed, track.velocity[1] * elapsed
-    return track.box[0] + x, track.box[1] + y, track.box[2] + x, track.box[3] + y
+    elapsed = seconds - track.whole_seconds
+    x, y = (speed * elapsed for speed in track.velocity or (0.0, 0.0))
+    box = track.whole_box
+    return box[0] + x, box[1] + y, box[2] + x, box[3] + y
