@@ -65,6 +65,41 @@ def test_the_whole_video_has_472_frames_and_the_containers_times():
     np.testing.assert_allclose(times, np.arange(472) * 1001 / 24000, atol=2e-3)
 
 
+def replace_atom(content: bytes, path: list[bytes], body: bytes) -> bytes:
+    """Return the atoms of an mp4 file with the body of the one at a path, the first of each name, replaced."""
+    position = 0
+    while position < len(content):
+        size = int.from_bytes(content[position : position + 4])
+        name = content[position + 4 : position + 8]
+        if name == path[0]:
+            inner = content[position + 8 : position + size]
+            inner = body if len(path) == 1 else replace_atom(inner, path[1:], body)
+            atom = (len(inner) + 8).to_bytes(4) + name + inner
+            return content[:position] + atom + content[position + size :]
+        position += size
+    raise AssertionError(f"no atom {path[0]!r}")
+
+
+def test_a_file_of_variable_rate_keeps_its_times(tmp_path):
+    """The durations of a file's frames are rewritten in its table; it stands behind the frames, which stay in place."""
+    path = tmp_path / "variable.mp4"
+    with VideoWriter(path, 10.0) as writer:
+        for index in range(6):
+            writer.write(np.full((48, 64, 3), index * 40, np.uint8))
+    # The list of edits would end the film after the old duration.
+    content = path.read_bytes().replace(b"edts", b"free")
+    place = content.index(b"stts") + 16
+    tick = int.from_bytes(content[place : place + 4])
+    assert content.index(b"mdat") < content.index(b"moov")
+    durations = [1, 5, 2, 10, 1, 1]
+    table = bytes(4) + len(durations).to_bytes(4)
+    table += b"".join((1).to_bytes(4) + (each * tick).to_bytes(4) for each in durations)
+    path.write_bytes(replace_atom(content, [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"], table))
+    read = read_all(path)
+    assert [index for index, _, _ in read] == list(range(6))
+    np.testing.assert_allclose([seconds for _, seconds, _ in read], [0, 0.1, 0.6, 0.8, 1.8, 1.9], atol=2e-3)
+
+
 class FakeCapture:
     """A capture with given timestamps, in milliseconds, as a variable frame rate or a broken clock gives them."""
 
