@@ -95,6 +95,22 @@ def evaluate(c, run="xception", data=""):
 
 
 @fer_task(
+    help={
+        "run": "name of the run under artifacts/, or a folder",
+        "data": "name of the prepared set (default: the run's)",
+        "limit": "take only the first so many faces (default: all)",
+        "document": "Markdown file whose marked figures are replaced by the new ones",
+        "quiet": "no progress bar",
+    }
+)
+def photos(c, run="xception", data="", limit=0, document="", quiet=False):
+    """Show the validation faces as photos and compare the accuracy with that on their own pixels."""
+    from fer import commands
+
+    commands.check_photos(run, data=data or None, limit=limit or None, document=document or None, quiet=quiet)
+
+
+@fer_task(
     default=True,
     help={
         "source": "data to prepare (default: data/fer2013.npz where it exists, else the drawn sample)",

@@ -130,6 +130,41 @@ def evaluate(run: str = "xception", *, data: str | None = None, say: Say = print
     return metrics
 
 
+def check_photos(
+    run: str = "xception",
+    *,
+    data: str | None = None,
+    limit: int | None = None,
+    document: str | None = None,
+    quiet: bool = False,
+    say: Say = print,
+) -> dict[str, Any]:
+    """Compare a run's accuracy on faces shown as photos with that on their own pixels, and say both.
+
+    Args:
+        run: name of the run under ``artifacts/``, or a folder.
+        data: name of the prepared set; by default the one that the run was trained on.
+        limit: take only the first so many validation faces; None takes all.
+        document: a Markdown file whose marked figures are replaced by the new ones.
+        quiet: show no progress bar.
+        say: receives the lines to be told.
+
+    Returns:
+        The content of ``photo_check.json``.
+    """
+    from fer.evaluation.report import update_marked_section
+    from fer.photo_check import PHOTO_CHECK_FILE, check_run, render_photo_check
+
+    folder = find_run(run)
+    dataset = load_dataset(data or _read_run_config(folder).data.name)
+    figures = check_run(folder, dataset, limit=limit, progress=not quiet)
+    say(render_photo_check(figures))
+    if document is not None:
+        update_marked_section(document, render_photo_check(figures))
+    say(f"Wrote {folder / PHOTO_CHECK_FILE}.")
+    return figures
+
+
 def run_pipeline(
     source: str | None = None,
     preset: str | None = None,

@@ -5,16 +5,24 @@ then take the whole way of a photo, through detection and alignment, and the acc
 original 48x48 pixels of the same faces.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from fer.analysis import Analyzer
+from fer.data import Dataset
 from fer.errors import SettingsError
+from fer.evaluation.record import round_figures
+from fer.files import compute_digest, write_atomically
 from fer.vision.images import prepare_face
 from fer.vision.photos import show_as_photo
+
+PHOTO_CHECK_FILE = "photo_check.json"
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class PhotoCheck:
         accuracy_original_detected: on the original pixels of the faces that were found in their photos.
         accuracy_photo_detected: on the same faces in their photos.
         agreement: share of the faces that get the same label both ways.
+        difference_points: accuracy on the photos less that on the original pixels, in points (hundredths).
+        difference_ci95: 95 % interval of that difference, from the faces that are right in one way alone.
         seed: of the photos.
     """
 
@@ -39,6 +49,8 @@ class PhotoCheck:
     accuracy_original_detected: float
     accuracy_photo_detected: float
     agreement: float
+    difference_points: float
+    difference_ci95: tuple[float, float]
     seed: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,13 +61,19 @@ class PhotoCheck:
         """Return the figures in one line."""
         return (
             f"{self.n} faces: accuracy {self.accuracy_original:.4f} on the original pixels, {self.accuracy_photo:.4f}"
-            f" shown as photos ({(self.accuracy_photo - self.accuracy_original) * 100:+.2f} points);"
+            f" shown as photos ({self.difference_points:+.2f} points);"
             f" {self.num_undetected} faces not found"
         )
 
 
 def measure_photo_accuracy(
-    faces: np.ndarray, y_true: np.ndarray, analyzer: Analyzer, *, limit: int | None = None, seed: int = 0
+    faces: np.ndarray,
+    y_true: np.ndarray,
+    analyzer: Analyzer,
+    *,
+    limit: int | None = None,
+    progress: bool = False,
+    seed: int = 0,
 ) -> PhotoCheck:
     """Compare the accuracy on faces shown as photos with that on their own pixels.
 
@@ -64,6 +82,7 @@ def measure_photo_accuracy(
         y_true: int (N,), indices into ``fer.EXPRESSIONS``.
         analyzer: what finds and reads the faces.
         limit: take only the first so many; None takes all.
+        progress: show a bar.
         seed: of the places, sizes, tilts and backgrounds.
 
     Raises:
@@ -73,9 +92,10 @@ def measure_photo_accuracy(
     if not len(faces):
         raise SettingsError("Photos are made of at least one face. Received: none.")
     original = analyzer.classifier.predict(faces, flip=analyzer.flip).argmax(axis=1)
-    crops, detected = _cut_out(faces, analyzer, seed)
+    crops, detected = _cut_out(faces, analyzer, progress, seed)
     photo = analyzer.classifier.predict(crops, flip=analyzer.flip).argmax(axis=1)
     right_original, right_photo = original == y_true, photo == y_true
+    difference, interval = compute_difference(right_original, right_photo)
     return PhotoCheck(
         n=len(faces),
         num_undetected=int((~detected).sum()),
@@ -84,14 +104,82 @@ def measure_photo_accuracy(
         accuracy_original_detected=_compute_mean(right_original[detected]),
         accuracy_photo_detected=_compute_mean(right_photo[detected]),
         agreement=float((original == photo).mean()),
+        difference_points=difference,
+        difference_ci95=interval,
         seed=seed,
     )
 
 
-def _cut_out(faces: np.ndarray, analyzer: Analyzer, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def compute_difference(before: np.ndarray, after: np.ndarray) -> tuple[float, tuple[float, float]]:
+    """Return by how many points an accuracy changed on the same faces, and the 95 % interval of that.
+
+    Args:
+        before: bool (N,), whether each answer was right.
+        after: bool (N,), the same after the change.
+
+    Reference:
+        Agresti, 2013, "Categorical Data Analysis", 3rd edition, section 11.1 (the difference of dependent proportions).
+    """
+    change = after.astype(np.float64) - before
+    mean, error = 100.0 * float(change.mean()), 100.0 * float(change.std()) / len(change) ** 0.5
+    return mean, (mean - 1.96 * error, mean + 1.96 * error)
+
+
+def check_run(
+    run_folder: str | Path, dataset: Dataset, *, limit: int | None = None, progress: bool = False, seed: int = 0
+) -> dict[str, Any]:
+    """Show the validation faces to a run's network as photos and write ``photo_check.json`` into its folder.
+
+    Args:
+        run_folder: the run.
+        dataset: the prepared set that holds the faces.
+        limit: take only the first so many faces; None takes all.
+        progress: show a bar.
+        seed: of the photos.
+
+    Returns:
+        The content of the file.
+    """
+    from fer.inference import Classifier
+
+    folder, part = Path(run_folder), dataset.part("validation")
+    analyzer = Analyzer(Classifier.load(folder))
+    check = measure_photo_accuracy(part.faces, part.labels, analyzer, limit=limit, progress=progress, seed=seed)
+    origin = {
+        "data": dataset.name,
+        "data_sha256": dataset.fingerprint,
+        "model_sha256": compute_digest(folder / "model.keras"),
+    }
+    figures = round_figures(origin | {"part": "validation"} | check.to_dict())
+    write_atomically(folder / PHOTO_CHECK_FILE, json.dumps(figures, indent=2, allow_nan=False) + "\n")
+    return figures
+
+
+def render_photo_check(figures: dict[str, Any]) -> str:
+    """Return the content of a ``photo_check.json`` as a Markdown table."""
+    low, high = figures["difference_ci95"]
+    found = figures["n"] - figures["num_undetected"]
+    return "\n".join(
+        (
+            "| faces | n | original pixels | shown as photos | difference in points |",
+            "| --- | ---: | ---: | ---: | --- |",
+            f"| all | {figures['n']:,} | {figures['accuracy_original']:.4f} | {figures['accuracy_photo']:.4f}"
+            f" | {figures['difference_points']:+.2f} ({low:+.2f} to {high:+.2f}) |",
+            f"| found in their photos | {found:,} | {figures['accuracy_original_detected']:.4f}"
+            f" | {figures['accuracy_photo_detected']:.4f}"
+            f" | {100 * (figures['accuracy_photo_detected'] - figures['accuracy_original_detected']):+.2f} |",
+            "",
+            f"Data set `{figures['data']}`, {figures['part']}, fingerprint `{figures['data_sha256'][:12]}`; network"
+            f" `{figures['model_sha256'][:12]}`; in brackets the 95 % interval.",
+        )
+    )
+
+
+def _cut_out(faces: np.ndarray, analyzer: Analyzer, progress: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what the network sees of each photo, uint8 (N, 48, 48), and whether a face was found, bool (N,)."""
     crops, detected = np.empty_like(faces), np.zeros(len(faces), bool)
-    for index, photo in enumerate(_show_all(faces, seed)):
+    photos = tqdm(_show_all(faces, seed), total=len(faces), unit="photo", disable=not progress)
+    for index, photo in enumerate(photos):
         found = analyzer.find_crops(photo)
         crops[index] = found[0] if found else prepare_face(photo)
         detected[index] = bool(found)

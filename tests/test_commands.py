@@ -110,3 +110,17 @@ def test_every_task_of_the_public_surface_is_there(tmp_path):
         "check",
     }
     assert listed["default"] == "pipeline"
+
+
+def test_the_photo_check_writes_its_figures_into_the_run_and_a_document(place):
+    save_dataset(draw_sample(140))
+    commands.train("sample", settings=SHORT, quiet=True, say=lambda line: None)
+    document = place / "page.md"
+    document.write_text("before\n<!-- figures:begin -->\nold\n<!-- figures:end -->\nafter\n")
+    said = []
+    figures = commands.check_photos("sample", limit=5, document=str(document), quiet=True, say=said.append)
+    assert figures["n"] == 5
+    assert figures == json.loads((place / "artifacts" / "sample" / "photo_check.json").read_text())
+    assert document.read_text() == f"before\n<!-- figures:begin -->\n{said[0]}\n<!-- figures:end -->\nafter\n"
+    assert "photo_check.json" in said[1]
+    assert commands.check_photos("sample", limit=5, quiet=True, say=said.append) == figures

@@ -216,6 +216,17 @@ def test_parameter_counts_are_those_of_the_tested_table():
     assert {cells[0].strip("`"): int(cells[1].replace(",", "")) for cells in rows} == NUM_PARAMS
 
 
+def test_the_landmarks_of_fer2013_are_those_of_the_code():
+    from fer.vision.alignment import FRAME, LANDMARKS
+
+    text = read(ROOT / "docs" / "images-and-video.md")
+    names = ("left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth")
+    rows = dict(re.findall(r"^\| ([a-z ]+) \| ([\d.]+ \| [\d.]+) \|$", text, re.MULTILINE))
+    assert rows == {name: f"{x} | {y}" for name, (x, y) in zip(names, LANDMARKS, strict=True)}
+    assert f"{FRAME.side:.2f} of the longer side of the box" in text
+    assert f"{FRAME.kept_tilt:.0f}°" in text
+
+
 def find_object(name: str) -> Any:
     """Return what a dotted name means, importing the longest part of it that is a module."""
     parts = name.split(".")

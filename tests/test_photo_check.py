@@ -1,3 +1,7 @@
+import hashlib
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import skimage.data
@@ -5,10 +9,14 @@ from vision_media import StubClassifier, StubDetector
 
 from fer.analysis import Analyzer
 from fer.errors import SettingsError
-from fer.photo_check import measure_photo_accuracy
+from fer.evaluation.report import read_marked_section
+from fer.photo_check import compute_difference, measure_photo_accuracy, render_photo_check
 from fer.vision.alignment import align_face
 from fer.vision.detection import YuNetDetector
 from fer.vision.photos import show_as_photo
+
+ROOT = Path(__file__).parents[1]
+RUN = ROOT / "artifacts" / "xception"
 
 
 @pytest.fixture(scope="module")
@@ -55,3 +63,22 @@ def test_the_check_counts_what_is_right_and_what_is_not_found(face):
     assert "3 faces" in seeing.describe()
     with pytest.raises(SettingsError, match="none"):
         measure_photo_accuracy(faces[:0], y_true[:0], Analyzer(classifier))
+
+
+def test_the_difference_and_its_interval_by_hand():
+    before, after = np.array([1, 1, 0, 0], bool), np.array([1, 0, 0, 0], bool)
+    difference, (low, high) = compute_difference(before, after)
+    assert difference == -25.0
+    # The changes are 0, -1, 0, 0: a standard deviation of the square root of 3/16, over that of 4.
+    assert high - difference == pytest.approx(196.0 * (3 / 16) ** 0.5 / 2)
+    assert difference - low == pytest.approx(high - difference)
+
+
+def test_the_documents_figures_are_those_of_the_shipped_run():
+    figures = json.loads((RUN / "photo_check.json").read_text(encoding="utf-8"))
+    assert read_marked_section(ROOT / "docs" / "evaluation.md") == render_photo_check(figures)
+    assert figures["model_sha256"] == hashlib.sha256((RUN / "model.keras").read_bytes()).hexdigest()
+    assert (figures["data"], figures["part"], figures["n"]) == ("fer2013", "validation", 3589)
+    metrics = json.loads((RUN / "metrics.json").read_text(encoding="utf-8"))
+    assert figures["accuracy_original"] == pytest.approx(metrics["validation"]["accuracy"], abs=1e-3)
+    assert figures["data_sha256"] == metrics["data_sha256"]
