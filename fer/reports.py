@@ -65,7 +65,8 @@ class PredictionSummary:
 
     def describe(self) -> str:
         """Return the summary in words, one line a fact."""
-        lines = [f"{self.num_images} pictures, {self.num_faces} faces: {self.path}"]
+        pictures, faces = _count(self.num_images, "picture"), _count(self.num_faces, "face")
+        lines = [f"{pictures}, {faces}: {self.path}"]
         found = {name: count for name, count in self.labels.items() if count}
         if found:
             lines.append(", ".join(f"{name} {count}" for name, count in found.items()))
@@ -185,6 +186,10 @@ def choose_table_writer(path: str | Path) -> Callable[[pd.DataFrame, IO[bytes]],
             "A Parquet table needs pyarrow, which is not installed. Remedy: pip install 'fer-dl[parquet]'."
         )
     return writers[ending]
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def _find_images_of(given: str) -> list[Path]:

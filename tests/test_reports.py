@@ -53,6 +53,9 @@ def test_a_face_is_a_row_and_so_is_a_picture_without_one_or_with_an_error(folder
     np.testing.assert_allclose(table.loc[[0, 1, 4], list(EXPRESSIONS)].sum(axis=1), 1.0, atol=1e-3)
     assert (summary.num_images, summary.num_faces, summary.num_without_face, summary.num_errors) == (4, 3, 1, 1)
     assert sum(summary.labels.values()) == 3
+    assert summary.describe().startswith("4 pictures, 3 faces: ")
+    one = predict_files(folder / "b.png", out, analyzer=analyzer, progress=False).describe()
+    assert one.startswith("1 picture, 0 faces: ")
     assert "No face was found in 1" in summary.describe()
     assert "1 could not be read" in summary.describe()
     assert [path.name for path in out.parent.iterdir()] == ["table.csv"]

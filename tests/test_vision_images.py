@@ -54,9 +54,9 @@ def test_jpeg_is_rgb_and_not_bgr():
 
 
 def test_a_picture_of_144_megapixels_is_refused_before_it_is_decoded():
-    with pytest.raises(ImageError, match="megapixels"):
+    with pytest.raises(ImageError, match="with 144 megapixels"):
         decode_image(write_png_header(12_000, 12_000))
-    with pytest.raises(ImageError, match="megapixels"):
+    with pytest.raises(ImageError, match="with 3600 megapixels"):
         decode_image(write_png_header(60_000, 60_000))
 
 

@@ -6,6 +6,7 @@ array (48, 48), grey, 0..255.
 
 import io
 import os
+import re
 import threading
 import warnings
 from pathlib import Path
@@ -171,8 +172,8 @@ def _decode_bytes(content: bytes, name: str) -> np.ndarray:
     try:
         with _open(content) as image:
             return _decode_pillow(image, name)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_many_pixels(name) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise _too_many_pixels(name, _read_pixels(error)) from None
     except Image.UnidentifiedImageError:
         raise ImageError(
             f"A picture must be one of {', '.join(FORMATS)}. Received: {name}, which is none of them or is damaged."
@@ -237,7 +238,13 @@ def _scale_to_8_bits(image: Image.Image, name: str) -> Image.Image:
     return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
 
 
-def _too_many_pixels(name: str, size: str = "more") -> ImageError:
+def _read_pixels(error: Exception) -> str:
+    """Return what Pillow's message says of a picture's size: it names the pixels, "(144000000 pixels)"."""
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    return f"{int(found.group(1)) // 10**6} megapixels" if found else "more"
+
+
+def _too_many_pixels(name: str, size: str) -> ImageError:
     return ImageError(
         f"A picture must have at most {MAX_PIXELS // 10**6} megapixels. Received: {name} with {size}."
         " Remedy: save it smaller."
