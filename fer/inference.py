@@ -15,6 +15,7 @@ from fer.config import CalibrationConfig, Config, parse_config, read_json
 from fer.errors import ImageError, ModelError
 from fer.files import compute_digest
 from fer.labels import EXPRESSIONS
+from fer.model.compile_cache import use_compile_cache
 from fer.model.forward import compile_forward, run_in_batches
 from fer.model.layers import use_fast_layers
 from fer.model.xception import FEATURES_LAYER, IMAGE_SHAPE, LOGITS_LAYER
@@ -57,6 +58,9 @@ class Classifier:
         Raises:
             ModelError: there is no such network, the file is damaged, or it is not one of this package's form.
         """
+        if keras.backend.backend() == "jax":
+            # Keras draws fresh weights before it reads saved ones, and JAX compiles a program for each of their shapes.
+            use_compile_cache()
         path = _find_shipped() if path is None else Path(path)
         if path.is_dir():
             config = parse_config(read_json(path / "config.json"))

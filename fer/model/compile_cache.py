@@ -5,7 +5,8 @@ import os
 import stat
 from pathlib import Path
 
-_MIN_COMPILE_SECONDS = 0.1
+#: Small programs are kept as well: the hundred that a network is built with take seconds together.
+_MIN_COMPILE_SECONDS = 0.0
 
 
 @functools.cache
