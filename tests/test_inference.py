@@ -115,6 +115,10 @@ def test_batches_are_padded_to_the_fixed_sizes_only():
     for num_faces in (1, 2, 8, 9, 64, 65, 256, 257, 600):
         assert len(run_in_batches(forward, make_faces(num_faces))) == num_faces
     assert set(sizes) == set(BATCH_SIZES)
+    for num_faces, expected in ((65, [64, 1]), (5, [8]), (3, [1, 1, 1]), (127, [64, 64]), (300, [256, 64])):
+        sizes.clear()
+        run_in_batches(forward, make_faces(num_faces))
+        assert sizes == expected
 
 
 def test_threads_get_the_answers_of_one(classifier):

@@ -51,10 +51,16 @@ def run_in_batches(forward: Forward, faces: np.ndarray, *, batch_sizes: tuple[in
     Returns:
         The outputs, N rows.
     """
-    outputs = []
-    for start in range(0, len(faces), batch_sizes[-1]):
-        chunk = faces[start : start + batch_sizes[-1]].astype(np.float32)[..., None]
-        size = next(size for size in batch_sizes if size >= len(chunk))
+    outputs, start = [], 0
+    while start < len(faces):
+        size = _choose_size(len(faces) - start, batch_sizes)
+        chunk = faces[start : start + size].astype(np.float32)[..., None]
         padded = np.pad(chunk, ((0, size - len(chunk)), (0, 0), (0, 0), (0, 0)))
         outputs.append(forward(padded)[: len(chunk)])
+        start += size
     return np.concatenate(outputs)
+
+
+def _choose_size(num_faces: int, batch_sizes: tuple[int, ...]) -> int:
+    """Return the largest size that the faces left fill at least by half: 65 faces are 64 and 1, and not 256."""
+    return max((size for size in batch_sizes if size <= 2 * num_faces), default=batch_sizes[0])
