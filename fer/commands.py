@@ -273,7 +273,7 @@ def analyze_video(
     from fer.video_reports import process_video
 
     summary = process_video(
-        int(source) if source.isdigit() else source,
+        source,
         analyzer=_build_analyzer(run, max_side=max_side or 640),
         csv=csv,
         annotated=annotated,
