@@ -102,6 +102,7 @@ def test_every_task_of_the_public_surface_is_there(tmp_path):
         "train",
         "evaluate",
         "pipeline",
+        "photos",
         "predict",
         "video",
         "app",
