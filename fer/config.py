@@ -16,6 +16,8 @@ from fer.errors import SettingsError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+#: What an output of a network was taught: the data set's labels, or the distribution of the FER+ votes.
+Head = Literal["labels", "votes"]
 
 
 class _Settings(BaseModel):
@@ -61,6 +63,9 @@ class ModelConfig(_Settings):
     )
     stochastic_depth: Fraction = Field(0.0, description="Drop rate of the last identity block (arXiv:1603.09382).")
     dropout: Fraction = 0.0
+    heads: tuple[Head, ...] = Field(
+        ("labels",), min_length=1, description="Outputs on the same features: the labels', the FER+ votes', or both."
+    )
     batch_norm_momentum: Fraction = 0.99
 
 
@@ -138,6 +143,7 @@ class Config(_Settings):
     augmentation: AugmentationConfig = AugmentationConfig()
     training: TrainingConfig
     calibration: CalibrationConfig = CalibrationConfig()
+    calibration_votes: CalibrationConfig = CalibrationConfig()
 
     def to_json(self) -> str:
         """Return the settings as indented JSON that :func:`parse_config` reads back to an equal value."""

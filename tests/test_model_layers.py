@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from fer.model.depthwise import compute_padding, convolve_depthwise, multiply_channels
+from fer.model.depthwise import convolve_depthwise, multiply_channels
 from fer.model.layers import (
     FastConv2D,
     FastMaxPooling2D,
@@ -12,6 +12,7 @@ from fer.model.layers import (
     use_fast_layers,
     use_stock_layers,
 )
+from fer.model.padding import compute_padding
 
 needs_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="gradients are taken with JAX")
 
