@@ -127,6 +127,15 @@ class TrainingConfig(_Settings):
         return self.phases[-1]
 
 
+class DistillationConfig(_Settings):
+    """A trained network whose answers to the training faces are blended into the targets (arXiv:1503.02531)."""
+
+    teacher: str = Field("", description="Run folder or .keras file; empty = none.")
+    weight: Fraction = Field(0.7, description="Share of the teacher's answers in a target.")
+    temperature: float = Field(1.0, gt=0.0, description="Divides the teacher's logits; above 1 softens its answers.")
+    sha256: str = Field("", description="Digest of the teacher's file; written by training, checked when resuming.")
+
+
 class CalibrationConfig(_Settings):
     """What was chosen on the validation part once the network was trained."""
 
@@ -142,6 +151,7 @@ class Config(_Settings):
     model: ModelConfig
     augmentation: AugmentationConfig = AugmentationConfig()
     training: TrainingConfig
+    distillation: DistillationConfig = DistillationConfig()
     calibration: CalibrationConfig = CalibrationConfig()
     calibration_votes: CalibrationConfig = CalibrationConfig()
 

@@ -3,7 +3,6 @@
 import copy
 import os
 import threading
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ import numpy as np
 from fer.calibration import apply_temperature
 from fer.config import CalibrationConfig, Config, Head, parse_config, read_json
 from fer.errors import ImageError, ModelError
-from fer.files import compute_digest
 from fer.labels import EXPRESSIONS
 from fer.model.forward import compile_forward, run_in_batches
 from fer.model.layers import use_fast_layers
+from fer.model.saved import load_model
 from fer.model.xception import FEATURES_LAYER, IMAGE_SHAPE, LOGITS_LAYER
 from fer.vision.images import prepare_face
 
@@ -211,36 +210,6 @@ def prepare_faces(faces: np.ndarray) -> np.ndarray:
         return faces
     prepared = [prepare_face(face) for face in faces]
     return np.stack(prepared) if prepared else np.zeros((0, *IMAGE_SHAPE[:2]), np.uint8)
-
-
-def load_model(path: str | Path) -> keras.Model:
-    """Read a ``.keras`` file after checking that it is whole, and the one it is said to be.
-
-    Where a file ``<name>.sha256`` stands beside it, its digest must agree. Nothing but stock Keras layers is loaded.
-
-    Raises:
-        ModelError: the file is missing, damaged, changed, or no Keras network.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"A saved network must exist. Received: {path} (missing). Remedy: run `invoke train`.")
-    if not zipfile.is_zipfile(path):
-        raise ModelError(f"A saved network must be a whole .keras file. Received: {path} (damaged, or another kind).")
-    _check_digest(path)
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"A saved network must be a whole .keras file. Received: {path} ({reason}).") from None
-
-
-def _check_digest(path: Path) -> None:
-    noted = path.with_name(f"{path.name}.sha256")
-    if noted.is_file() and noted.read_text(encoding="ascii").split()[0] != compute_digest(path):
-        raise ModelError(
-            f"A saved network must agree with the digest beside it. Received: {path}, which was changed or damaged."
-            " Remedy: restore both files."
-        )
 
 
 def _find_shipped() -> Path:

@@ -7,9 +7,10 @@ import pytest
 from fer.calibration import apply_temperature
 from fer.config import CalibrationConfig, load_config
 from fer.errors import ImageError, ModelError
-from fer.inference import Classifier, load_model
+from fer.inference import Classifier
 from fer.model.forward import BATCH_SIZES, run_in_batches
-from fer.model.training import save_model, write_settings
+from fer.model.saved import load_model, save_model
+from fer.model.training import write_settings
 from fer.model.xception import build_xception
 
 

@@ -19,11 +19,12 @@ import pandas as pd
 from fer.config import Config, parse_config, read_json
 from fer.data.dataset import Dataset
 from fer.errors import DataError, ModelError, SettingsError
-from fer.files import compute_digest, write_atomically
+from fer.files import write_atomically
 from fer.model.batches import TrainingBatches
+from fer.model.distillation import identify_teacher
 from fer.model.forward import compile_forward, run_in_batches
-from fer.model.layers import use_stock_layers
 from fer.model.progress import ProgressBar
+from fer.model.saved import save_model
 from fer.model.schedule import PhaseSchedule
 from fer.model.state import RunState, load_state, remove_states, save_state
 from fer.model.validation import Validation
@@ -200,14 +201,6 @@ class _EpochEnd(keras.callbacks.Callback):
         self.run.end_epoch(logs, time.perf_counter() - self.start)
 
 
-def save_model(model: keras.Model, path: Path) -> None:
-    """Write a network as a ``.keras`` file of stock layers, whole or not at all, with its sha256 beside it."""
-    temporary = path.with_name(f"{path.stem}.tmp.keras")
-    use_stock_layers(model).save(temporary)
-    write_atomically(path.with_name(f"{path.name}.sha256"), f"{compute_digest(temporary)}  {path.name}\n")
-    temporary.replace(path)
-
-
 def write_settings(config: Config, folder: Path) -> None:
     """Write a run's settings to its ``config.json``, whole or not at all."""
     write_atomically(folder / "config.json", config.to_json())
@@ -226,12 +219,13 @@ def _open_folder(folder: Path, config: Config, resume: bool) -> Config:
             raise ModelError(
                 f"Only an unfinished run can be resumed. Received: {folder}, which holds none. Remedy: drop --resume."
             )
-        return parse_config(read_json(folder / "config.json"))
+        return identify_teacher(parse_config(read_json(folder / "config.json")))
     if begun:
         raise ModelError(
             f"A run folder holds one run. Received: {folder}, which holds an unfinished one."
             " Remedy: go on with --resume, or name another with --run."
         )
+    config = identify_teacher(config)
     write_settings(config, folder)
     return config
 
