@@ -49,9 +49,7 @@ class FastSeparableConv2D(keras.layers.SeparableConv2D):
         padding = compute_padding(inputs.shape[1:3], self.kernel_size, self.strides, self.padding)
         outputs = convolve_depthwise(inputs, depthwise_kernel, tuple(self.strides), padding)
         outputs = multiply_channels(outputs, ops.convert_to_tensor(self.pointwise_kernel)[0, 0])
-        if self.use_bias:
-            outputs = ops.add(outputs, self.bias)
-        return outputs if self.activation is None else self.activation(outputs)
+        return _add_bias_and_activate(self, outputs)
 
     def _call_torch(self, inputs: Any) -> Any:
         from fer.model import torch_kernels
@@ -60,9 +58,7 @@ class FastSeparableConv2D(keras.layers.SeparableConv2D):
             inputs, ops.convert_to_tensor(self.depthwise_kernel), self.strides, self.padding, groups=inputs.shape[-1]
         )
         outputs = torch_kernels.convolve(outputs, ops.convert_to_tensor(self.pointwise_kernel), (1, 1), "valid")
-        if self.use_bias:
-            outputs = ops.add(outputs, self.bias)
-        return outputs if self.activation is None else self.activation(outputs)
+        return _add_bias_and_activate(self, outputs)
 
     def _is_covered(self) -> bool:
         return self.data_format == "channels_last" and self.depth_multiplier == 1 and set(self.dilation_rate) == {1}
@@ -81,17 +77,13 @@ class FastConv2D(keras.layers.Conv2D):
 
         strided = inputs[:, :: self.strides[0], :: self.strides[1]]
         outputs = multiply_channels(strided, ops.convert_to_tensor(self.kernel)[0, 0])
-        if self.use_bias:
-            outputs = ops.add(outputs, self.bias)
-        return outputs if self.activation is None else self.activation(outputs)
+        return _add_bias_and_activate(self, outputs)
 
     def _call_torch(self, inputs: Any) -> Any:
         from fer.model import torch_kernels
 
         outputs = torch_kernels.convolve(inputs, ops.convert_to_tensor(self.kernel), self.strides, self.padding)
-        if self.use_bias:
-            outputs = ops.add(outputs, self.bias)
-        return outputs if self.activation is None else self.activation(outputs)
+        return _add_bias_and_activate(self, outputs)
 
     def _is_plain(self) -> bool:
         return self.groups == 1 and self.data_format == "channels_last" and set(self.dilation_rate) == {1}
@@ -133,6 +125,12 @@ class FastMaxPooling2D(keras.layers.MaxPooling2D):
     def _tiles(self, shape: tuple[int, ...]) -> bool:
         fits = shape[1] % self.pool_size[0] == 0 and shape[2] % self.pool_size[1] == 0
         return self.data_format == "channels_last" and tuple(self.strides) == tuple(self.pool_size) and fits
+
+
+def _add_bias_and_activate(layer: Any, outputs: Any) -> Any:
+    if layer.use_bias:
+        outputs = ops.add(outputs, layer.bias)
+    return outputs if layer.activation is None else layer.activation(outputs)
 
 
 _FAST_OF_STOCK: dict[Any, Any] = {
