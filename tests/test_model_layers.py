@@ -105,7 +105,7 @@ def test_exchanging_layers_keeps_weights_and_outputs_and_leaves_no_custom_layer(
     model = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.MaxPooling2D()(x)))
     fast = use_fast_layers(model)
     stock = use_stock_layers(fast)
-    assert [type(layer).__name__ for layer in fast.layers][1:5:2] == ["FastConv2D", "BatchNormalization"]
+    assert [type(layer).__name__ for layer in fast.layers][1:5:2] == ["FastConv2D", "FastBatchNormalization"]
     assert all(type(layer).__module__.startswith("keras.") for layer in stock.layers)
     faces = np.random.default_rng(2).normal(size=(4, 12, 12, 1)).astype(np.float32)
     for copy in (fast, stock):
