@@ -33,8 +33,8 @@ def runs_on_torch() -> bool:
 class FastSeparableConv2D(keras.layers.SeparableConv2D):
     """A separable convolution: shifted multiply-adds for its depthwise part, a matrix product for its pointwise one.
 
-    On torch, two convolutions on channels-last memory. Where that is no faster (TensorFlow, a GPU) or not covered (dilation, several depthwise outputs a channel,
-    channels first), the stock computation runs.
+    On torch, two convolutions on channels-last memory. Where that is no faster (TensorFlow, a GPU) or not covered
+    (dilation, several depthwise outputs a channel, channels first), the stock computation runs.
     """
 
     def call(self, inputs: Any) -> Any:
@@ -65,7 +65,7 @@ class FastSeparableConv2D(keras.layers.SeparableConv2D):
 
 
 class FastConv2D(keras.layers.Conv2D):
-    """A convolution that is a matrix product where its kernel has a single tap; on torch, one on channels-last memory."""
+    """A convolution that is a matrix product where its kernel has one tap; on torch, one on channels-last memory."""
 
     def call(self, inputs: Any) -> Any:
         """Convolve inputs (N, H, W, C) to (N, H', W', filters)."""
