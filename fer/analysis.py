@@ -30,7 +30,9 @@ _WAITING_BYTES = 256 * 2**20
 class FaceClassifier(Protocol):
     """What an :class:`Analyzer` asks of a classifier; :class:`fer.Classifier` is one."""
 
-    calibration: CalibrationConfig
+    @property
+    def calibration(self) -> CalibrationConfig:
+        """Temperature and threshold of the answers."""
 
     def predict(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:
         """Return calibrated probabilities, float32 (N, 7), of uint8 faces (N, 48, 48)."""

@@ -116,7 +116,8 @@ def run_network_bench(*, say: Callable[[str], None] = print) -> list[Comparison]
 def _make_step(model: keras.Model, batch_size: int) -> Callable[[], object]:
     model.compile(keras.optimizers.AdamW(1e-3), "categorical_crossentropy")
     faces = _draw_faces(batch_size, model)
-    targets = np.eye(7, dtype=np.float32)[np.arange(batch_size) % 7]
+    classes = np.arange(batch_size).reshape(-1, *[1] * (len(model.output_shape) - 2)) % 7
+    targets = np.broadcast_to(np.eye(7, dtype=np.float32)[classes], (batch_size, *model.output_shape[1:]))
     return lambda: model.train_on_batch(faces, targets)
 
 

@@ -16,6 +16,8 @@ from fer.errors import SettingsError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+#: What an output of a network was taught: the data set's labels, or the distribution of the FER+ votes.
+Head = Literal["labels", "votes"]
 
 
 class _Settings(BaseModel):
@@ -61,6 +63,9 @@ class ModelConfig(_Settings):
     )
     stochastic_depth: Fraction = Field(0.0, description="Drop rate of the last identity block (arXiv:1603.09382).")
     dropout: Fraction = 0.0
+    heads: tuple[Head, ...] = Field(
+        ("labels",), min_length=1, description="Outputs on the same features: the labels', the FER+ votes', or both."
+    )
     batch_norm_momentum: Fraction = 0.99
 
 
@@ -122,6 +127,15 @@ class TrainingConfig(_Settings):
         return self.phases[-1]
 
 
+class DistillationConfig(_Settings):
+    """A trained network whose answers to the training faces are blended into the targets (arXiv:1503.02531)."""
+
+    teacher: str = Field("", description="Run folder or .keras file; empty = none.")
+    weight: Fraction = Field(0.7, description="Share of the teacher's answers in a target.")
+    temperature: float = Field(1.0, gt=0.0, description="Divides the teacher's logits; above 1 softens its answers.")
+    sha256: str = Field("", description="Digest of the teacher's file; written by training, checked when resuming.")
+
+
 class CalibrationConfig(_Settings):
     """What was chosen on the validation part once the network was trained."""
 
@@ -137,7 +151,9 @@ class Config(_Settings):
     model: ModelConfig
     augmentation: AugmentationConfig = AugmentationConfig()
     training: TrainingConfig
+    distillation: DistillationConfig = DistillationConfig()
     calibration: CalibrationConfig = CalibrationConfig()
+    calibration_votes: CalibrationConfig = CalibrationConfig()
 
     def to_json(self) -> str:
         """Return the settings as indented JSON that :func:`parse_config` reads back to an equal value."""

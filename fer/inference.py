@@ -1,8 +1,8 @@
 """The one way from faces to probabilities: training's reports, the command line and the web app all pass here."""
 
+import copy
 import os
 import threading
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,13 @@ import keras
 import numpy as np
 
 from fer.calibration import apply_temperature
-from fer.config import CalibrationConfig, Config, parse_config, read_json
+from fer.config import CalibrationConfig, Config, Head, parse_config, read_json
 from fer.errors import ImageError, ModelError
-from fer.files import compute_digest
 from fer.labels import EXPRESSIONS
 from fer.model.compile_cache import use_compile_cache
 from fer.model.forward import compile_forward, run_in_batches
 from fer.model.layers import use_fast_layers
+from fer.model.saved import load_model
 from fer.model.xception import FEATURES_LAYER, IMAGE_SHAPE, LOGITS_LAYER
 from fer.vision.images import prepare_face
 
@@ -25,22 +25,37 @@ from fer.vision.images import prepare_face
 SHIPPED_RUNS = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "artifacts" / "xception")
 
 
+#: The heads of a network whose settings are not known, by their number.
+_DEFAULT_HEADS: tuple[Head, ...] = ("labels", "votes")
+
+
 class Classifier:
     """A trained network that turns faces into calibrated probabilities of the seven expressions.
 
+    A network may have two heads on the same features: 'labels' was taught the data set's labels, 'votes' what the ten
+    annotators of FER+ saw. Annotators agree more with each other than with FER2013's labels, so 'votes' answers where
+    both are there; :meth:`with_head` asks the other one.
+
     Args:
-        model: a functional network from (N, 48, 48, 1), 0..255, to (N, 7) probabilities.
+        model: a functional network from (N, 48, 48, 1), 0..255, to probabilities (N, 7), or (N, heads, 7).
         config: settings of the run that it came from, where they are known.
 
     Attributes:
-        calibration: temperature and threshold of the run; a temperature of 1 where they are not known.
+        heads: the network's heads, in order.
+        head: the one that answers.
         num_params: number of weights of the network.
     """
 
     def __init__(self, model: keras.Model, config: Config | None = None) -> None:
         _check_shapes(model)
         self.config = config
-        self.calibration = config.calibration if config is not None else CalibrationConfig()
+        self.heads = config.model.heads if config is not None else _DEFAULT_HEADS[: _count_heads(model)]
+        if len(self.heads) != _count_heads(model):
+            raise ModelError(
+                f"A network must have the heads of its settings, {', '.join(self.heads)}. Received: a network with"
+                f" {_count_heads(model)}. Remedy: use the config.json that was written with it."
+            )
+        self.head: Head = "votes" if "votes" in self.heads else self.heads[0]
         self.num_params = int(model.count_params())
         self.model = use_fast_layers(model)
         self._forward = compile_forward(self.model)
@@ -66,6 +81,28 @@ class Classifier:
             config = parse_config(read_json(path / "config.json"))
             return cls(load_model(path / "model.keras"), config)
         return cls(load_model(path))
+
+    @property
+    def calibration(self) -> CalibrationConfig:
+        """Temperature and threshold of the head that answers; a temperature of 1 where they are not known."""
+        if self.config is None:
+            return CalibrationConfig()
+        return self.config.calibration_votes if self.head == "votes" else self.config.calibration
+
+    def with_head(self, head: Head) -> "Classifier":
+        """Return a classifier on the same network in which the given head answers.
+
+        Raises:
+            ModelError: the network has no such head.
+        """
+        if head not in self.heads:
+            raise ModelError(
+                f"A head must be one of the network's: {', '.join(self.heads)}. Received: {head!r}."
+                " Remedy: train with model.heads."
+            )
+        other = copy.copy(self)
+        other.head = head
+        return other
 
     def predict(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:
         """Return calibrated probabilities.
@@ -115,7 +152,8 @@ class Classifier:
         if not len(faces):
             return np.zeros((0, *IMAGE_SHAPE[:2]), np.float32)
         classes = self._run(faces).argmax(axis=1) if class_index is None else np.broadcast_to(class_index, len(faces))
-        kernel = np.asarray(self._get_layer(LOGITS_LAYER).kernel)
+        first = self.heads.index(self.head) * len(EXPRESSIONS)
+        kernel = np.asarray(self._get_layer(LOGITS_LAYER).kernel)[:, first : first + len(EXPRESSIONS)]
         with self._lock:
             maps = np.einsum("nhwc,cn->nhw", self._read_features(faces), kernel[:, classes])
         maps = np.maximum(maps, 0.0)
@@ -134,7 +172,8 @@ class Classifier:
         if not len(faces):
             return np.zeros((0, len(EXPRESSIONS)), np.float32)
         with self._lock:
-            return run_in_batches(self._forward, faces)
+            outputs = run_in_batches(self._forward, faces)
+        return outputs if outputs.ndim == 2 else outputs[:, self.heads.index(self.head)]
 
     def _calibrate(self, probabilities: np.ndarray) -> np.ndarray:
         return apply_temperature(probabilities, self.calibration.temperature)
@@ -177,36 +216,6 @@ def prepare_faces(faces: np.ndarray) -> np.ndarray:
     return np.stack(prepared) if prepared else np.zeros((0, *IMAGE_SHAPE[:2]), np.uint8)
 
 
-def load_model(path: str | Path) -> keras.Model:
-    """Read a ``.keras`` file after checking that it is whole, and the one it is said to be.
-
-    Where a file ``<name>.sha256`` stands beside it, its digest must agree. Nothing but stock Keras layers is loaded.
-
-    Raises:
-        ModelError: the file is missing, damaged, changed, or no Keras network.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ModelError(f"A saved network must exist. Received: {path} (missing). Remedy: run `invoke train`.")
-    if not zipfile.is_zipfile(path):
-        raise ModelError(f"A saved network must be a whole .keras file. Received: {path} (damaged, or another kind).")
-    _check_digest(path)
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"A saved network must be a whole .keras file. Received: {path} ({reason}).") from None
-
-
-def _check_digest(path: Path) -> None:
-    noted = path.with_name(f"{path.name}.sha256")
-    if noted.is_file() and noted.read_text(encoding="ascii").split()[0] != compute_digest(path):
-        raise ModelError(
-            f"A saved network must agree with the digest beside it. Received: {path}, which was changed or damaged."
-            " Remedy: restore both files."
-        )
-
-
 def _find_shipped() -> Path:
     chosen = os.environ.get("FER_MODEL")
     candidates = [Path(chosen)] if chosen else list(SHIPPED_RUNS)
@@ -219,11 +228,15 @@ def _find_shipped() -> Path:
     )
 
 
+def _count_heads(model: keras.Model) -> int:
+    return 1 if len(model.output_shape) == 2 else int(model.output_shape[1])
+
+
 def _check_shapes(model: keras.Model) -> None:
-    expected = (None, *IMAGE_SHAPE), (None, len(EXPRESSIONS))
+    inputs, outputs = (None, *IMAGE_SHAPE), (None, len(EXPRESSIONS))
     received = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
-    if received != expected:
+    if received not in ((inputs, outputs), (inputs, (None, len(_DEFAULT_HEADS), len(EXPRESSIONS)))):
         raise ModelError(
-            f"A network must map {expected[0]} to {expected[1]}. Received: {received[0]} to {received[1]}."
+            f"A network must map {inputs} to {outputs}. Received: {received[0]} to {received[1]}."
             " Remedy: train one with `invoke train`."
         )

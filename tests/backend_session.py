@@ -16,7 +16,8 @@ def take_one_step(path, faces):
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "categorical_crossentropy")
-    targets = np.eye(7, dtype=np.float32)[np.arange(len(faces)) % 7]
+    classes = np.arange(len(faces)).reshape(-1, *[1] * (len(model.output_shape) - 2)) % 7
+    targets = np.broadcast_to(np.eye(7, dtype=np.float32)[classes], (len(faces), *model.output_shape[1:]))
     loss = model.train_on_batch(faces.astype(np.float32)[..., None], targets)
     return float(loss), np.concatenate([np.ravel(value) for value in model.get_weights()])
 

@@ -5,7 +5,7 @@ import pytest
 
 from fer.config import DataConfig
 from fer.data import draw_sample
-from fer.data.targets import build_targets, compute_row_weights, select_training_rows
+from fer.data.targets import build_head_targets, build_targets, compute_row_weights, select_training_rows
 from fer.errors import DataError
 
 # Columns: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, NF.
@@ -25,6 +25,17 @@ def test_votes_and_label_are_blended_by_the_setting_then_smoothed():
     np.testing.assert_allclose(blended, [[0, 0, 0.75, 0, 0.15, 0, 0.1]], atol=1e-6)
     smoothed = build_targets(np.array([2]), votes, DataConfig(ferplus_weight=0.25, label_smoothing=0.1))
     np.testing.assert_allclose(smoothed, 0.9 * blended + 0.1 / 7, atol=1e-6)
+
+
+def test_each_head_has_its_own_target():
+    labels, votes = np.array([2, 3]), np.array([SAD_OR_NEUTRAL, NO_VOTES], np.uint8)
+    config = DataConfig(ferplus_weight=0.25, label_smoothing=0.1)
+    targets = build_head_targets(labels, votes, config, ("labels", "votes"))
+    assert targets.shape == (2, 2, 7)
+    np.testing.assert_array_equal(targets[:, 0], build_targets(labels, votes, config))
+    np.testing.assert_allclose(targets[0, 1], 0.9 * np.array([0, 0, 0, 0, 0.6, 0, 0.4]) + 0.1 / 7, atol=1e-6)
+    np.testing.assert_allclose(targets[1, 1], targets[1, 0], atol=1e-6)
+    np.testing.assert_array_equal(build_head_targets(labels, votes, config, ("votes",)), targets[:, 1])
 
 
 def test_every_target_sums_to_one():

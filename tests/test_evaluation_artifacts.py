@@ -74,7 +74,7 @@ def test_printed_figures_are_those_of_the_metrics_file(path):
 def test_card_holds_the_tables_of_the_metrics_file():
     card, metrics = (RUN / "model_card.md").read_text(encoding="utf-8"), read_metrics(RUN)
     assert render_class_table(metrics) in card
-    assert render_calibration_table(metrics) in card
+    assert render_calibration_table(metrics["calibration"]) in card
 
 
 def test_confusion_table_agrees_with_the_metrics_file():

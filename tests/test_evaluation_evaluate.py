@@ -37,6 +37,8 @@ class StubClassifier:
     calibration = CalibrationConfig(temperature=1.5, uncertain_below=0.4, coverage=0.9)
     config = load_config()
     num_params = 12_345
+    heads = ("labels",)
+    head = "labels"
 
     def __init__(self):
         self.seen = []
@@ -53,6 +55,25 @@ class StubClassifier:
     def _softmax(faces):
         powers = np.exp(faces[:, 0, :7] / 50.0)
         return powers / powers.sum(axis=1, keepdims=True)
+
+
+class TwoHeadedStub(StubClassifier):
+    """Its head 'votes' reads the second row of pixels instead of the first."""
+
+    heads = ("labels", "votes")
+    head = "votes"
+
+    @property
+    def calibration(self):
+        return CalibrationConfig(temperature=1.5 if self.head == "labels" else 0.7, uncertain_below=0.4)
+
+    def with_head(self, head):
+        other = copy.copy(self)
+        other.head = head
+        return other
+
+    def predict_raw(self, faces, flip=False):
+        return super().predict_raw(faces[:, 1:] if self.head == "votes" else faces, flip)
 
 
 def make_dataset(n=600, *, votes=True, seed=0):
@@ -275,3 +296,26 @@ def test_metrics_that_are_no_number_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_metrics({"accuracy": float("nan")}, tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_each_head_is_measured_under_what_it_was_taught(run_folder, without_plots):
+    dataset = make_dataset()
+    majority = module.compute_ferplus_majority(dataset.votes)
+    rows = np.flatnonzero(majority >= 0)
+    for columns in (slice(0, 7), slice(-1, -8, -1)):
+        dataset.faces[rows, 1, columns] = 0
+        dataset.faces[rows, 1, np.arange(48)[columns][majority[rows]]] = 255
+    metrics = evaluate_run(run_folder, dataset, classifier=TwoHeadedStub())
+    one_head = evaluate_run(run_folder, dataset, classifier=StubClassifier())
+    assert metrics["heads"] == ["labels", "votes"]
+    assert metrics["ferplus_test"]["accuracy"] == 1.0
+    assert one_head["ferplus_test"]["accuracy"] < 1.0
+    for part in ("validation", "test", "test_clean"):
+        assert metrics[part] == one_head[part]
+    assert metrics["calibration"]["temperature"] == 1.5
+    assert metrics["calibration_votes"]["temperature"] == 0.7
+    assert "calibration_votes" not in one_head
+    card = (run_folder / "model_card.md").read_text()
+    assert "two heads" not in card
+    module.write_model_card(metrics, run_folder / "model_card.md", TwoHeadedStub.config)
+    assert "two heads" in (run_folder / "model_card.md").read_text()

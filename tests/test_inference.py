@@ -7,9 +7,10 @@ import pytest
 from fer.calibration import apply_temperature
 from fer.config import CalibrationConfig, load_config
 from fer.errors import ImageError, ModelError
-from fer.inference import Classifier, load_model
+from fer.inference import Classifier
 from fer.model.forward import BATCH_SIZES, run_in_batches
-from fer.model.training import save_model, write_settings
+from fer.model.saved import load_model, save_model
+from fer.model.training import write_settings
 from fer.model.xception import build_xception
 
 
@@ -171,3 +172,49 @@ def test_the_shipped_network_can_be_chosen_by_the_environment(run_folder, monkey
     monkeypatch.setenv("FER_MODEL", str(tmp_path / "none"))
     with pytest.raises(ModelError, match="FER_MODEL"):
         Classifier.load()
+
+
+@pytest.fixture(scope="module")
+def two_headed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two-headed")
+    config = load_config("sample", overrides=['model.heads=["labels","votes"]'])
+    calibrations = {
+        "calibration": CalibrationConfig(temperature=1.6),
+        "calibration_votes": CalibrationConfig(temperature=0.8),
+    }
+    write_settings(config.model_copy(update=calibrations), folder)
+    save_model(build_xception(config.model, seed=3), folder / "model.keras")
+    return folder
+
+
+def test_the_head_of_the_votes_answers_unless_the_other_is_asked(two_headed):
+    classifier = Classifier.load(two_headed)
+    plain = keras.saving.load_model(two_headed / "model.keras", compile=False).predict(
+        make_faces(5).astype(np.float32)[..., None], verbose=0
+    )
+    assert plain.shape == (5, 2, 7)
+    labels = classifier.with_head("labels")
+    assert (classifier.head, labels.head, classifier.heads) == ("votes", "labels", ("labels", "votes"))
+    np.testing.assert_allclose(classifier.predict(make_faces(5)), apply_temperature(plain[:, 1], 0.8), atol=1e-5)
+    np.testing.assert_allclose(labels.predict(make_faces(5)), apply_temperature(plain[:, 0], 1.6), atol=1e-5)
+    assert Classifier.load(two_headed / "model.keras").heads == ("labels", "votes")
+
+
+def test_each_head_explains_its_own_answer(two_headed):
+    classifier, faces = Classifier.load(two_headed), make_faces(4)
+    maps = classifier.explain(faces, 2), classifier.with_head("labels").explain(faces, 2)
+    assert maps[0].shape == maps[1].shape == (4, 48, 48)
+    assert np.abs(maps[0] - maps[1]).max() > 1e-3
+    kernel = np.asarray(classifier.model.get_layer("logits").kernel)
+    features = keras.Model(classifier.model.inputs, classifier.model.get_layer("features").output)
+    evidence = np.maximum(features.predict(faces.astype(np.float32)[..., None], verbose=0) @ kernel[:, 7 + 2], 0.0)
+    evidence /= evidence.max(axis=(1, 2), keepdims=True)
+    expected = keras.ops.image.resize(evidence[..., None], (48, 48), interpolation="bilinear")[..., 0]
+    np.testing.assert_allclose(maps[0], expected, atol=1e-4)
+
+
+def test_a_head_that_is_not_there_and_settings_of_another_network_are_refused(classifier, two_headed, run_folder):
+    with pytest.raises(ModelError, match="Received: 'votes'"):
+        classifier.with_head("votes")
+    with pytest.raises(ModelError, match="must have the heads of its settings"):
+        Classifier(load_model(run_folder / "model.keras"), Classifier.load(two_headed).config)

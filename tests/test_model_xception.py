@@ -8,7 +8,7 @@ from fer.model.xception import FEATURES_LAYER, LOGITS_LAYER, build_xception
 
 #: `original` is Chollet's 20,861,480 without top (keras.io, Xception), less 576 weights as there is one input channel,
 #: not three, plus 14,343 for a dense layer of seven classes.
-NUM_PARAMS = {"mini": 56_647, "small": 526_087, "base": 1_612_583, "original": 20_875_247, "sample": 14_423}
+NUM_PARAMS = {"mini": 57_326, "small": 591_252, "base": 1_615_278, "original": 20_875_247, "sample": 14_423}
 
 
 def test_no_preset_is_missing_from_the_table():
@@ -30,8 +30,8 @@ def test_the_network_takes_grey_levels_and_gives_probabilities():
     faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 1)).astype(np.float32)
     probabilities = model.predict(faces, verbose=0)
     assert model.input_shape == (None, 48, 48, 1)
-    assert probabilities.shape == (3, 7)
-    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
+    assert probabilities.shape == (3, 2, 7)
+    np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-5)
     rescaled = keras.Model(model.inputs, model.get_layer("rescaling").output).predict(faces, verbose=0)
     np.testing.assert_allclose(rescaled, faces / 127.5 - 1.0, atol=1e-5)
 
@@ -47,7 +47,10 @@ def test_the_head_is_global_average_pooling_and_a_dense_layer():
     model = build_xception(load_config("base").model)
     features = model.get_layer(FEATURES_LAYER).output
     assert features.shape[1:] == (6, 6, 384)
-    assert model.get_layer(LOGITS_LAYER).kernel.shape == (384, 7)
+    assert model.get_layer(LOGITS_LAYER).kernel.shape == (384, 14)
+    one_head = build_xception(load_config("base", overrides=['model.heads=["labels"]']).model)
+    assert one_head.get_layer(LOGITS_LAYER).kernel.shape == (384, 7)
+    assert one_head.output_shape == (None, 7)
 
 
 def test_stock_form_has_the_fast_forms_probabilities():

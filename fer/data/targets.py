@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer.config import DataConfig
+from fer.config import DataConfig, Head
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_distribution, compute_not_face
 from fer.errors import DataError
@@ -48,6 +48,27 @@ def build_targets(labels: np.ndarray, votes: np.ndarray, config: DataConfig) -> 
     targets = (1.0 - share) * targets + share * distribution
     smoothed = (1.0 - config.label_smoothing) * targets + config.label_smoothing / len(EXPRESSIONS)
     return smoothed.astype(np.float32)
+
+
+def build_head_targets(
+    labels: np.ndarray, votes: np.ndarray, config: DataConfig, heads: tuple[Head, ...]
+) -> np.ndarray:
+    """Return the target distributions of each head: of 'labels' as the settings blend them, of 'votes' the votes alone.
+
+    A face without usable votes has its label for both.
+
+    Args:
+        labels: int (N,), class indices.
+        votes: uint8 (N, 10), FER+ votes.
+        config: the shares of the votes and of the uniform distribution.
+        heads: the network's heads, in order.
+
+    Returns:
+        float32 (N, 7) for one head, (N, heads, 7) for several.
+    """
+    settings = {"labels": config, "votes": config.model_copy(update={"ferplus_weight": 1.0})}
+    targets = [build_targets(labels, votes, settings[head]) for head in heads]
+    return targets[0] if len(targets) == 1 else np.stack(targets, axis=1)
 
 
 def compute_row_weights(labels: np.ndarray, config: DataConfig) -> np.ndarray:

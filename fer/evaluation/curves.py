@@ -14,7 +14,7 @@ def plot_history(history: pd.DataFrame, path: str | Path) -> None:
 
     Args:
         history: the table of ``history.csv``: columns ``epoch`` (from 1), ``phase``, ``learning_rate``, ``train_loss``,
-            ``train_accuracy``, ``validation_loss`` and ``validation_accuracy``, a row an epoch.
+            ``train_accuracy``, ``validation_loss``, ``validation_accuracy`` and ``validation_score``, a row an epoch.
         path: the PNG file to write.
     """
     figure = make_figure(10, 7)
@@ -41,7 +41,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
 
 
 def _mark_best(axes: Axes, history: pd.DataFrame) -> None:
-    best = history.iloc[int(history["validation_accuracy"].argmax())]
+    best = history.iloc[int(history["validation_score"].argmax())]
     axes.plot(best["epoch"], best["validation_accuracy"], "o", markersize=9, fillstyle="none", color="black")
     note = f"{best['validation_accuracy']:.3f} in epoch {best['epoch']:.0f}"
     axes.set_title(f"Accuracy: best on validation {note}", fontsize=12)

@@ -19,7 +19,7 @@ from sklearn.metrics import classification_report
 
 import fer
 from fer.calibration import apply_temperature, compute_log_loss
-from fer.config import CalibrationConfig
+from fer.config import CalibrationConfig, Head
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError
@@ -77,8 +77,10 @@ def evaluate_run(
     started = time.perf_counter()
     folder = Path(run_folder)
     validation_part, test_part = _take_part(dataset, "validation"), _take_part(dataset, "test")
-    classifier = classifier or fer.Classifier.load(folder)
+    classifier = _choose_head(classifier or fer.Classifier.load(folder), "labels")
     validation, test = predict_part(classifier, validation_part), predict_part(classifier, test_part)
+    voter = _choose_head(classifier, "votes")
+    majority = select_majority(test if voter is classifier else predict_part(voter, test_part), test_part)
     metrics = {
         **_describe_run(folder, classifier),
         **_describe_data(dataset),
@@ -86,7 +88,8 @@ def evaluate_run(
         "seconds": 0.0,
         "git_commit": read_git_commit(),
         "calibration": measure_calibration(classifier.calibration, validation, test),
-        **measure_parts(validation, test, test_part, seed=seed),
+        **_measure_votes(voter, validation_part, majority),
+        **measure_parts(validation, test, test.select(test_part.clean), majority, seed=seed),
     }
     write_reports(folder, test, test_part.faces, classifier.calibration.temperature)
     metrics["seconds"] = round(time.perf_counter() - started, 1)
@@ -103,26 +106,30 @@ def predict_part(classifier: "Classifier", part: Dataset) -> Predictions:
     return Predictions(part.labels, raw, plain, classifier.predict(part.faces, flip=True))
 
 
-def measure_parts(validation: Predictions, test: Predictions, test_part: Dataset, *, seed: int = 0) -> dict[str, Any]:
+def select_majority(predictions: Predictions, part: Dataset) -> Predictions:
+    """Return the rows of a part that have a FER+ majority, which they then count as."""
+    majority = compute_ferplus_majority(part.votes)
+    return predictions.select(majority >= 0, majority)
+
+
+def measure_parts(
+    validation: Predictions, test: Predictions, clean: Predictions, majority: Predictions, *, seed: int = 0
+) -> dict[str, Any]:
     """Return the figures of validation, test, clean test and test under the FER+ majority.
 
     Args:
         validation: predictions of the validation part.
         test: predictions of the test part.
-        test_part: the same rows, with their clean mask and FER+ votes.
+        clean: those of its faces without a twin in training.
+        majority: those of its faces with a FER+ majority, which they count as, by the head that was taught the votes
+            where there is one.
         seed: of the bootstrap intervals.
 
     Returns:
         The blocks ``validation``, ``test``, ``test_clean`` and ``ferplus_test``. A block without a face is None, and
         ``left_out`` gives the reason.
     """
-    majority = compute_ferplus_majority(test_part.votes)
-    parts = {
-        "validation": validation,
-        "test": test,
-        "test_clean": test.select(test_part.clean),
-        "ferplus_test": test.select(majority >= 0, majority),
-    }
+    parts = {"validation": validation, "test": test, "test_clean": clean, "ferplus_test": majority}
     figures: dict[str, Any] = {
         name: summarize_views(part.plain, part.flip, part.y_true, seed=seed) if len(part.y_true) else None
         for name, part in parts.items()
@@ -143,6 +150,19 @@ def measure_calibration(
         "validation": _measure_confidence(validation, calibration.uncertain_below),
         "test": _measure_confidence(test, calibration.uncertain_below),
     }
+
+
+def _measure_votes(voter: "Classifier", validation_part: Dataset, majority: Predictions) -> dict[str, Any]:
+    """Return the calibration of a head of its own for the votes, as a block to add; nothing where there is none."""
+    if voter.head != "votes" or not len(majority.y_true):
+        return {}
+    validation = select_majority(predict_part(voter, validation_part), validation_part)
+    return {"calibration_votes": measure_calibration(voter.calibration, validation, majority)}
+
+
+def _choose_head(classifier: "Classifier", head: Head) -> "Classifier":
+    other = head != classifier.head and head in classifier.heads
+    return classifier.with_head(head) if other else classifier
 
 
 def _measure_confidence(part: Predictions, threshold: float) -> dict[str, float | None]:
@@ -230,7 +250,8 @@ def _take_part(dataset: Dataset, split: str) -> Dataset:
 def _describe_run(folder: Path, classifier: "Classifier") -> dict[str, Any]:
     name = classifier.config.model.name if classifier.config else folder.name
     digest = hashlib.sha256((folder / "model.keras").read_bytes()).hexdigest()
-    return {"model": name, "params": classifier.num_params, "model_sha256": digest}
+    heads = list(classifier.heads)
+    return {"model": name, "params": classifier.num_params, "heads": heads, "model_sha256": digest}
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:

@@ -54,14 +54,14 @@ def render_class_table(metrics: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def render_calibration_table(metrics: dict[str, Any]) -> str:
-    """Return what temperature and threshold do on validation and test as a Markdown table."""
+def render_calibration_table(calibration: dict[str, Any]) -> str:
+    """Return what temperature and threshold do on validation and test, one block of metrics, as a Markdown table."""
     lines = [
         "| part | ECE before | ECE after | log loss before | log loss after | certain answers | accuracy of these |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for part in ("validation", "test"):
-        row = metrics["calibration"][part]
+        row = calibration[part]
         losses = f"{row['log_loss_before']:.3f} | {row['log_loss_after']:.3f}"
         certain = "-" if row["accuracy_certain"] is None else f"{row['accuracy_certain']:.3f}"
         errors = f"{row['ece_before']:.3f} | {row['ece_after']:.3f}"
@@ -143,6 +143,12 @@ def _render_legend(metrics: dict[str, Any]) -> str:
     ]
     if metrics["ferplus_test"]:
         sentences.append(f"FER+ majority: {FERPLUS_RULE}.")
+    if "calibration_votes" in metrics:
+        sentences.append(
+            "The network has two heads on the same features: the first three rows are those of the head `labels`, which"
+            " was taught FER2013's labels; the FER+ row is that of the head `votes`, which was taught the votes and"
+            " answers in `fer.Classifier` and `fer.Analyzer` unless the other one is asked for."
+        )
     sentences += [f"No figure for *{_PARTS[part]}*: {reason}." for part, reason in metrics["left_out"].items()]
     if metrics["is_sample"]:
         sentences.append(
@@ -178,24 +184,34 @@ def _build_result(metrics: dict[str, Any], part: str) -> dict[str, Any]:
 
 
 def _render_introduction(metrics: dict[str, Any]) -> str:
+    names = metrics.get("heads", ["labels"])
+    heads = f", a row for each of the heads {' and '.join(names)}" if len(names) > 1 else ""
     return (
         f"# FER-DL `{metrics['model']}`: the expression a face shows\n\n"
         f"A network of the Xception family (Chollet, 2017, arXiv:1610.02357) with {metrics['params']:,} parameters. It"
         " reads one grey face of 48×48 pixels, values 0 to 255 (scaling is inside the network), and gives seven"
-        f" probabilities in the order {', '.join(EXPRESSIONS)}. `model.keras` holds stock Keras layers only and loads"
-        " with plain Keras 3 on JAX, TensorFlow and torch. Use it through `fer.Classifier` or `fer.Analyzer`, which"
-        " apply the temperature and say when an answer is uncertain."
+        f" probabilities in the order {', '.join(EXPRESSIONS)}{heads}. `model.keras` holds stock Keras layers only and"
+        " loads with plain Keras 3 on JAX, TensorFlow and torch. Use it through `fer.Classifier` or `fer.Analyzer`,"
+        " which apply the temperature and say when an answer is uncertain."
     )
 
 
 def _render_calibration(metrics: dict[str, Any]) -> str:
-    chosen = metrics["calibration"]
+    sections = [_render_calibrated_head(metrics["calibration"])]
+    if "calibration_votes" in metrics:
+        sections = [f"Head `labels`, under FER2013's labels. {sections[0]}"]
+        sections.append(
+            f"Head `votes`, under the FER+ majority. {_render_calibrated_head(metrics['calibration_votes'])}"
+        )
+    return "\n\n".join(["## Calibration", *sections])
+
+
+def _render_calibrated_head(chosen: dict[str, Any]) -> str:
     return (
-        "## Calibration\n\n"
         f"Chosen on validation: the temperature {chosen['temperature']:.3f} (Guo et al., 2017, arXiv:1706.04599), and"
         f" the confidence {chosen['uncertain_below']:.3f} below which an answer is called uncertain, so that"
         f" {100 * chosen['coverage']:.0f} % of the validation faces keep a certain one.\n\n"
-        f"{render_calibration_table(metrics)}"
+        f"{render_calibration_table(chosen)}"
     )
 
 
@@ -234,7 +250,8 @@ def _render_training(config: Config) -> str:
     return (
         "## Training\n\n"
         f"Phases: {phases}. Batches of {config.training.batch_size}, {config.training.optimizer}, seed"
-        f" {config.training.seed}. Share of the FER+ vote distribution in the targets: {config.data.ferplus_weight:g};"
+        f" {config.training.seed}. Heads: {', '.join(config.model.heads)}; share of the FER+ vote distribution in the"
+        f" targets of `labels`: {config.data.ferplus_weight:g};"
         f" label smoothing: {config.data.label_smoothing:g}. Training faces that stand again in validation or test"
         f" {leaked}. All settings are in `config.json`, the course in `history.csv` and `curves.png`."
     )

@@ -15,10 +15,11 @@ import numpy as np
 from fer.config import Config
 from fer.data.augmentation import Changes, augment_faces, draw_changes, make_generator, mix_faces
 from fer.data.dataset import Dataset
-from fer.data.targets import build_targets, compute_row_weights, select_training_rows
+from fer.data.targets import build_head_targets, compute_row_weights, select_training_rows
 from fer.errors import SettingsError
+from fer.model.distillation import blend_with_teacher
 
-#: Faces float32 (B, 48, 48, 1), targets float32 (B, 7), weights float32 (B,).
+#: Faces float32 (B, 48, 48, 1), targets float32 (B, 7) or (B, heads, 7), weights float32 (B,) or (B, 1).
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 _AHEAD = 4
@@ -39,8 +40,10 @@ class TrainingBatches:
         rows = select_training_rows(dataset, config.data)
         self.config = config
         self.faces = dataset.faces[rows]
-        self.targets = build_targets(dataset.labels[rows], dataset.votes[rows], config.data)
-        self.weights = compute_row_weights(dataset.labels[rows], config.data)
+        targets = build_head_targets(dataset.labels[rows], dataset.votes[rows], config.data, config.model.heads)
+        self.targets = blend_with_teacher(targets, self.faces, config.distillation)
+        weights = compute_row_weights(dataset.labels[rows], config.data)
+        self.weights = weights if self.targets.ndim == 2 else weights[:, None]
         self.seconds_waited = 0.0
         batch_size = config.training.batch_size
         self.steps_per_epoch = len(rows) // batch_size

@@ -11,6 +11,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from fer.model.padding import compute_padding
+
 
 @functools.cache
 def runs_on_jax_cpu() -> bool:
@@ -22,48 +24,90 @@ def runs_on_jax_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
+@functools.cache
+def runs_on_torch() -> bool:
+    """Return whether Keras computes with torch, whose fused kernels the stock layers partly pass by."""
+    return keras.backend.backend() == "torch"
+
+
 class FastSeparableConv2D(keras.layers.SeparableConv2D):
     """A separable convolution: shifted multiply-adds for its depthwise part, a matrix product for its pointwise one.
 
-    Where that is no faster (another backend, a GPU) or not covered (dilation, several depthwise outputs a channel,
-    channels first), the stock computation runs.
+    On torch, two convolutions on channels-last memory. Where that is no faster (TensorFlow, a GPU) or not covered
+    (dilation, several depthwise outputs a channel, channels first), the stock computation runs.
     """
 
     def call(self, inputs: Any) -> Any:
         """Convolve inputs (N, H, W, C) to (N, H', W', filters)."""
+        if self._is_covered() and runs_on_torch():
+            return self._call_torch(inputs)
         if not (runs_on_jax_cpu() and self._is_covered()):
             return super().call(inputs)
-        from fer.model.depthwise import compute_padding, convolve_depthwise, multiply_channels
+        from fer.model.depthwise import convolve_depthwise, multiply_channels
 
         depthwise_kernel = ops.convert_to_tensor(self.depthwise_kernel)[..., 0]
         padding = compute_padding(inputs.shape[1:3], self.kernel_size, self.strides, self.padding)
         outputs = convolve_depthwise(inputs, depthwise_kernel, tuple(self.strides), padding)
         outputs = multiply_channels(outputs, ops.convert_to_tensor(self.pointwise_kernel)[0, 0])
-        if self.use_bias:
-            outputs = ops.add(outputs, self.bias)
-        return outputs if self.activation is None else self.activation(outputs)
+        return _add_bias_and_activate(self, outputs)
+
+    def _call_torch(self, inputs: Any) -> Any:
+        from fer.model import torch_kernels
+
+        outputs = torch_kernels.convolve(
+            inputs, ops.convert_to_tensor(self.depthwise_kernel), self.strides, self.padding, groups=inputs.shape[-1]
+        )
+        outputs = torch_kernels.convolve(outputs, ops.convert_to_tensor(self.pointwise_kernel), (1, 1), "valid")
+        return _add_bias_and_activate(self, outputs)
 
     def _is_covered(self) -> bool:
         return self.data_format == "channels_last" and self.depth_multiplier == 1 and set(self.dilation_rate) == {1}
 
 
 class FastConv2D(keras.layers.Conv2D):
-    """A convolution that is a matrix product where its kernel has a single tap."""
+    """A convolution that is a matrix product where its kernel has one tap; on torch, one on channels-last memory."""
 
     def call(self, inputs: Any) -> Any:
         """Convolve inputs (N, H, W, C) to (N, H', W', filters)."""
+        if runs_on_torch() and self._is_plain():
+            return self._call_torch(inputs)
         if not (runs_on_jax_cpu() and self._is_pointwise()):
             return super().call(inputs)
         from fer.model.depthwise import multiply_channels
 
         strided = inputs[:, :: self.strides[0], :: self.strides[1]]
         outputs = multiply_channels(strided, ops.convert_to_tensor(self.kernel)[0, 0])
-        if self.use_bias:
-            outputs = ops.add(outputs, self.bias)
-        return outputs if self.activation is None else self.activation(outputs)
+        return _add_bias_and_activate(self, outputs)
+
+    def _call_torch(self, inputs: Any) -> Any:
+        from fer.model import torch_kernels
+
+        outputs = torch_kernels.convolve(inputs, ops.convert_to_tensor(self.kernel), self.strides, self.padding)
+        return _add_bias_and_activate(self, outputs)
+
+    def _is_plain(self) -> bool:
+        return self.groups == 1 and self.data_format == "channels_last" and set(self.dilation_rate) == {1}
 
     def _is_pointwise(self) -> bool:
-        return set(self.kernel_size) == {1} and self.groups == 1 and self.data_format == "channels_last"
+        return self._is_plain() and set(self.kernel_size) == {1}
+
+
+class FastBatchNormalization(keras.layers.BatchNormalization):
+    """A batch normalisation that is one fused kernel in training on torch."""
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """Normalise inputs (..., C) to zero mean and unit variance over the batch, then scale and shift."""
+        covered = mask is None and self.scale and self.center and len(inputs.shape) == 4 and self.axis in (-1, 3)
+        if not (training and self.trainable and covered and runs_on_torch()):
+            return super().call(inputs, training=training, mask=mask)
+        from fer.model import torch_kernels
+
+        outputs, mean, variance = torch_kernels.normalize_batch(
+            inputs, ops.convert_to_tensor(self.gamma), ops.convert_to_tensor(self.beta), self.epsilon
+        )
+        for moving, current in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + current * (1.0 - self.momentum))
+        return outputs
 
 
 class FastMaxPooling2D(keras.layers.MaxPooling2D):
@@ -83,9 +127,16 @@ class FastMaxPooling2D(keras.layers.MaxPooling2D):
         return self.data_format == "channels_last" and tuple(self.strides) == tuple(self.pool_size) and fits
 
 
+def _add_bias_and_activate(layer: Any, outputs: Any) -> Any:
+    if layer.use_bias:
+        outputs = ops.add(outputs, layer.bias)
+    return outputs if layer.activation is None else layer.activation(outputs)
+
+
 _FAST_OF_STOCK: dict[Any, Any] = {
     keras.layers.SeparableConv2D: FastSeparableConv2D,
     keras.layers.Conv2D: FastConv2D,
+    keras.layers.BatchNormalization: FastBatchNormalization,
     keras.layers.MaxPooling2D: FastMaxPooling2D,
 }
 _STOCK_OF_FAST = {fast: stock for stock, fast in _FAST_OF_STOCK.items()}

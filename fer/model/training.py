@@ -16,17 +16,18 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fer.calibration import calibrate, compute_log_loss
 from fer.config import Config, parse_config, read_json
 from fer.data.dataset import Dataset
 from fer.errors import DataError, ModelError, SettingsError
-from fer.files import compute_digest, write_atomically
+from fer.files import write_atomically
 from fer.model.batches import TrainingBatches
+from fer.model.distillation import identify_teacher
 from fer.model.forward import compile_forward, run_in_batches
-from fer.model.layers import use_stock_layers
 from fer.model.progress import ProgressBar
+from fer.model.saved import save_model
 from fer.model.schedule import PhaseSchedule
 from fer.model.state import RunState, load_state, remove_states, save_state
+from fer.model.validation import Validation
 from fer.model.xception import build_xception
 
 _STATE_FOLDER = "state"
@@ -84,7 +85,7 @@ class _Run:
     def __init__(self, dataset: Dataset, config: Config, folder: Path, say: Say) -> None:
         self.config, self.folder, self.say = config, folder, say
         self.fingerprint = dataset.fingerprint
-        self.validation = dataset.part("validation")
+        self.validation = Validation.build(dataset.part("validation"), config.model.heads)
         self.batches = TrainingBatches(dataset, config)
         self.model = build_xception(config.model, seed=config.training.seed)
         self.averaged = build_xception(config.model, seed=config.training.seed)
@@ -136,8 +137,7 @@ class _Run:
         """Measure the averaged weights on validation, keep the best, and write history and state."""
         self.epoch += 1
         self._average()
-        probabilities = run_in_batches(self.forward, self.validation.faces)
-        row = self._describe_epoch(logs, probabilities, seconds)
+        row = self._describe_epoch(logs, run_in_batches(self.forward, self.validation.faces), seconds)
         if not self.best or self._is_best(row):
             self.best = [np.asarray(value) for value in self.averaged.get_weights()]
         self.history.append(row)
@@ -153,8 +153,7 @@ class _Run:
         for variable, value in zip(self.averaged.trainable_variables if averages else [], averages, strict=True):
             variable.assign(value)
 
-    def _describe_epoch(self, logs: dict[str, float], probabilities: np.ndarray, seconds: float) -> dict[str, Any]:
-        labels = self.validation.labels
+    def _describe_epoch(self, logs: dict[str, float], outputs: np.ndarray, seconds: float) -> dict[str, Any]:
         images = self.batches.steps_per_epoch * self.config.training.batch_size
         return {
             "epoch": self.epoch,
@@ -162,15 +161,14 @@ class _Run:
             "learning_rate": float(self.schedule(self.epoch * self.batches.steps_per_epoch - 1)),
             "train_loss": float(logs["loss"]),
             "train_accuracy": float(logs["accuracy"]),
-            "validation_loss": compute_log_loss(probabilities, labels),
-            "validation_accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
+            **self.validation.measure(outputs),
             "seconds": seconds,
             "images_per_second": images / seconds,
             "data_share": self.batches.seconds_waited / seconds,
         }
 
     def _is_best(self, row: dict[str, Any]) -> bool:
-        return row["validation_accuracy"] > max(earlier["validation_accuracy"] for earlier in self.history)
+        return row["validation_score"] > max(earlier["validation_score"] for earlier in self.history)
 
     def _write_history(self) -> None:
         write_atomically(
@@ -180,12 +178,12 @@ class _Run:
     def finish(self) -> TrainedRun:
         """Save the best network in stock layers, and the settings with its calibration."""
         self.averaged.set_weights(self.best)
-        calibration = calibrate(run_in_batches(self.forward, self.validation.faces), self.validation.labels)
+        calibration = self.validation.calibrate(run_in_batches(self.forward, self.validation.faces))
         save_model(self.averaged, self.folder / "model.keras")
-        write_settings(self.config.model_copy(update={"calibration": calibration}), self.folder)
+        write_settings(self.config.model_copy(update=calibration), self.folder)
         remove_states(self.folder / _STATE_FOLDER)
         history = pd.DataFrame(self.history)
-        best = history.iloc[int(history["validation_accuracy"].argmax())]
+        best = history.iloc[int(history["validation_score"].argmax())]
         return TrainedRun(self.folder, history, int(best["epoch"]), float(best["validation_accuracy"]))
 
 
@@ -201,14 +199,6 @@ class _EpochEnd(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.run.end_epoch(logs, time.perf_counter() - self.start)
-
-
-def save_model(model: keras.Model, path: Path) -> None:
-    """Write a network as a ``.keras`` file of stock layers, whole or not at all, with its sha256 beside it."""
-    temporary = path.with_name(f"{path.stem}.tmp.keras")
-    use_stock_layers(model).save(temporary)
-    write_atomically(path.with_name(f"{path.name}.sha256"), f"{compute_digest(temporary)}  {path.name}\n")
-    temporary.replace(path)
 
 
 def write_settings(config: Config, folder: Path) -> None:
@@ -229,12 +219,13 @@ def _open_folder(folder: Path, config: Config, resume: bool) -> Config:
             raise ModelError(
                 f"Only an unfinished run can be resumed. Received: {folder}, which holds none. Remedy: drop --resume."
             )
-        return parse_config(read_json(folder / "config.json"))
+        return identify_teacher(parse_config(read_json(folder / "config.json")))
     if begun:
         raise ModelError(
             f"A run folder holds one run. Received: {folder}, which holds an unfinished one."
             " Remedy: go on with --resume, or name another with --run."
         )
+    config = identify_teacher(config)
     write_settings(config, folder)
     return config
 

@@ -1,6 +1,7 @@
 """The Xception family (Chollet, 2017, arXiv:1610.02357) in functional Keras, one builder for every size.
 
-A network takes uint8-valued faces (N, 48, 48, 1), 0 to 255, scales them itself and returns probabilities (N, 7).
+A network takes uint8-valued faces (N, 48, 48, 1), 0 to 255, scales them itself and returns probabilities: (N, 7), or
+(N, heads, 7) where it has several heads.
 """
 
 import functools
@@ -11,7 +12,7 @@ from keras import layers
 
 from fer.config import ModelConfig, StageConfig
 from fer.labels import EXPRESSIONS
-from fer.model.layers import FastConv2D, FastMaxPooling2D, FastSeparableConv2D
+from fer.model.layers import FastBatchNormalization, FastConv2D, FastMaxPooling2D, FastSeparableConv2D
 
 IMAGE_SHAPE = (48, 48, 1)
 #: The layer whose output holds the last feature maps, before global average pooling.
@@ -28,7 +29,7 @@ def build_xception(config: ModelConfig, *, seed: int = 0) -> keras.Model:
         seed: seed of the initial weights and of every dropout.
 
     Returns:
-        A functional model from (N, 48, 48, 1), 0..255, to float32 (N, 7) rows that sum to 1.
+        A functional model from (N, 48, 48, 1), 0..255, to float32 (N, 7), or (N, heads, 7), rows that sum to 1.
     """
     return _Builder(config, seed).build()
 
@@ -66,7 +67,7 @@ class _Builder:
         return keras.initializers.HeNormal(seed=next(self._seeds))
 
     def _batch_norm(self, x: Any, name: str) -> Any:
-        return layers.BatchNormalization(momentum=self.config.batch_norm_momentum, name=f"{name}_bn")(x)
+        return FastBatchNormalization(momentum=self.config.batch_norm_momentum, name=f"{name}_bn")(x)
 
     def _stem_conv(self, x: Any, filters: int, kernel_size: int, strides: int, *, name: str) -> Any:
         initializer = self._initializer()
@@ -126,5 +127,8 @@ class _Builder:
         if self.config.dropout:
             x = layers.Dropout(self.config.dropout, seed=next(self._seeds), name="dropout")(x)
         initializer = keras.initializers.GlorotUniform(seed=next(self._seeds))
-        x = layers.Dense(len(EXPRESSIONS), kernel_initializer=initializer, name=LOGITS_LAYER)(x)
+        num_heads = len(self.config.heads)
+        x = layers.Dense(num_heads * len(EXPRESSIONS), kernel_initializer=initializer, name=LOGITS_LAYER)(x)
+        if num_heads > 1:
+            x = layers.Reshape((num_heads, len(EXPRESSIONS)), name="heads")(x)
         return layers.Activation("softmax", dtype="float32", name="probabilities")(x)

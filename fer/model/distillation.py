@@ -1,0 +1,74 @@
+"""Targets blended with the answers of a trained network, the teacher.
+
+A teacher that generalises tells more of a face than its one label does: how near each other expression is. Its answers
+are taken once, averaged over each training face and its mirror image, and are mixed by mixup as labels are.
+
+Reference:
+    Hinton, Vinyals and Dean, 2015, "Distilling the Knowledge in a Neural Network", arXiv:1503.02531.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from fer.calibration import apply_temperature
+from fer.config import Config, DistillationConfig
+from fer.errors import ModelError, SettingsError
+from fer.files import compute_digest
+from fer.model.forward import compile_forward, run_in_batches
+from fer.model.layers import use_fast_layers
+from fer.model.saved import load_model
+
+
+def identify_teacher(config: Config) -> Config:
+    """Return the settings with the digest of the teacher's file, unchanged where there is no teacher.
+
+    Raises:
+        ModelError: the file is missing, or is not the one whose digest the settings have.
+    """
+    distillation = config.distillation
+    if not distillation.teacher:
+        return config
+    path = _find_teacher(distillation)
+    if not path.is_file():
+        raise ModelError(
+            f"A teacher must be a trained network. Received: {path} (missing). Remedy: name a run folder in"
+            " distillation.teacher."
+        )
+    digest = compute_digest(path)
+    if distillation.sha256 not in ("", digest):
+        raise ModelError(
+            f"A run keeps its teacher. Received: {path} with the sha256 {digest[:12]}, not {distillation.sha256[:12]}."
+            " Remedy: restore that file, or train anew."
+        )
+    return config.model_copy(update={"distillation": distillation.model_copy(update={"sha256": digest})})
+
+
+def blend_with_teacher(targets: np.ndarray, faces: np.ndarray, config: DistillationConfig) -> np.ndarray:
+    """Return targets of which the set share is the teacher's answer, unchanged where there is no teacher.
+
+    Args:
+        targets: float32 (N, 7) or (N, heads, 7).
+        faces: uint8 (N, 48, 48), the same rows.
+        config: the teacher, its share and its temperature.
+
+    Raises:
+        SettingsError: the teacher has another number of heads.
+    """
+    if not config.teacher:
+        return targets
+    model = use_fast_layers(load_model(_find_teacher(config)))
+    if model.output_shape[1:] != targets.shape[1:]:
+        raise SettingsError(
+            f"A teacher must have the heads of its pupil. Received: {config.teacher!r}, which answers"
+            f" {model.output_shape[1:]}, for targets {targets.shape[1:]}. Remedy: set model.heads alike."
+        )
+    forward = compile_forward(model)
+    views = [run_in_batches(forward, view) for view in (faces, faces[:, :, ::-1])]
+    answers = np.mean([apply_temperature(view, config.temperature) for view in views], axis=0)
+    return (1.0 - config.weight) * targets + config.weight * answers
+
+
+def _find_teacher(config: DistillationConfig) -> Path:
+    path = Path(config.teacher)
+    return path / "model.keras" if path.is_dir() else path

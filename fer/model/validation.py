@@ -1,0 +1,71 @@
+"""What a network's heads are judged by on the validation part, and calibrated on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer.calibration import calibrate, compute_log_loss
+from fer.config import CalibrationConfig, Head
+from fer.data.dataset import Dataset
+from fer.data.ferplus import compute_ferplus_majority
+from fer.errors import DataError
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The validation faces, and for each head the rows that count and their classes.
+
+    Attributes:
+        faces: uint8 (N, 48, 48).
+        heads: the network's heads, in order.
+        rows: an int64 array for each head, indices into the faces.
+        y_true: an int64 array for each head, the classes of those rows.
+    """
+
+    faces: np.ndarray
+    heads: tuple[Head, ...]
+    rows: tuple[np.ndarray, ...]
+    y_true: tuple[np.ndarray, ...]
+
+    @classmethod
+    def build(cls, part: Dataset, heads: tuple[Head, ...]) -> "Validation":
+        """Take every face under its label for the head 'labels', and those with a FER+ majority for 'votes'.
+
+        Raises:
+            DataError: there is a head 'votes', and no face has a FER+ majority.
+        """
+        classes = {"labels": part.labels, "votes": compute_ferplus_majority(part.votes)}
+        rows = tuple(np.flatnonzero(classes[head] >= 0) for head in heads)
+        if not all(map(len, rows)):
+            raise DataError(
+                f"A head 'votes' needs FER+ votes. Received: data set {part.name!r} without a majority in validation."
+                ' Remedy: prepare it with --votes, or set model.heads=["labels"].'
+            )
+        y_true = tuple(classes[head][chosen] for head, chosen in zip(heads, rows, strict=True))
+        return cls(part.faces, heads, rows, y_true)
+
+    def measure(self, outputs: np.ndarray) -> dict[str, float]:
+        """Return loss and accuracy of the first head, accuracies of the others, and the mean accuracy as the score.
+
+        Args:
+            outputs: float (N, 7) or (N, heads, 7), the network's answers to the faces.
+        """
+        answers = self._split(outputs)
+        accuracies = [float((p.argmax(axis=1) == y).mean()) for p, y in zip(answers, self.y_true, strict=True)]
+        others = {f"validation_accuracy_{head}": a for head, a in zip(self.heads[1:], accuracies[1:], strict=True)}
+        return {
+            "validation_loss": compute_log_loss(answers[0], self.y_true[0]),
+            "validation_accuracy": accuracies[0],
+            **others,
+            "validation_score": float(np.mean(accuracies)),
+        }
+
+    def calibrate(self, outputs: np.ndarray) -> dict[str, CalibrationConfig]:
+        """Return the settings ``calibration``, and ``calibration_votes`` where there is that head."""
+        names = {"labels": "calibration", "votes": "calibration_votes"}
+        answers = zip(self.heads, self._split(outputs), self.y_true, strict=True)
+        return {names[head]: calibrate(probabilities, y_true) for head, probabilities, y_true in answers}
+
+    def _split(self, outputs: np.ndarray) -> list[np.ndarray]:
+        by_head = outputs.reshape(len(outputs), len(self.heads), -1)
+        return [by_head[rows, index] for index, rows in enumerate(self.rows)]
