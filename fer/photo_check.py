@@ -143,7 +143,9 @@ def check_run(
     from fer.inference import Classifier
 
     folder, part = Path(run_folder), dataset.part("validation")
-    analyzer = Analyzer(Classifier.load(folder))
+    # The faces count as FER2013's labels, so the head that was taught these answers, as in the evaluation.
+    classifier = Classifier.load(folder)
+    analyzer = Analyzer(classifier.with_head("labels") if "labels" in classifier.heads else classifier)
     check = measure_photo_accuracy(part.faces, part.labels, analyzer, limit=limit, progress=progress, seed=seed)
     origin = {
         "data": dataset.name,
