@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from fer.cards import render_notice
+from fer.app.cards import render_notice
 from fer.errors import ModelError
 from fer.evaluation.record import read_metrics
 from fer.evaluation.report import render_calibration_table, render_class_table, render_figures_table
