@@ -322,15 +322,15 @@ def _build_model(tab: gr.Tab) -> None:
 
 
 def run_app(
-    *, host: str | None = None, port: int | None = None, open_browser: bool = False, viewers: int = VIEWERS
+    *, host: str | None = None, port: int | None = None, viewers: int = VIEWERS, turn_seconds: int = TURN_SECONDS
 ) -> None:
     """Serve the web app until it is interrupted or told to end.
 
     Args:
         host: address to listen on; None for this machine alone, or what GRADIO_SERVER_NAME says.
         port: None for the first free one from 7860, or what GRADIO_SERVER_PORT says.
-        open_browser: open the page.
         viewers: handlers of the network that run at once.
+        turn_seconds: how long a live viewer keeps its place while others wait.
     """
     # Told to end, the server leaves by way of the lines that remove its folder.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -339,18 +339,21 @@ def run_app(
         os.environ["GRADIO_TEMP_DIR"] = folder
         engine = Engine()
         engine.start()
-        app = build_app(engine, viewers=viewers)
-        print(f"The app runs at {launch(app, host=host, port=port, open_browser=open_browser)}", flush=True)
-        app.block_thread()
+        app = build_app(engine, viewers=viewers, turn_seconds=turn_seconds)
+        print(f"The app runs at {launch(app, host=host, port=port)}", flush=True)
+        try:
+            app.block_thread()
+        finally:
+            app.close(verbose=False)
+            engine.join()
 
 
-def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None, open_browser: bool = False) -> str:
+def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None) -> str:
     """Start the server without waiting for its end, and return the page's address."""
     app.queue(max_size=64)
     _, url, _ = app.launch(
         server_name=host,
         server_port=port,
-        inbrowser=open_browser,
         prevent_thread_lock=True,
         share=False,
         ssr_mode=False,

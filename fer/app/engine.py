@@ -27,6 +27,11 @@ class Engine:
         self._thread = threading.Thread(target=self._load, name="fer-engine", daemon=True)
         self._thread.start()
 
+    def join(self) -> None:
+        """Wait until the loading has ended: a process that leaves in the midst of it dies noisily."""
+        if self._thread is not None:
+            self._thread.join()
+
     @property
     def is_loading(self) -> bool:
         """Whether the network is still on its way; who asks for an analyzer then waits for it."""

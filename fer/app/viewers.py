@@ -33,7 +33,7 @@ class ViewerReport:
         strange: answers that showed another viewer's frame, or another frame than the one sent.
         blank: answers without a picture, as they come while the network is being loaded.
         errors: what went wrong, a line each.
-        waited: places before this one that the server told it of, each time it had to wait.
+        waited: seconds in the queue, each time; the server told the viewer its place there.
     """
 
     seconds: list[float] = field(default_factory=list)
@@ -41,7 +41,7 @@ class ViewerReport:
     strange: int = 0
     blank: int = 0
     errors: list[str] = field(default_factory=list)
-    waited: list[int] = field(default_factory=list)
+    waited: list[float] = field(default_factory=list)
 
 
 def mark_frame(frame: np.ndarray, viewer: int, number: int) -> np.ndarray:
@@ -85,6 +85,7 @@ class Viewer:
         self._session = uuid.uuid4().hex[:12]
         self._sent = 0
         self._started = 0.0
+        self._told = 0.0
 
     def watch(self, seconds: float) -> ViewerReport:
         """Send frames for a time and return what came back."""
@@ -124,8 +125,10 @@ class Viewer:
     def _note(self, message: dict[str, Any]) -> bool:
         """Take a message in, and say whether the turn has ended."""
         kind = message["msg"]
-        if kind == "estimation" and message.get("rank"):
-            self.report.waited.append(int(message["rank"]))
+        if kind == "estimation":
+            self._told = time.monotonic()
+        if kind == "process_starts" and self._told:
+            self.report.waited.append(time.monotonic() - self._told)
         if kind == "process_streaming":
             self._check(message["output"]["data"])
         elif kind in ("process_completed", "unexpected_error") and not message.get("success", False):
