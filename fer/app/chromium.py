@@ -17,6 +17,10 @@ from PIL import Image
 from fer.errors import SettingsError
 from fer.files import write_atomically
 
+_MISSING = (
+    "A browser needs Playwright and Chromium. Received: none. Remedy: pip install playwright, and"
+    " apt-get install chromium."
+)
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
     "--headless",
@@ -47,23 +51,33 @@ def open_chromium(camera: Path | None = None) -> Iterator[Any]:
     Raises:
         SettingsError: Playwright or Chromium is missing.
     """
-    program = find_chromium()
     try:
         from playwright.sync_api import sync_playwright
-    except ImportError:
-        program = None
-    if program is None:
-        raise SettingsError(
-            "A browser needs Playwright and Chromium. Received: none. Remedy: pip install playwright, and"
-            " apt-get install chromium."
-        )
-    film = [f"--use-file-for-fake-video-capture={camera}"] if camera is not None else []
+    except ImportError as error:
+        raise SettingsError(_MISSING) from error
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=[*_FLAGS, *film])
+        browser = launch_chromium(playwright.chromium, camera)
         try:
             yield browser
         finally:
             browser.close()
+
+
+def launch_chromium(kind: Any, camera: Path | None = None) -> Any:
+    """Launch one more Chromium, which the caller closes, and return it.
+
+    Args:
+        kind: Playwright's browser type; an open browser's is its ``browser_type``.
+        camera: as in :func:`open_chromium`.
+
+    Raises:
+        SettingsError: Chromium is missing.
+    """
+    program = find_chromium()
+    if program is None:
+        raise SettingsError(_MISSING)
+    film = [f"--use-file-for-fake-video-capture={camera}"] if camera is not None else []
+    return kind.launch(executable_path=program, args=[*_FLAGS, *film])
 
 
 def write_film(frames: Iterable[np.ndarray], path: Path) -> Path:

@@ -102,9 +102,11 @@ STYLE = """
 .fer-prose table { display: block; overflow-x: auto; font-size: .85rem; width: fit-content; max-width: 100%; border: 0; }
 .fer-prose tr { border: 0; }
 .fer-prose th, .fer-prose td { border: 0; box-shadow: inset 0 -1px 0 var(--border-color-primary); padding: .35rem .75rem;
-  font-variant-numeric: tabular-nums; }
+  font-variant-numeric: tabular-nums; white-space: nowrap; }
 .fer-prose th { font-weight: 600; text-align: left; }
 footer .divider { display: none; }
+/* Cutting a video would load its cutter from a foreign host. */
+#video-input button[aria-label^="Trim"], #video-input button[aria-label^="Reset"] { display: none; }
 /* The tracker over the live picture: nothing while frames come, a plain sentence while the viewer waits for a place. */
 #live-picture [data-testid=status-tracker] { display: none; }
 #live-picture[data-waiting] [data-testid=status-tracker] { display: grid; place-content: center; background: none; }
