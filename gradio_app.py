@@ -30,6 +30,8 @@ TURN_SECONDS = 30
 STREAM_EVERY = 0.1
 #: Files are removed when their visitor leaves; what is left over, every minute once it is this old.
 OLDEST_FILE_SECONDS = 900
+#: Events of the page, as against the two endpoints that are for everybody.
+_PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
 class PhotoInput(gr.Image):
@@ -189,15 +191,9 @@ def build_app(engine: Engine, *, viewers: int = VIEWERS, turn_seconds: int = TUR
 def _build_live(events: Events, limits: dict[str, Any], turn_seconds: int) -> None:
     with gr.Row(elem_id="live-row"):
         with gr.Column(scale=1, min_width=280):
-            camera = CameraInput(
-                sources=["webcam"],
-                streaming=True,
-                label="Camera",
-                height=220,
-                elem_id="live-camera",
-                webcam_options=_choose_camera(mirror=True),
-                buttons=[],
-            )
+            look: dict[str, Any] = {"label": "Camera", "height": 220, "buttons": [], "elem_id": "live-camera"}
+            webcam = _choose_camera(mirror=True)
+            camera = CameraInput(sources=["webcam"], streaming=True, webcam_options=webcam, **look)
             with gr.Row(elem_id="live-switches"):
                 mirror, paused, explain = (
                     gr.Checkbox(on, label=label, container=False, min_width=0)
@@ -205,24 +201,14 @@ def _build_live(events: Events, limits: dict[str, Any], turn_seconds: int) -> No
                 )
             timeline = gr.HTML(cards.render_timeline(RollingTimeline()), elem_id="live-timeline")
         with gr.Column(scale=2, min_width=300):
-            picture = _build_picture(
-                "The camera's picture with the faces found in it", elem_id="live-picture", height=360
-            )
+            picture = _build_picture("The camera's picture and its faces", elem_id="live-picture", height=360)
             status = gr.HTML("", elem_id="live-status")
             people = gr.HTML(cards.render_notice(page_texts.LIVE_HINT, kind="empty"), elem_id="live-people")
     # No trigger_mode: any but Gradio's own for streams would drop most frames.
-    camera.stream(
-        events.live,
-        [camera, explain, paused],
-        [picture, status, people, timeline],
-        stream_every=STREAM_EVERY,
-        time_limit=turn_seconds,
-        show_progress="minimal",
-        show_progress_on=picture,
-        api_visibility="private",
-        **limits,
-    )
-    mirror.input(_mirror, mirror, camera, queue=False, show_progress="hidden", api_visibility="private")
+    pace: dict[str, Any] = {"stream_every": STREAM_EVERY, "time_limit": turn_seconds, "show_progress_on": picture}
+    shown = [picture, status, people, timeline]
+    camera.stream(events.live, [camera, explain, paused], shown, show_progress="minimal", **pace, **limits, **_PRIVATE)
+    mirror.input(_mirror, mirror, camera, queue=False, show_progress="hidden", **_PRIVATE)
 
 
 def _choose_camera(*, mirror: bool) -> gr.WebcamOptions:
@@ -246,20 +232,13 @@ def _build_photo(events: Events, limits: dict[str, Any], examples: list[Path]) -
             gr.HTML(f"<small>{page_texts.PHOTO_CAPS}</small>")
             explain = gr.Checkbox(False, label=page_texts.EXPLAIN_LABEL, elem_id="photo-explain")
             rows = [[str(path)] for path in examples]
-            gr.Examples(rows, photo, label="Examples", elem_id="photo-examples", api_visibility="private")
+            gr.Examples(rows, photo, label="Examples", elem_id="photo-examples", **_PRIVATE)
         with gr.Column(scale=2, min_width=300):
-            picture = _build_picture("The photo with the faces found in it", elem_id="photo-picture", visible=False)
+            picture = _build_picture("The photo and its faces", elem_id="photo-picture", visible=False)
             downloads = gr.HTML("", elem_id="photo-downloads")
             results = gr.HTML(cards.render_notice(page_texts.PHOTO_HINT, kind="empty"), elem_id="photo-cards")
-    gr.on(
-        [photo.change, explain.input],
-        events.photo,
-        [photo, explain],
-        [picture, results, downloads],
-        api_visibility="private",
-        trigger_mode="always_last",
-        **limits,
-    )
+    options = limits | _PRIVATE | {"trigger_mode": "always_last"}
+    gr.on([photo.change, explain.input], events.photo, [photo, explain], [picture, results, downloads], **options)
     _build_endpoint(events.analyze_image, [photo], answers.PICTURE_SCHEMA, limits)
 
 
@@ -277,33 +256,15 @@ def _build_video(events: Events) -> None:
         with gr.Column(scale=2, min_width=300):
             progress = gr.HTML(cards.render_notice(page_texts.VIDEO_HINT, kind="empty"), elem_id="video-progress")
             summary = gr.HTML("", elem_id="video-summary")
-            plot = gr.Image(
-                show_label=False,
-                label="Timeline of each person",
-                interactive=False,
-                elem_id="video-plot",
-                format="png",
-                buttons=["download", "fullscreen"],
-                visible=False,
-            )
-            annotated = gr.Video(
-                label="Annotated video",
-                interactive=False,
-                elem_id="video-annotated",
-                visible=False,
-                buttons=["download"],
-            )
+            look: dict[str, Any] = {"interactive": False, "visible": False, "buttons": ["download", "fullscreen"]}
+            text = "Each person's expressions over time"
+            plot = gr.Image(show_label=False, alt_text=text, format="png", elem_id="video-plot", **look)
+            annotated = gr.Video(label="Annotated video", elem_id="video-annotated", **look | {"buttons": ["download"]})
             table = gr.DownloadButton("Save table (CSV)", visible=False, elem_id="video-table")
-    start.click(
-        events.video,
-        [video, every],
-        [progress, summary, annotated, plot, table, start, cancel],
-        show_progress="minimal",
-        show_progress_on=progress,
-        api_visibility="private",
-        **limits,
-    )
-    cancel.click(events.cancel, queue=False, api_visibility="private")
+    shown = [progress, summary, annotated, plot, table, start, cancel]
+    options = limits | _PRIVATE | {"show_progress": "minimal", "show_progress_on": progress}
+    start.click(events.video, [video, every], shown, **options)
+    cancel.click(events.cancel, queue=False, **_PRIVATE)
     _build_endpoint(events.analyze_video, [video, every], answers.VIDEO_SCHEMA, limits)
 
 
@@ -318,7 +279,7 @@ def _build_model(tab: gr.Tab) -> None:
     )
     figures, card = (gr.Markdown("", elem_id=f"model-{name}", elem_classes="fer-prose") for name in ("figures", "card"))
     # Asked for when the tab is opened: its diagrams would double the size of the page.
-    tab.select(show_model, None, [headline, figures, confusion, diagrams, card], queue=False, api_visibility="private")
+    tab.select(show_model, None, [headline, figures, confusion, diagrams, card], queue=False, **_PRIVATE)
 
 
 def run_app(
@@ -350,8 +311,7 @@ def run_app(
 
 def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None) -> str:
     """Start the server without waiting for its end, and return the page's address."""
-    app.queue(max_size=64)
-    _, url, _ = app.launch(
+    _, url, _ = app.queue(max_size=64).launch(
         server_name=host,
         server_port=port,
         prevent_thread_lock=True,
@@ -361,13 +321,13 @@ def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None) 
         enable_monitoring=False,
         strict_cors=True,
         max_file_size=MAX_BYTES,
-        state_session_capacity=256,
         footer_links=["api"],
         quiet=True,
         theme=build_theme(),
         css=STYLE,
         head=HEAD_SCRIPT,
-        show_error=True,
+        # An unexpected fault's own words could name a place of the server.
+        show_error=False,
     )
     return url
 
