@@ -2,7 +2,7 @@
 
 #: Rules beside Gradio's own. Its variables are used for every surface and text, so that both themes fit.
 STYLE = """
-.gradio-container { max-width: 1180px !important; margin: 0 auto !important; }
+.gradio-container { max-width: min(1180px, 100%) !important; margin: 0 auto !important; }
 #fer-head { padding: .25rem 0 .5rem; }
 #fer-head h1 { font-size: 1.55rem; line-height: 1.2; margin: 0 0 .25rem; font-weight: 700; letter-spacing: -.01em; }
 #fer-head p { margin: 0; color: var(--body-text-color-subdued); max-width: 62rem; }
@@ -86,6 +86,9 @@ STYLE = """
   background: var(--block-background-fill); }
 .fer-tiles b { display: block; font-size: 1.5rem; line-height: 1.2; color: var(--body-text-color); }
 .fer-tiles span { font-size: .82rem; color: var(--body-text-color-subdued); }
+/* What is wider than a phone scrolls by itself, and a digest is broken; else they would widen the page. */
+.fer-prose { min-width: 0 !important; max-width: 100%; overflow: hidden; }
+.fer-prose code { white-space: normal; overflow-wrap: anywhere; }
 .fer-scroll { overflow-x: auto; }
 .fer-confusion { border-collapse: separate; border-spacing: 2px; width: 100%; min-width: 560px; font-size: .85rem; }
 .fer-confusion caption { text-align: left; color: var(--body-text-color-subdued); padding-bottom: .5rem; }
