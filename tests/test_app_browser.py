@@ -206,6 +206,18 @@ def test_a_photo_gives_cards_and_downloads(visit, app_server, tmp_path, settings
     assert wait_until(lambda: list_files(app_server.temporary) == [])
 
 
+def test_a_snapshot_is_a_photo(visit, app_server):
+    page = visit()
+    open_tab(page, "Photo")
+    page.get_by_role("button", name="Capture from camera").click()
+    page.locator("#photo-input button:visible").filter(has_text="Webcam").click()
+    page.locator("#photo-input button[aria-label='capture photo']").click()
+    page.wait_for_selector("#photo-cards .fer-card")
+    assert page.locator("#photo-cards .fer-card").count() == 1
+    page.context.close()
+    assert wait_until(lambda: list_files(app_server.temporary) == [])
+
+
 def test_a_corrupt_an_empty_and_a_good_picture_after_another(visit, tmp_path):
     page = visit()
     open_tab(page, "Photo")
@@ -242,7 +254,7 @@ def test_a_video_shows_progress_is_cancelled_and_the_next_one_gives_its_files(vi
     assert "200 MB and 2 minutes" in page.locator("body").inner_text()
     assert page.locator("#video-cancel").is_disabled()
     file = page.locator("#video-input input[type=file]")
-    file.set_input_files(write_talk(tmp_path / "long.mp4", 150))
+    file.set_input_files(write_talk(tmp_path / "long.mp4", 120))
     page.wait_for_selector("#video-input video")
     page.locator("#video-start").click()
     page.wait_for_function("() => document.querySelector('#video-progress progress')?.value > 0")
