@@ -190,9 +190,28 @@ def app(c, host="", port=0):
     run_app(host=host or None, port=port or None)
 
 
-@fer_task()
-def bench(c):
+@fer_task(
+    help={
+        "out": "folder to assemble, new, empty or an earlier Space (default: build/space)",
+        "push": "owner/name: send the folder to this Space",
+        "dry-run": "with --push: say what would be sent, and send nothing",
+    }
+)
+def space(c, out="build/space", push="", dry_run=False):
+    """Assemble a folder that runs as a Hugging Face Space, and send it where asked."""
+    from fer import commands
+
+    commands.build_space(out, push=push or None, dry_run=dry_run)
+
+
+@fer_task(help={"app": "measure the web app instead: its start, the live tab in Chromium, eight viewers at once"})
+def bench(c, app=False):
     """Measure speed: our layers against stock Keras, a peer's network, frames a second, cold start and memory."""
+    if app:
+        from fer.app.bench import run_app_bench
+
+        run_app_bench()
+        return
     from fer.analysis_bench import run_analysis_bench
     from fer.bench import run_network_bench
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from fer.analysis import Analyzer
+from fer.app.examples import find_portrait
 from fer.errors import ImageError
-from fer.examples import find_portrait
 from fer.vision.detection import STREAM_SIDE, build_detector
 from fer.vision.images import decode_image, shrink_to
 from fer.vision.tracking import Tracker

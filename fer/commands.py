@@ -284,6 +284,28 @@ def analyze_video(
     say(summary.describe())
 
 
+def build_space(out: str, *, push: str | None = None, dry_run: bool = False, say: Say = print) -> None:
+    """Assemble the folder of a Hugging Face Space, and send it where asked.
+
+    Args:
+        out: the folder.
+        push: owner/name of the Space to send it to.
+        dry_run: only say what would be sent.
+        say: receives the lines to be told.
+
+    Raises:
+        SettingsError: ``dry_run`` is given without ``push``.
+    """
+    from fer.app import space
+
+    if dry_run and push is None:
+        raise SettingsError("A dry run says what would be sent. Received: --dry-run without --push owner/name.")
+    files = space.build_space(out)
+    say(f"{len(files)} files are in {out}. It runs there: python {space.APP_FILE}")
+    if push is not None:
+        space.push_space(out, push, dry_run=dry_run, say=say)
+
+
 def _build_analyzer(run: str | None, **settings: Any) -> "Analyzer":
     from fer.analysis import Analyzer
     from fer.inference import Classifier

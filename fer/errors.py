@@ -23,3 +23,7 @@ class ImageError(FerError):
 
 class VideoError(FerError):
     """A video or camera cannot be opened or read."""
+
+
+class SpaceError(FerError):
+    """A Hugging Face Space cannot be built or sent."""

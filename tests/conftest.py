@@ -15,3 +15,24 @@ def fer2013_folder() -> Path:
     if not (folder / "fer2013.csv.gz").is_file():
         pytest.skip("needs the real FER2013: set FER_DATA to the folder of fer2013.csv.gz")
     return folder
+
+
+@pytest.fixture(scope="session")
+def app_server(tmp_path_factory):
+    """The app in a process of its own, its network ready; ``temporary`` is the folder that all its files go to."""
+    from app_media import read_astronaut, serve
+
+    with serve(tmp_path_factory.mktemp("app")) as server:
+        server.warm_up(read_astronaut())
+        yield server
+
+
+@pytest.fixture(scope="session")
+def narrow_server(tmp_path_factory):
+    """The app with place for one viewer at a time, whose turn is three seconds."""
+    from app_media import read_astronaut, serve, write_narrow_app
+
+    folder = tmp_path_factory.mktemp("narrow")
+    with serve(folder, write_narrow_app(folder / "narrow_app.py")) as server:
+        server.warm_up(read_astronaut())
+        yield server

@@ -84,6 +84,7 @@ def run_invoke(folder, *arguments):
         (("train", "--set", "training.epochs=3"), "training.epochs"),
         (("evaluate", "--run", "none"), "invoke train"),
         (("preprocess", "--source", "missing.csv"), "missing.csv"),
+        (("space", "--dry-run"), "--push owner/name"),
     ],
 )
 def test_a_task_ends_a_mistake_with_one_line_and_code_2(tmp_path, arguments, message):
@@ -106,6 +107,7 @@ def test_every_task_of_the_public_surface_is_there(tmp_path):
         "predict",
         "video",
         "app",
+        "space",
         "bench",
         "test",
         "check",

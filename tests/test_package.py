@@ -13,6 +13,8 @@ RANKS = (
     {"labels", "config", "errors", "files", "calibration"},
     {"data", "model", "vision"},
     {"inference"},
+    {"evaluation", "analysis", "reports", "video_reports", "photo_check"},
+    {"app"},
 )
 #: The only places that may import these.
 HOMES = {

@@ -69,6 +69,14 @@ def render_calibration_table(calibration: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def render_calibration(metrics: dict[str, Any]) -> str:
+    """Return what temperature and threshold were chosen and what they do, head by head, as Markdown."""
+    if "calibration_votes" not in metrics:
+        return _render_calibrated_head(metrics["calibration"])
+    labels, votes = (_render_calibrated_head(metrics[name]) for name in ("calibration", "calibration_votes"))
+    return f"Head `labels`, under FER2013's labels. {labels}\n\nHead `votes`, under the FER+ majority. {votes}"
+
+
 def write_model_card(metrics: dict[str, Any], path: str | Path, config: Config | None = None) -> None:
     """Write the model card of a run, with the front matter that Hugging Face reads.
 
@@ -82,7 +90,7 @@ def write_model_card(metrics: dict[str, Any], path: str | Path, config: Config |
         _render_introduction(metrics),
         f"## Figures\n\n{BEGIN}\n{render_figures_table(metrics)}\n{END}",
         f"### Each expression, test part\n\n{render_class_table(metrics)}",
-        _render_calibration(metrics),
+        f"## Calibration\n\n{render_calibration(metrics)}",
         _render_protocol(),
         _render_data(metrics),
         *([_render_training(config)] if config else []),
@@ -194,16 +202,6 @@ def _render_introduction(metrics: dict[str, Any]) -> str:
         " loads with plain Keras 3 on JAX, TensorFlow and torch. Use it through `fer.Classifier` or `fer.Analyzer`,"
         " which apply the temperature and say when an answer is uncertain."
     )
-
-
-def _render_calibration(metrics: dict[str, Any]) -> str:
-    sections = [_render_calibrated_head(metrics["calibration"])]
-    if "calibration_votes" in metrics:
-        sections = [f"Head `labels`, under FER2013's labels. {sections[0]}"]
-        sections.append(
-            f"Head `votes`, under the FER+ majority. {_render_calibrated_head(metrics['calibration_votes'])}"
-        )
-    return "\n\n".join(["## Calibration", *sections])
 
 
 def _render_calibrated_head(chosen: dict[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """Pictures to try the app with, out of what the package and its dependencies bring: no face of a data set is used."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,10 +23,14 @@ def write_examples(folder: str | Path) -> list[Path]:
     Returns:
         A drawn sheet of the seven expressions, and a portrait where matplotlib brings its own.
     """
-    sheet = Path(folder) / "seven drawn expressions.png"
+    sheet, portrait = Path(folder) / "seven drawn expressions.png", Path(folder) / "portrait.jpg"
     write_image(draw_sheet(), sheet)
-    portrait = find_portrait()
-    return [sheet] if portrait is None else [portrait, sheet]
+    source = find_portrait()
+    if source is None:
+        return [sheet]
+    # A copy, so that all examples lie in one folder, and none of them is taken for a visitor's file.
+    shutil.copy(source, portrait)
+    return [portrait, sheet]
 
 
 def find_portrait() -> Path | None:

@@ -1,28 +1,22 @@
-"""The video tab in HTML: what is accepted, how far a video has come, and what it showed."""
+"""The video tab in HTML: how far a video has come, and what it showed."""
 
 from html import escape
 
+from fer.app.video_jobs import Progress
 from fer.labels import COLORS, EXPRESSIONS
-from fer.video_jobs import MAX_BYTES, MAX_SECONDS, Progress
 from fer.video_reports import VideoSummary
 
-#: What is said before anything is uploaded.
-CAPS_TEXT = (
-    f"Up to {MAX_BYTES // 2**20} MB and {MAX_SECONDS / 60:.0f} minutes, frames up to 3840x2160 pixels; a longer video is"
-    " read up to there. mp4 with H.264 is the safest choice."
-)
 
-
-def render_progress(progress: Progress, *, waiting: bool = False) -> str:
-    """Return a bar with words.
+def render_progress(progress: Progress) -> str:
+    """Return a bar with words; once the last frame is done, that the files are being finished.
 
     Args:
         progress: how far the job has come.
-        waiting: say that the last frame is done and the files are being finished.
     """
+    finishing = 0 < progress.total <= progress.done
     total = f" of {progress.total}" if progress.total else ""
     bar = f' max="{progress.total}" value="{min(progress.done, progress.total)}"' if progress.total else ""
-    words = "finishing the files" if waiting else f"frame {progress.done}{total} · {progress.rate:.0f} frames/s"
+    words = "finishing the files" if finishing else f"frame {progress.done}{total} · {progress.rate:.0f} frames/s"
     return (
         f'<div class="fer-progress"><progress aria-label="Progress"{bar}></progress>'
         f"<p>{words}{_render_rest(progress)}</p></div>"

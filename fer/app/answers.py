@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from fer.analysis import Analyzer, Face
+from fer.app.video_jobs import MAX_FRAMES, MAX_SECONDS, check_frame, check_size
 from fer.labels import EXPRESSIONS
-from fer.video_jobs import MAX_FRAMES, MAX_SECONDS, check_frame, check_size
 from fer.vision.timeline import Timeline
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader
@@ -98,7 +98,7 @@ def analyze_video(path: Path, analyzer: Analyzer, *, every: int = 1, name: str =
     """Return what a video shows, as :data:`VIDEO_SCHEMA` says.
 
     Args:
-        path: the video; it is read up to :data:`fer.video_jobs.MAX_SECONDS` or :data:`fer.video_jobs.MAX_FRAMES`.
+        path: the video; it is read up to ``MAX_SECONDS`` or ``MAX_FRAMES`` of :mod:`fer.app.video_jobs`.
         analyzer: what reads the frames.
         every: look at each frame whose index is a multiple of this.
         name: the file's name as its owner knows it.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fer.analysis import Analyzer, Face
-from fer.cards import encode_data_url, render_cards
+from fer.app.cards import encode_data_url, render_cards
 from fer.errors import FerError
 from fer.reports import faces_to_table
 from fer.vision.drawing import draw_faces

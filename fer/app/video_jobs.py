@@ -82,6 +82,23 @@ class VideoJob:
         """The plot of each person's expressions over time."""
         return self.folder / "timeline.png"
 
+    def list_files(self) -> tuple[Path | None, Path | None, Path | None]:
+        """Return annotated copy, plot and table, None for one that was not made: a video stopped at once gives none."""
+        annotated, plot, table = (path if path.is_file() else None for path in (self.annotated, self.plot, self.table))
+        return annotated, plot, table
+
+    def finish(self) -> VideoSummary:
+        """Return what an ended job gave.
+
+        Raises:
+            VideoError: it gave nothing.
+        """
+        if self.error is not None:
+            raise self.error
+        if self.summary is None:
+            raise VideoError("A video must be read to its end. Received: one that could not be, see the server's log.")
+        return self.summary
+
     @property
     def progress(self) -> Progress:
         """How far the job has come."""
@@ -157,8 +174,8 @@ def check_size(path: Path, name: str) -> None:
     size = path.stat().st_size
     if not size or size > MAX_BYTES:
         raise VideoError(
-            f"A video's file must have 1 byte to {MAX_BYTES // 2**20} MiB. Received: {name} with {size / 2**20:.0f} MiB."
-            " Remedy: cut it shorter or save it smaller."
+            f"A video's file must have 1 byte to {MAX_BYTES // 2**20} MiB."
+            f" Received: {name} with {size / 2**20:.0f} MiB. Remedy: cut it shorter or save it smaller."
         )
 
 

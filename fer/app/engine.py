@@ -1,4 +1,4 @@
-"""What every tab of the web app asks: one network, loaded once in the background, behind analyzers for each kind of use."""
+"""What every tab of the web app asks: one network, loaded once in the background, behind an analyzer a kind of use."""
 
 import threading
 from collections.abc import Callable
@@ -26,6 +26,16 @@ class Engine:
         """Begin to load the network, while the server starts."""
         self._thread = threading.Thread(target=self._load, name="fer-engine", daemon=True)
         self._thread.start()
+
+    def join(self) -> None:
+        """Wait until the loading has ended: a process that leaves in the midst of it dies noisily."""
+        if self._thread is not None:
+            self._thread.join()
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the network is still on its way; who asks for an analyzer then waits for it."""
+        return self._thread is not None and not self._ready.is_set()
 
     @property
     def photo(self) -> Analyzer:

@@ -12,9 +12,9 @@ import numpy as np
 from PIL import Image
 
 from fer.analysis import Face
+from fer.app.live import WINDOW_SECONDS, LiveFrame, RollingTimeline
 from fer.errors import ImageError
 from fer.labels import COLORS, EXPRESSIONS
-from fer.live import WINDOW_SECONDS, LiveFrame, RollingTimeline
 from fer.vision.drawing import draw_activation
 
 #: What each warning of a face means, in words for the page.

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from fer.live import LiveSession
+from fer.app.live import LiveSession
 
 #: A visitor who has asked for nothing for this long is taken to have left, in seconds.
 LONGEST_SILENCE = 900.0
 
 
 class Stoppable(Protocol):
-    """Work under way that can be told to stop; :class:`fer.video_jobs.VideoJob` is one."""
+    """Work under way that can be told to stop; :class:`fer.app.video_jobs.VideoJob` is one."""
 
     def stop(self) -> None:
         """Stop soon."""

@@ -12,10 +12,10 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from fer.cards import render_notice
+from fer.app.cards import render_notice
 from fer.errors import ModelError
 from fer.evaluation.record import read_metrics
-from fer.evaluation.report import render_calibration_table, render_class_table, render_figures_table
+from fer.evaluation.report import render_calibration, render_class_table, render_figures_table
 from fer.inference import SHIPPED_RUNS
 from fer.labels import COLORS, EXPRESSIONS
 
@@ -105,7 +105,7 @@ def _render_headline(metrics: dict[str, Any]) -> str:
 def _render_figures(metrics: dict[str, Any]) -> str:
     return (
         f"### Accuracy\n\n{render_figures_table(metrics)}\n\n### Each expression, test part\n\n"
-        f"{render_class_table(metrics)}\n\n### Calibration\n\n{render_calibration_table(metrics)}"
+        f"{render_class_table(metrics)}\n\n### Calibration\n\n{render_calibration(metrics)}"
     )
 
 

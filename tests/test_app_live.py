@@ -1,0 +1,97 @@
+import numpy as np
+import pytest
+from app_media import build_stub_analyzer
+
+from fer.app.live import BIN_SECONDS, MOST_FRAME_SIDE, WINDOW_SECONDS, LiveSession, RollingTimeline
+from fer.errors import ImageError
+
+
+class Clock:
+    def __init__(self):
+        self.now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+def build_session(**options):
+    clock = Clock()
+    return LiveSession(build_stub_analyzer(**options), clock), clock
+
+
+def draw_frame(grey=90, side=64):
+    return np.full((side, side, 3), grey, np.uint8)
+
+
+def test_a_person_keeps_number_and_the_rate_is_that_of_the_frames():
+    session, clock = build_session()
+    for _ in range(12):
+        shown = session.process(draw_frame())
+        clock.now += 0.1
+    assert [face.track_id for face in shown.faces] == [1]
+    assert shown.number == 12
+    assert shown.rate == pytest.approx(10.0)
+
+
+def test_the_first_frame_has_no_rate_and_the_timeline_is_drawn_twice_a_second():
+    session, clock = build_session()
+    drawn = []
+    for number in range(20):
+        shown = session.process(draw_frame())
+        drawn.append(shown.draw_timeline)
+        if number == 0:
+            assert shown.rate == 0.0
+        clock.now += 0.1
+    assert sum(drawn) == 4
+
+
+def test_two_sessions_share_nothing_but_the_analyzer():
+    analyzer = build_stub_analyzer()
+    one, other = LiveSession(analyzer, Clock()), LiveSession(analyzer, Clock())
+    for _ in range(3):
+        one.process(draw_frame(10))
+    assert other.process(draw_frame(200)).number == 1
+    assert one.timeline.read_people().keys() == {1}
+    np.testing.assert_allclose(
+        other.timeline.read_people()[1][0][1][0], other.process(draw_frame(200)).faces[0].probabilities, atol=1e-6
+    )
+
+
+def test_the_timeline_holds_means_and_forgets_what_is_older_than_its_window():
+    session, clock = build_session()
+    rows = []
+    for grey in (10, 60):
+        rows.append(session.process(draw_frame(grey)).faces[0].probabilities)
+    ((times, means),) = session.timeline.read_people()[1]
+    np.testing.assert_allclose(means, [np.mean(rows, axis=0)], atol=1e-6)
+    assert times.tolist() == [0.0]
+    clock.now += WINDOW_SECONDS + 2 * BIN_SECONDS
+    session.timeline.add(clock.now - 100.0, [])
+    assert session.timeline.read_people() == {}
+
+
+def test_an_absence_cuts_the_curve_in_two():
+    timeline = RollingTimeline()
+    session, _ = build_session()
+    face = session.process(draw_frame()).faces[0]
+    for seconds in (0.0, 0.5, 3.0):
+        timeline.add(seconds, [face])
+    stretches = timeline.read_people()[1]
+    assert [times.tolist() for times, _ in stretches] == [[-3.0, -2.5], [0.0]]
+
+
+def test_a_frame_with_nobody_and_a_frame_too_large_are_fine_and_a_broken_one_is_an_image_error():
+    session, _ = build_session(find=())
+    assert session.process(draw_frame()).faces == []
+    large = session.process(np.zeros((1000, 2 * MOST_FRAME_SIDE, 3), np.uint8))
+    assert max(large.image.shape) == MOST_FRAME_SIDE
+    with pytest.raises(ImageError):
+        session.process(b"no picture")
+    assert session.num_frames == 2
+
+
+def test_maps_are_made_only_when_asked_for():
+    session, _ = build_session()
+    assert session.process(draw_frame()).activations == []
+    (activation,) = session.process(draw_frame(), explain=True).activations
+    assert activation.shape == (48, 48)
