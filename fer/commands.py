@@ -95,9 +95,11 @@ def train(
         )
     chosen = _read_run_config(folder) if resume else load_config(preset or "small", config, settings)
     dataset = load_dataset(data or chosen.data.name)
-    if overwrite and folder.is_dir():
-        shutil.rmtree(folder)
     chosen = chosen.model_copy(update={"data": chosen.data.model_copy(update={"name": dataset.name})})
+    if overwrite and folder.is_dir():
+        # What cannot be trained must not cost the run that stands there.
+        training.fit_settings(chosen, dataset, folder, say=lambda _: None)
+        shutil.rmtree(folder)
     say(f"Training {chosen.model.name!r} on {dataset.name!r} for {chosen.training.epochs} epochs into {folder}.")
     result = training.train(dataset, chosen, folder, resume=resume, progress=not quiet, say=say)
     plot_history(result.history, folder / "curves.png")

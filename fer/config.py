@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fer.errors import SettingsError
 
@@ -64,9 +64,17 @@ class ModelConfig(_Settings):
     stochastic_depth: Fraction = Field(0.0, description="Drop rate of the last identity block (arXiv:1603.09382).")
     dropout: Fraction = 0.0
     heads: tuple[Head, ...] = Field(
-        ("labels",), min_length=1, description="Outputs on the same features: the labels', the FER+ votes', or both."
+        ("labels",), description="Outputs on the same features: the labels', the FER+ votes', or both, in this order."
     )
     batch_norm_momentum: Fraction = 0.99
+
+    @field_validator("heads")
+    @classmethod
+    def _heads_stand_in_order(cls, heads: tuple[Head, ...]) -> tuple[Head, ...]:
+        # A saved network tells the number of its heads alone, so their order must be known.
+        if heads not in (("labels",), ("votes",), ("labels", "votes")):
+            raise ValueError('heads must be ["labels"], ["votes"] or ["labels", "votes"]')
+        return heads
 
 
 class AugmentationConfig(_Settings):

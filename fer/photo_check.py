@@ -90,7 +90,9 @@ def measure_photo_accuracy(
     """
     faces, y_true = faces[:limit], y_true[:limit]
     if not len(faces):
-        raise SettingsError("Photos are made of at least one face. Received: none.")
+        raise SettingsError(
+            "Photos are made of at least one face. Received: none. Remedy: prepare a source with a validation part."
+        )
     original = analyzer.classifier.predict(faces, flip=analyzer.flip).argmax(axis=1)
     crops, detected = _cut_out(faces, analyzer, progress, seed)
     photo = analyzer.classifier.predict(crops, flip=analyzer.flip).argmax(axis=1)

@@ -58,6 +58,10 @@ def test_a_finished_run_is_not_lost_by_accident(place):
     with pytest.raises(ModelError, match="holds a finished one"):
         commands.train(**arguments)
     assert (folder / "model.keras").read_bytes() == before
+    for mistake in ('model.heads=["votes"]', "distillation.teacher=nowhere", f"distillation.teacher={folder}"):
+        with pytest.raises((DataError, ModelError)):
+            commands.train(**{**arguments, "settings": (*SHORT, mistake)}, overwrite=True)
+        assert (folder / "model.keras").read_bytes() == before
     commands.train(**arguments, overwrite=True)
 
 

@@ -9,15 +9,17 @@ import os
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from fer.data.dataset import load_dataset
 from fer.data.preparation import prepare_dataset
+from fer.evaluation.curves import plot_history
 from fer.evaluation.evaluate import evaluate_run
 from fer.evaluation.record import compare_metrics, read_metrics
 from fer.evaluation.report import (
     read_marked_section,
-    render_calibration_table,
+    render_calibration,
     render_class_table,
     render_figures_table,
 )
@@ -39,6 +41,7 @@ FILES = (
     "precision_recall.png",
     "reliability.png",
     "model_card.md",
+    "photo_check.json",
 )
 #: One face of 3,589 weighs 0.00028: another processor may round a near-tie the other way, but no more.
 TOLERANCE = 1e-3
@@ -71,10 +74,15 @@ def test_printed_figures_are_those_of_the_metrics_file(path):
     assert read_marked_section(path) == render_figures_table(read_metrics(RUN))
 
 
+def test_the_curves_can_be_drawn_again_from_the_history(tmp_path):
+    plot_history(pd.read_csv(RUN / "history.csv"), tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").stat().st_size > 0
+
+
 def test_card_holds_the_tables_of_the_metrics_file():
     card, metrics = (RUN / "model_card.md").read_text(encoding="utf-8"), read_metrics(RUN)
     assert render_class_table(metrics) in card
-    assert render_calibration_table(metrics["calibration"]) in card
+    assert render_calibration(metrics) in card
 
 
 def test_confusion_table_agrees_with_the_metrics_file():

@@ -23,7 +23,7 @@ def draw_predictions(n=120, seed=0):
 
 def make_history(epochs=6, second_phase=4):
     epoch = np.arange(1, epochs + 1)
-    return pd.DataFrame(
+    history = pd.DataFrame(
         {
             "epoch": epoch,
             "phase": ["main" if number <= second_phase else "fine-tune" for number in epoch],
@@ -34,6 +34,7 @@ def make_history(epochs=6, second_phase=4):
             "validation_accuracy": [*np.linspace(0.2, 0.6, epochs - 1), 0.5] if epochs > 1 else [0.2],
         }
     )
+    return history.assign(validation_score=history["validation_accuracy"])
 
 
 @pytest.fixture
@@ -126,6 +127,19 @@ def test_history_marks_phases_and_the_best_epoch(drawn, tmp_path):
     assert [text.get_text() for text in rate.texts] == ["main", "fine-tune"]
     for axes in (accuracy, loss, rate):
         assert [(patch.get_x(), patch.get_width()) for patch in axes.patches] == [(4.5, 2.0)]
+
+
+def test_history_draws_each_further_head_and_marks_the_best_score(drawn, tmp_path):
+    history = make_history().assign(validation_accuracy_votes=0.7, validation_score=[0.1, 0.9, 0.2, 0.2, 0.2, 0.2])
+    curves.plot_history(history, tmp_path / "curves.png")
+    accuracy, loss, _ = drawn[0].axes
+    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == [
+        "training",
+        "validation",
+        "validation, votes",
+    ]
+    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation"]
+    assert accuracy.get_title().endswith("in epoch 2")
 
 
 def test_history_of_one_epoch(tmp_path):

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -9,8 +11,10 @@ from fer.files import compute_digest
 from fer.model.batches import TrainingBatches
 from fer.model.distillation import blend_with_teacher, identify_teacher
 from fer.model.saved import load_model, save_model
-from fer.model.training import train
+from fer.model.training import train, write_settings
 from fer.model.xception import build_xception
+
+LABELS = ("labels",)
 
 
 @pytest.fixture(scope="module")
@@ -36,13 +40,32 @@ def test_a_target_is_blended_with_the_mean_answer_to_face_and_mirror_image(teach
     views = [model.predict(view.astype(np.float32)[..., None], verbose=0) for view in (faces, faces[:, :, ::-1])]
     answers = np.mean([apply_temperature(view, 2.0) for view in views], axis=0)
     config = DistillationConfig(teacher=str(teacher), weight=0.6, temperature=2.0)
-    np.testing.assert_allclose(blend_with_teacher(targets, faces, config), 0.4 * targets + 0.6 * answers, atol=1e-5)
-    np.testing.assert_array_equal(blend_with_teacher(targets, faces, DistillationConfig()), targets)
+    np.testing.assert_allclose(
+        blend_with_teacher(targets, faces, config, LABELS), 0.4 * targets + 0.6 * answers, atol=1e-5
+    )
+    np.testing.assert_array_equal(blend_with_teacher(targets, faces, DistillationConfig(), LABELS), targets)
 
 
-def test_a_teacher_of_other_heads_is_refused(teacher, faces):
+def test_two_heads_are_taught_by_the_teachers_two_in_order(faces, tmp_path):
+    heads = ("labels", "votes")
+    model = build_xception(load_config("sample", overrides=['model.heads=["labels","votes"]']).model, seed=5)
+    save_model(model, tmp_path / "model.keras")
+    targets = np.random.default_rng(0).dirichlet(np.ones(7), (20, 2)).astype(np.float32)
+    views = [model.predict(view.astype(np.float32)[..., None], verbose=0) for view in (faces, faces[:, :, ::-1])]
+    config = DistillationConfig(teacher=str(tmp_path), weight=0.6)
+    expected = 0.4 * targets + 0.6 * np.mean(views, axis=0)
+    np.testing.assert_allclose(blend_with_teacher(targets, faces, config, heads), expected, atol=1e-5)
+
+
+def test_a_teacher_of_other_heads_is_refused(teacher, faces, tmp_path):
+    config = DistillationConfig(teacher=str(teacher))
     with pytest.raises(SettingsError, match="heads of its pupil"):
-        blend_with_teacher(np.zeros((20, 2, 7), np.float32), faces, DistillationConfig(teacher=str(teacher)))
+        blend_with_teacher(np.zeros((20, 2, 7), np.float32), faces, config, ("labels", "votes"))
+    votes_alone = shutil.copytree(teacher, tmp_path / "votes")
+    write_settings(load_config("sample", overrides=['model.heads=["votes"]']), votes_alone)
+    config = DistillationConfig(teacher=str(votes_alone))
+    with pytest.raises(SettingsError, match=r"labels. Received: .* which answers votes"):
+        blend_with_teacher(np.zeros((20, 7), np.float32), faces, config, LABELS)
 
 
 def test_batches_carry_the_teachers_answers(teacher):

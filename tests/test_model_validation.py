@@ -6,7 +6,7 @@ import pytest
 from fer.config import load_config
 from fer.data import draw_sample
 from fer.data.ferplus import compute_ferplus_majority
-from fer.errors import DataError
+from fer.errors import DataError, SettingsError
 from fer.labels import FERPLUS_COLUMN_OF_EXPRESSION
 from fer.model.training import train
 from fer.model.validation import Validation
@@ -85,3 +85,23 @@ def test_a_network_with_two_heads_is_trained_and_measured_by_head(tmp_path):
     assert {"validation_accuracy", "validation_accuracy_votes", "validation_score"} <= set(run.history.columns)
     mean = run.history[["validation_accuracy", "validation_accuracy_votes"]].mean(axis=1)
     np.testing.assert_allclose(run.history["validation_score"], mean, atol=1e-9)
+
+
+def test_without_votes_the_labels_alone_are_learnt_and_that_is_said(tmp_path):
+    dataset = draw_sample(140, seed=1)
+    phases = 'training.phases=[{"name": "main", "epochs": 1, "learning_rate": 0.002}]'
+    config = load_config("sample", overrides=['model.heads=["labels","votes"]', phases])
+    said = []
+    run = train(dataset, config, tmp_path / "run", progress=False, say=said.append)
+    assert "no FER+ votes" in said[0]
+    assert load_config("sample", run.folder / "config.json").model.heads == ("labels",)
+    alone = load_config("sample", overrides=['model.heads=["votes"]', phases])
+    with pytest.raises(DataError, match="needs FER\\+ votes"):
+        train(dataset, alone, tmp_path / "votes", progress=False)
+    assert not (tmp_path / "votes").exists()
+
+
+@pytest.mark.parametrize("heads", ['["votes","labels"]', '["labels","labels"]', "[]", '["other"]'])
+def test_heads_stand_in_their_order_once(heads):
+    with pytest.raises(SettingsError, match=r"model\.heads"):
+        load_config("sample", overrides=[f"model.heads={heads}"])

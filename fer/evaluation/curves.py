@@ -14,7 +14,8 @@ def plot_history(history: pd.DataFrame, path: str | Path) -> None:
 
     Args:
         history: the table of ``history.csv``: columns ``epoch`` (from 1), ``phase``, ``learning_rate``, ``train_loss``,
-            ``train_accuracy``, ``validation_loss``, ``validation_accuracy`` and ``validation_score``, a row an epoch.
+            ``train_accuracy``, ``validation_loss``, ``validation_accuracy`` and ``validation_score``, a row an epoch;
+            each further head has a column ``validation_accuracy_<head>``.
         path: the PNG file to write.
     """
     figure = make_figure(10, 7)
@@ -36,6 +37,10 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
     epochs, train, validation = (history[name] for name in ("epoch", f"train_{quantity}", f"validation_{quantity}"))
     axes.plot(epochs, train, color=BLUE, marker=".", label="training")
     axes.plot(epochs, validation, "--", color=VERMILION, marker=".", label="validation")
+    # Training counts all heads together; the first head's validation stands under the plain name.
+    for name in history.columns[history.columns.str.startswith(f"validation_{quantity}_")]:
+        head = name.removeprefix(f"validation_{quantity}_")
+        axes.plot(epochs, history[name], ":", color=GREY, marker=".", label=f"validation, {head}")
     label_axes(axes, quantity.capitalize(), "epoch", quantity)
     axes.legend(fontsize=10)
 

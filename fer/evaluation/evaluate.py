@@ -154,7 +154,7 @@ def measure_calibration(
 
 def _measure_votes(voter: "Classifier", validation_part: Dataset, majority: Predictions) -> dict[str, Any]:
     """Return the calibration of a head of its own for the votes, as a block to add; nothing where there is none."""
-    if voter.head != "votes" or not len(majority.y_true):
+    if len(voter.heads) < 2 or not len(majority.y_true):
         return {}
     validation = select_majority(predict_part(voter, validation_part), validation_part)
     return {"calibration_votes": measure_calibration(voter.calibration, validation, majority)}

@@ -74,7 +74,10 @@ def render_calibration(metrics: dict[str, Any]) -> str:
     if "calibration_votes" not in metrics:
         return _render_calibrated_head(metrics["calibration"])
     labels, votes = (_render_calibrated_head(metrics[name]) for name in ("calibration", "calibration_votes"))
-    return f"Head `labels`, under FER2013's labels. {labels}\n\nHead `votes`, under the FER+ majority. {votes}"
+    return (
+        f"Head `labels`, under the data set's labels. {labels}\n\n"
+        f"Head `votes`, on the faces with a FER+ majority and under it. {votes}"
+    )
 
 
 def write_model_card(metrics: dict[str, Any], path: str | Path, config: Config | None = None) -> None:
@@ -151,11 +154,11 @@ def _render_legend(metrics: dict[str, Any]) -> str:
     ]
     if metrics["ferplus_test"]:
         sentences.append(f"FER+ majority: {FERPLUS_RULE}.")
-    if "calibration_votes" in metrics:
+    if len(metrics.get("heads", ())) > 1:
         sentences.append(
-            "The network has two heads on the same features: the first three rows are those of the head `labels`, which"
-            " was taught FER2013's labels; the FER+ row is that of the head `votes`, which was taught the votes and"
-            " answers in `fer.Classifier` and `fer.Analyzer` unless the other one is asked for."
+            "The network has two heads on the same features: the head `labels`, which was taught the data set's labels,"
+            " gives every row but that of the FER+ majority; this is the one of the head `votes`, which was taught the"
+            " FER+ votes and answers in `fer.Classifier` and `fer.Analyzer` unless the other one is asked for."
         )
     sentences += [f"No figure for *{_PARTS[part]}*: {reason}." for part, reason in metrics["left_out"].items()]
     if metrics["is_sample"]:
@@ -208,7 +211,7 @@ def _render_calibrated_head(chosen: dict[str, Any]) -> str:
     return (
         f"Chosen on validation: the temperature {chosen['temperature']:.3f} (Guo et al., 2017, arXiv:1706.04599), and"
         f" the confidence {chosen['uncertain_below']:.3f} below which an answer is called uncertain, so that"
-        f" {100 * chosen['coverage']:.0f} % of the validation faces keep a certain one.\n\n"
+        f" {100 * chosen['coverage']:.0f} % of these validation faces keep a certain one.\n\n"
         f"{render_calibration_table(chosen)}"
     )
 
@@ -249,9 +252,19 @@ def _render_training(config: Config) -> str:
         "## Training\n\n"
         f"Phases: {phases}. Batches of {config.training.batch_size}, {config.training.optimizer}, seed"
         f" {config.training.seed}. Heads: {', '.join(config.model.heads)}; share of the FER+ vote distribution in the"
-        f" targets of `labels`: {config.data.ferplus_weight:g};"
+        f" targets of `labels`: {config.data.ferplus_weight:g};{_render_teacher(config)}"
         f" label smoothing: {config.data.label_smoothing:g}. Training faces that stand again in validation or test"
         f" {leaked}. All settings are in `config.json`, the course in `history.csv` and `curves.png`."
+    )
+
+
+def _render_teacher(config: Config) -> str:
+    distillation = config.distillation
+    if not distillation.teacher:
+        return ""
+    return (
+        f" share of the answers of a teacher (`{distillation.teacher}`, sha256 `{distillation.sha256[:12]}`):"
+        f" {distillation.weight:g};"
     )
 
 

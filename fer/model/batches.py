@@ -41,7 +41,7 @@ class TrainingBatches:
         self.config = config
         self.faces = dataset.faces[rows]
         targets = build_head_targets(dataset.labels[rows], dataset.votes[rows], config.data, config.model.heads)
-        self.targets = blend_with_teacher(targets, self.faces, config.distillation)
+        self.targets = blend_with_teacher(targets, self.faces, config.distillation, config.model.heads)
         weights = compute_row_weights(dataset.labels[rows], config.data)
         self.weights = weights if self.targets.ndim == 2 else weights[:, None]
         self.seconds_waited = 0.0
@@ -50,6 +50,7 @@ class TrainingBatches:
         if not self.steps_per_epoch:
             raise SettingsError(
                 f"training.batch_size must not exceed the training part ({len(rows)} faces). Received: {batch_size}."
+                f" Remedy: --set training.batch_size={len(rows)}."
             )
 
     def read_epoch(self, epoch: int) -> Iterator[Batch]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fer.calibration import apply_temperature
-from fer.config import Config, DistillationConfig
+from fer.config import Config, DistillationConfig, Head, parse_config, read_json
 from fer.errors import ModelError, SettingsError
 from fer.files import compute_digest
 from fer.model.forward import compile_forward, run_in_batches
@@ -44,29 +44,39 @@ def identify_teacher(config: Config) -> Config:
     return config.model_copy(update={"distillation": distillation.model_copy(update={"sha256": digest})})
 
 
-def blend_with_teacher(targets: np.ndarray, faces: np.ndarray, config: DistillationConfig) -> np.ndarray:
+def blend_with_teacher(
+    targets: np.ndarray, faces: np.ndarray, config: DistillationConfig, heads: tuple[Head, ...]
+) -> np.ndarray:
     """Return targets of which the set share is the teacher's answer, unchanged where there is no teacher.
 
     Args:
         targets: float32 (N, 7) or (N, heads, 7).
         faces: uint8 (N, 48, 48), the same rows.
         config: the teacher, its share and its temperature.
+        heads: what the targets are for, in order.
 
     Raises:
-        SettingsError: the teacher has another number of heads.
+        SettingsError: the teacher has other heads.
     """
     if not config.teacher:
         return targets
     model = use_fast_layers(load_model(_find_teacher(config)))
-    if model.output_shape[1:] != targets.shape[1:]:
+    known = _read_heads(_find_teacher(config))
+    if model.output_shape[1:] != targets.shape[1:] or known not in (None, heads):
         raise SettingsError(
-            f"A teacher must have the heads of its pupil. Received: {config.teacher!r}, which answers"
-            f" {model.output_shape[1:]}, for targets {targets.shape[1:]}. Remedy: set model.heads alike."
+            f"A teacher must have the heads of its pupil, {', '.join(heads)}. Received: {config.teacher!r}, which"
+            f" answers {', '.join(known or ()) or model.output_shape[1:]}. Remedy: set model.heads alike."
         )
     forward = compile_forward(model)
     views = [run_in_batches(forward, view) for view in (faces, faces[:, :, ::-1])]
     answers = np.mean([apply_temperature(view, config.temperature) for view in views], axis=0)
     return (1.0 - config.weight) * targets + config.weight * answers
+
+
+def _read_heads(path: Path) -> tuple[Head, ...] | None:
+    """Return the heads by the settings beside a network, or None where there are no settings."""
+    settings = path.with_name("config.json")
+    return parse_config(read_json(settings)).model.heads if settings.is_file() else None
 
 
 def _find_teacher(config: DistillationConfig) -> Path:

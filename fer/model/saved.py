@@ -30,13 +30,19 @@ def load_model(path: str | Path) -> keras.Model:
     if not path.is_file():
         raise ModelError(f"A saved network must exist. Received: {path} (missing). Remedy: run `invoke train`.")
     if not zipfile.is_zipfile(path):
-        raise ModelError(f"A saved network must be a whole .keras file. Received: {path} (damaged, or another kind).")
+        raise ModelError(
+            f"A saved network must be a whole .keras file. Received: {path} (damaged, or another kind)."
+            " Remedy: restore it, or train anew with `invoke train`."
+        )
     _check_digest(path)
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(f"A saved network must be a whole .keras file. Received: {path} ({reason}).") from None
+        raise ModelError(
+            f"A saved network must be a whole .keras file. Received: {path} ({reason})."
+            " Remedy: restore it, or train anew with `invoke train`."
+        ) from None
 
 
 def _check_digest(path: Path) -> None:

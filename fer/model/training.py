@@ -18,6 +18,7 @@ import pandas as pd
 
 from fer.config import Config, parse_config, read_json
 from fer.data.dataset import Dataset
+from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError, ModelError, SettingsError
 from fer.files import write_atomically
 from fer.model.batches import TrainingBatches
@@ -69,6 +70,8 @@ def train(
         SettingsError: the settings do not fit the data or the devices.
     """
     folder = Path(folder)
+    if not resume:
+        config = fit_settings(config, dataset, folder, say=say)
     config = _open_folder(folder, config, resume)
     _check_parts(dataset)
     with _all_devices(config.training.batch_size), _dtype_policy(config.training.dtype_policy):
@@ -201,6 +204,30 @@ class _EpochEnd(keras.callbacks.Callback):
         self.run.end_epoch(logs, time.perf_counter() - self.start)
 
 
+def fit_settings(config: Config, dataset: Dataset, folder: Path, *, say: Say = print) -> Config:
+    """Return the settings of a new run once data and teacher are found fit for them; nothing is written.
+
+    Where no validation face has a FER+ majority, a head for the votes beside the labels' is left out, said aloud.
+
+    Raises:
+        ModelError: the teacher is missing, or stands in the folder that the run is to have.
+        DataError: the set lacks a part, or there is nothing that the heads could be validated on.
+    """
+    _check_parts(dataset)
+    teacher = config.distillation.teacher
+    if teacher and folder.resolve() in (Path(teacher).resolve(), *Path(teacher).resolve().parents):
+        raise ModelError(
+            f"A teacher must stand outside its pupil's folder. Received: {teacher} for the run {folder}."
+            " Remedy: name another run with --run."
+        )
+    part = dataset.part("validation")
+    if config.model.heads == ("labels", "votes") and not (compute_ferplus_majority(part.votes) >= 0).any():
+        say(f"Data set {dataset.name!r} has no FER+ votes to validate on: training the head 'labels' alone.")
+        config = config.model_copy(update={"model": config.model.model_copy(update={"heads": ("labels",)})})
+    Validation.build(part, config.model.heads)
+    return identify_teacher(config)
+
+
 def write_settings(config: Config, folder: Path) -> None:
     """Write a run's settings to its ``config.json``, whole or not at all."""
     write_atomically(folder / "config.json", config.to_json())
@@ -225,7 +252,6 @@ def _open_folder(folder: Path, config: Config, resume: bool) -> Config:
             f"A run folder holds one run. Received: {folder}, which holds an unfinished one."
             " Remedy: go on with --resume, or name another with --run."
         )
-    config = identify_teacher(config)
     write_settings(config, folder)
     return config
 
@@ -233,7 +259,10 @@ def _open_folder(folder: Path, config: Config, resume: bool) -> Config:
 def _check_parts(dataset: Dataset) -> None:
     for split in ("train", "validation"):
         if not len(dataset.part(split)):
-            raise DataError(f"Training needs train and validation parts. Received: {dataset.name!r} without {split}.")
+            raise DataError(
+                f"Training needs train and validation parts. Received: {dataset.name!r} without {split}."
+                " Remedy: prepare a source that has them with `invoke preprocess`."
+            )
 
 
 def _build_optimizer(config: Config, schedule: PhaseSchedule) -> keras.optimizers.Optimizer:
@@ -284,6 +313,7 @@ def _all_devices(batch_size: int) -> Iterator[None]:
     if batch_size % len(devices):
         raise SettingsError(
             f"training.batch_size must be a multiple of the number of devices ({len(devices)}). Received: {batch_size}."
+            f" Remedy: --set training.batch_size={len(devices) * max(batch_size // len(devices), 1)}."
         )
     previous = keras.distribution.distribution()
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))

@@ -85,7 +85,8 @@ class YuNetDetector:
         max_side: longer side, in pixels, of the copy that is searched first.
         small_faces: search large pictures again in tiles near full resolution, and smaller ones in which nothing was
             found again enlarged.
-        score_threshold: faces below this score, 0..1, are left out.
+        score_threshold: faces that the first search gives a score, 0..1, below this are left out. Small faces in tiles
+            and faces found in an enlarged photo are looked at twice instead, by scores of their own.
 
     Raises:
         ModelError: the weights are missing or not the ones expected.
