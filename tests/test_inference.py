@@ -218,3 +218,15 @@ def test_a_head_that_is_not_there_and_settings_of_another_network_are_refused(cl
         classifier.with_head("votes")
     with pytest.raises(ModelError, match="must have the heads of its settings"):
         Classifier(load_model(run_folder / "model.keras"), Classifier.load(two_headed).config)
+
+
+def test_a_network_is_loaded_without_drawing_weights_and_with_those_that_were_saved(run_folder, monkeypatch):
+    expected = keras.saving.load_model(run_folder / "model.keras", compile=False).get_weights()
+
+    def draw(*_, **__):
+        raise AssertionError("initial weights were drawn")
+
+    for initializer in (keras.initializers.HeNormal, keras.initializers.GlorotUniform):
+        monkeypatch.setattr(initializer, "__call__", draw)
+    for value, saved in zip(load_model(run_folder / "model.keras").get_weights(), expected, strict=True):
+        np.testing.assert_array_equal(value, saved)

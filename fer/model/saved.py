@@ -1,7 +1,9 @@
 """Networks on disk: ``.keras`` files of stock layers with a sha256 beside them, written whole and checked when read."""
 
+import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -36,13 +38,36 @@ def load_model(path: str | Path) -> keras.Model:
         )
     _check_digest(path)
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        return _read_network(path)
     except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"A saved network must be a whole .keras file. Received: {path} ({reason})."
             " Remedy: restore it, or train anew with `invoke train`."
         ) from None
+
+
+def _read_network(path: Path) -> keras.Model:
+    """Read a network as Keras does, but draw no initial weights: the saved ones replace them at once.
+
+    The draws, and what JAX compiles for each of their shapes, are most of the time that ``load_model`` takes.
+    """
+    with zipfile.ZipFile(path) as archive:
+        config = json.loads(archive.read("config.json"))
+    model = keras.saving.deserialize_keras_object(_drop_draws(config | {"compile_config": None}), safe_mode=True)
+    model.load_weights(path)
+    return model
+
+
+def _drop_draws(config: Any) -> Any:
+    """Return a network's configuration with zeros in place of every initializer."""
+    if isinstance(config, list):
+        return [_drop_draws(value) for value in config]
+    if not isinstance(config, dict):
+        return config
+    if config.get("module") == "keras.initializers":
+        return config | {"class_name": "Zeros", "config": {}}
+    return {key: _drop_draws(value) for key, value in config.items()}
 
 
 def _check_digest(path: Path) -> None:
