@@ -130,9 +130,9 @@ def _upload(folder: Path, repo: str) -> None:
     # The client's errors have no common base: a refused name is a ValueError, and those of its transport are of the
     # library that it happens to be built on. Whatever it says here, the Space was not sent.
     except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).split("\n")[0]
+        reason = (str(error).strip() or type(error).__name__).split("\n")[0].rstrip(".")
         raise SpaceError(
-            f"Hugging Face must accept the Space {repo}. Received: {reason} Remedy: check the name and the connection;"
+            f"Hugging Face must accept the Space {repo}. Received: {reason}. Remedy: check the name and the connection;"
             " log in with `hf auth login` or set HF_TOKEN, with a token that may write; creating a Gradio Space needs a"
             " paid plan, see docs/space.md."
         ) from error
