@@ -148,9 +148,9 @@ def _render_confusion(path: Path, head: str) -> str:
         for row in rows
     )
     return (
-        '<div class="fer-scroll"><table class="fer-confusion"><caption>'
+        '<div class="fer-scroll"><table class="fer-confusion"><caption><span>'
         f"Confusion matrix, test part{head}: rows are the true expressions, columns the answers, cells the share of the"
-        " row and the number of faces</caption>"
+        " row and the number of faces</span></caption>"
         f"<thead><tr><td></td>{columns}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
