@@ -89,6 +89,14 @@ def test_a_bad_picture_gives_a_sentence_that_names_it_and_no_path(
     assert list_files(app_server.temporary) == []
 
 
+@pytest.mark.parametrize("name", ["portrait.jpg", "seven drawn expressions.png"])
+def test_an_example_that_an_endpoint_is_handed_stays(client, app_server, name):
+    (path,) = app_server.temporary.rglob(f"examples/{name}")
+    sent = {"path": str(path), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
+    assert client.predict(sent, api_name="/analyze_image")["faces"]
+    assert path.is_file()
+
+
 def test_a_bad_video_gives_a_sentence(client, app_server, tmp_path):
     path = tmp_path / "talk.mp4"
     path.write_bytes(b"no video" * 100)

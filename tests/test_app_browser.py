@@ -230,6 +230,9 @@ def test_a_corrupt_an_empty_and_a_good_picture_after_another(visit, tmp_path):
         page.locator("#photo-input input[type=file]").set_input_files(tmp_path / name)
         page.wait_for_selector(f"#photo-cards .fer-error:has-text('{name}')")
         assert "Traceback" not in page.locator("body").inner_text()
+        # The sentence says what is wrong; the browser's sign of a broken picture would only look like a fault.
+        page.wait_for_selector("#photo-input img[data-broken]", state="hidden")
+        assert page.locator("#photo-downloads").is_hidden()
     shoot(page, "photo-error")
     page.locator(CLEAR_PHOTO).click()
     page.wait_for_selector("#photo-cards .fer-empty")
@@ -305,6 +308,8 @@ def test_the_model_tab_shows_the_figures_and_every_diagram(visit, settings, sche
         "() => [...document.querySelectorAll('.fer-figures img')].every(each => each.naturalWidth > 0)"
     )
     assert page.locator(".fer-confusion tbody tr").count() == 7
+    caption = page.locator(".fer-confusion caption span").bounding_box()
+    assert caption["x"] + caption["width"] <= settings["viewport"]["width"]
     check_width(page, settings)
     shoot(page, f"model-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
 

@@ -1,10 +1,12 @@
 import threading
 
+import numpy as np
 import pytest
 from app_media import build_stub_analyzer
 
 from fer.app.engine import Engine
 from fer.errors import ModelError
+from fer.model.forward import run_in_batches
 
 
 def test_one_network_stands_behind_all_three_and_is_loaded_once():
@@ -18,8 +20,37 @@ def test_one_network_stands_behind_all_three_and_is_loaded_once():
     engine.start()
     assert engine.photo.classifier is engine.video.classifier is engine.live.classifier is built[0].classifier
     assert len(built) == 1
-    # One face and two, so that neither is compiled while a viewer waits.
-    assert built[0].classifier.batches == [1, 2]
+
+
+def find_sizes(counts):
+    """The sizes that pictures with so many faces each are passed through the network in."""
+    sizes = set()
+
+    def forward(faces):
+        sizes.add(len(faces))
+        return np.zeros((len(faces), 7), np.float32)
+
+    for count in counts:
+        run_in_batches(forward, np.zeros((count, 48, 48), np.uint8))
+    return sizes
+
+
+def test_every_size_that_a_stream_meets_is_compiled_before_the_first_viewer():
+    engine = Engine(build_stub_analyzer)
+    warmed = find_sizes(engine.live.classifier.batches)
+    assert {1, 8} <= find_sizes(range(1, 100))
+    assert find_sizes(range(1, 100)) <= warmed
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_unexpected_fault_is_told_with_a_remedy():
+    def build():
+        raise RuntimeError("a fault in the network")
+
+    engine = Engine(build)
+    with pytest.raises(ModelError, match=r"Received: .* Remedy: see the server's log"):
+        _ = engine.photo
+    engine.join()
 
 
 def test_loading_is_told_and_waited_for():

@@ -1,4 +1,6 @@
 import io
+import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -6,10 +8,12 @@ from app_media import build_stub_analyzer
 from PIL import Image
 from vision_media import draw_frames, write_video
 
+from fer.app import handlers as module
 from fer.app.cards import encode_data_url
 from fer.app.engine import Engine
+from fer.app.examples import write_examples
 from fer.app.handlers import Handlers, LivePieces, Upload
-from fer.app.sessions import Sessions
+from fer.app.sessions import LONGEST_SILENCE, Sessions
 from fer.errors import ImageError, VideoError
 
 FRAME = encode_data_url(np.full((64, 64, 3), 90, np.uint8))
@@ -93,8 +97,20 @@ def test_the_endpoint_removes_what_was_sent_whatever_comes_of_it(handlers, tmp_p
     with pytest.raises(VideoError, match=r"talk\.mp4"):
         handlers.analyze_video("ada", sent, 1)
     assert not sent.path.exists()
-    with pytest.raises(ImageError, match="none"):
+    with pytest.raises(ImageError, match=r"none\. Remedy: upload"):
         handlers.analyze_image("ada", None)
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_an_example_that_an_endpoint_is_handed_stays(handlers, index):
+    path = write_examples(handlers.sessions.root / "examples")[index]
+    round_about = path.parent / ".." / "examples" / path.name
+    for each in (path, round_about):
+        handlers.analyze_image("eve", Upload(path.name, each))
+        with suppress(VideoError):
+            handlers.analyze_video("eve", Upload(path.name, each), 1)
+        handlers.sessions.forget("eve")
+        assert path.is_file()
 
 
 def test_a_video_is_told_of_until_its_files_are_there_and_cancel_ends_it(handlers, tmp_path):
@@ -114,9 +130,53 @@ def test_a_video_is_told_of_until_its_files_are_there_and_cancel_ends_it(handler
     assert not last.table.exists(), "a new video replaces the files of the one before"
 
 
+@pytest.fixture
+def pace(monkeypatch):
+    """Lets a video's next frame be looked at, at each release."""
+    pace = threading.Semaphore(0)
+
+    def find(image):
+        pace.acquire(timeout=30)
+        return [(8, 8, 40, 40)]
+
+    monkeypatch.setattr(module, "PROGRESS_EVERY", 0.01)
+    monkeypatch.setattr(Engine, "video", build_stub_analyzer(find))
+    return pace
+
+
+def test_a_long_video_is_not_taken_for_one_whose_viewer_has_left(tmp_path, pace):
+    clock = [0.0]
+    handlers = Handlers(Engine(build_stub_analyzer), Sessions(tmp_path / "made", lambda: clock[0]))
+    sent = Upload("v.avi", write_video(tmp_path / "v.avi", draw_frames(5)))
+    shown = []
+    for pieces in handlers.show_video("ada", sent, 1):
+        shown.append(pieces)
+        clock[0] += LONGEST_SILENCE * 0.9
+        handlers.sessions.visit("ben")
+        pace.release()
+    assert clock[0] > 3 * LONGEST_SILENCE
+    assert "5 frames, 5 analyzed" in shown[-1].summary
+    assert shown[-1].table.is_file()
+    assert sent.path.is_file()
+
+
+def test_who_leaves_during_a_video_is_not_taken_in_again(handlers, tmp_path, pace):
+    sent = Upload("v.avi", write_video(tmp_path / "v.avi", draw_frames(5)))
+    shown = handlers.show_video("ada", sent, 1)
+    assert next(shown).running
+    handlers.sessions.forget("ada")
+    pace.release(5)
+    assert not [*shown][-1].running
+    assert len(handlers.sessions) == 0
+
+
 def test_no_video_and_a_bad_one_are_sentences(handlers, tmp_path):
     (pieces,) = handlers.show_video("ada", None, 1)
     assert "Choose a video first" in pieces.progress
     (pieces,) = handlers.show_video("ada", upload(tmp_path, b"no video", "talk.mp4"), 1)
     assert "talk.mp4" in pieces.progress
+    assert str(tmp_path) not in pieces.progress
+    (pieces,) = handlers.show_video("ada", Upload("talk.mp4", tmp_path / "cleaned up.mp4"), 1)
+    assert "talk.mp4" in pieces.progress
+    assert "upload it again" in pieces.progress
     assert str(tmp_path) not in pieces.progress

@@ -1,5 +1,8 @@
 import base64
+import html
 import io
+import json
+import re
 import shutil
 
 import numpy as np
@@ -71,6 +74,60 @@ def test_the_model_page_reads_the_shipped_run():
         assert title in page.card
     assert "## Figures" not in page.card
     assert f"{metrics['test']['accuracy']:.3f}" in page.figures
+
+
+def read_tiles(headline):
+    return dict(re.findall(r"<div><b>(.*?)</b><span>(.*?)</span></div>", headline))
+
+
+@pytest.fixture
+def two_headed(tmp_path):
+    """The shipped run with the figures of a network that has a head of its own for the votes."""
+    shipped = model_page.find_run_folder()
+    folder = tmp_path / "run"
+    shutil.copytree(shipped, folder, ignore=shutil.ignore_patterns("model.keras", "state"))
+    metrics = read_metrics(shipped) | {"heads": ["labels", "votes"]}
+    metrics["calibration_votes"] = metrics["calibration"]
+    metrics["test"] |= {"accuracy": 0.7123}
+    metrics["ferplus_test"] |= {"accuracy": 0.8456, "accuracy_ci95": [0.832, 0.859], "n": 3137}
+    return folder, metrics
+
+
+def build_page(folder, metrics):
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    return model_page.build_model_page(folder)
+
+
+def test_each_figure_of_a_network_with_two_heads_names_its_head(two_headed):
+    folder, metrics = two_headed
+    page = build_page(folder, metrics)
+    tiles = read_tiles(page.headline)
+    assert "test faces under FER2013's labels" in html.unescape(tiles["71.2 %"])
+    assert tiles["84.6 %"] == (
+        "accuracy on 3,137 test faces under the FER+ majority, 95 % interval 0.832-0.859, head votes"
+    )
+    measured = [text for text in tiles.values() if text != "parameters"]
+    assert sorted(text.rsplit(", head ")[1] for text in measured) == ["labels"] * 4 + ["votes"]
+    assert "The app's answers are those of the head votes" in page.headline
+    assert "test part, head labels: rows are" in page.confusion
+    assert "### Each expression, test part, head labels" in page.figures
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page.diagrams)
+    assert [caption.endswith(", head labels") for caption in captions] == [True, True, True, False]
+    assert len(read_tiles(build_page(folder, metrics | {"ferplus_test": None}).headline)) == 5
+
+
+@pytest.mark.parametrize("heads", [["labels"], None])
+def test_a_network_with_one_head_names_none(two_headed, heads):
+    folder, metrics = two_headed
+    metrics |= {"heads": heads}
+    del metrics["calibration_votes"]
+    if heads is None:
+        del metrics["heads"]
+    page = build_page(folder, metrics)
+    captions = "".join(re.findall(r"<figcaption>.*?</figcaption>", page.diagrams))
+    assert "head" not in re.sub(r"</?thead>", "", page.headline + page.confusion + captions + page.figures)
+    assert "84.6 %" not in page.headline
+    assert len(read_tiles(page.headline)) == 5
 
 
 def test_what_a_run_lacks_is_said_in_its_place(tmp_path, monkeypatch):

@@ -52,6 +52,17 @@ def test_a_file_that_two_have_sent_stays_until_both_have_left(sessions, tmp_path
     assert not upload.exists()
 
 
+def test_only_a_visitors_own_upload_is_removed(sessions, tmp_path):
+    upload, other = write(tmp_path / "uploads" / "1"), write(tmp_path / "uploads" / "2")
+    sessions.visit("ada").uploads.add(upload)
+    sessions.release("ada", other)
+    sessions.release("ben", upload)
+    assert upload.exists()
+    assert other.exists()
+    sessions.release("ada", upload)
+    assert not upload.exists()
+
+
 def test_the_silent_are_forgotten_and_the_others_are_not(sessions, clock):
     folder = sessions.make_folder("ada")
     clock[0] = LONGEST_SILENCE - 1
@@ -61,6 +72,18 @@ def test_the_silent_are_forgotten_and_the_others_are_not(sessions, clock):
     sessions.visit("cleo")
     assert not folder.exists()
     assert len(sessions) == 2
+
+
+def test_who_is_refreshed_stays_and_who_has_left_is_not_taken_in_again(sessions, clock):
+    visitor = sessions.visit("ada")
+    for _ in range(3):
+        clock[0] += LONGEST_SILENCE - 1
+        sessions.refresh(visitor)
+        sessions.visit("ben")
+    assert len(sessions) == 2
+    sessions.forget("ada")
+    sessions.refresh(visitor)
+    assert len(sessions) == 1
 
 
 def test_a_new_folder_replaces_the_one_before(sessions):

@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import pytest
 from app_media import list_files, read_astronaut, serve
@@ -11,7 +13,7 @@ from PIL import Image
 
 from fer.app import space
 from fer.commands import build_space
-from fer.errors import SettingsError, SpaceError
+from fer.errors import ModelError, SettingsError, SpaceError
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +62,67 @@ def test_an_earlier_space_is_replaced_and_anything_else_is_left_alone(tmp_path):
     space.build_space(target)
     assert not (target / "old.txt").exists()
     (tmp_path / "mine.txt").write_text("x")
-    with pytest.raises(SettingsError, match="new or empty folder"):
+    with pytest.raises(SettingsError, match=r"new or empty folder.*other files\. Remedy: name another"):
         space.build_space(tmp_path)
     assert (tmp_path / "mine.txt").exists()
+    with pytest.raises(SettingsError, match="which is a file"):
+        space.build_space(tmp_path / "mine.txt")
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """A folder that looks like a checkout and like a Space at once, and is taken for the package's own."""
+    root = tmp_path / "work" / "checkout"
+    for name in ("gradio_app.py", "requirements.txt", "LICENSE", "fer/app/space.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("x")
+    for folder in (root, root.parent, root / "fer"):
+        (folder / "README.md").write_text(space.render_readme())
+    monkeypatch.setattr(space, "_ROOT", root)
+    return root
+
+
+def read_tree(folder):
+    return {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("place", [".", "..", "fer", "fer/app/space", "other/.."])
+def test_the_package_itself_is_never_cleared(checkout, monkeypatch, place):
+    before = read_tree(checkout.parent)
+    monkeypatch.chdir(checkout)
+    with pytest.raises(SettingsError, match=r"Received: .*, which .*\. Remedy: name another folder"):
+        space.build_space(place)
+    assert read_tree(checkout.parent) == before
+
+
+def test_a_git_repository_and_what_only_resembles_a_space_are_left_alone(tmp_path):
+    for name in ("cloned", "resembling"):
+        (tmp_path / name).mkdir()
+        for file in ("gradio_app.py", "requirements.txt"):
+            (tmp_path / name / file).write_text("x")
+    (tmp_path / "cloned" / ".git").mkdir()
+    (tmp_path / "cloned" / "README.md").write_text(space.render_readme())
+    (tmp_path / "resembling" / "README.md").write_text("# A package\n\napp_file: gradio_app.py\n")
+    before = read_tree(tmp_path)
+    for name, fault in (("cloned", "git repository"), ("resembling", "other files")):
+        with pytest.raises(SettingsError, match=fault):
+            space.build_space(tmp_path / name)
+    assert read_tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("lacks", ["run", "package"])
+def test_an_earlier_space_stays_where_no_new_one_can_be_built(tmp_path, monkeypatch, lacks):
+    (tmp_path / "README.md").write_text(space.render_readme())
+    (tmp_path / "old.txt").write_text("x")
+    if lacks == "run":
+        monkeypatch.setattr(space, "SHIPPED_RUNS", (tmp_path / "none",))
+        expected = pytest.raises(ModelError, match="Remedy: run `invoke train`")
+    else:
+        monkeypatch.setattr(space, "_iterate_needed", lambda: iter(["no-such-package"]))
+        expected = pytest.raises(SpaceError, match=r"Received: no no-such-package\. Remedy: pip install")
+    with expected:
+        space.build_space(tmp_path)
+    assert (tmp_path / "old.txt").exists()
 
 
 def test_a_dry_run_says_what_it_would_send_and_sends_nothing(folder, monkeypatch):
@@ -126,21 +186,51 @@ def test_the_stand_in_takes_what_the_client_takes():
     assert {"repo_id", "repo_type", "folder_path", "delete_patterns", "commit_message"} <= sent.keys()
 
 
-def test_a_refusal_is_one_line_with_a_remedy(folder, stand_in):
-    from huggingface_hub.errors import LocalTokenNotFoundError
+def build_refusals():
+    from huggingface_hub import errors
 
-    stand_in.error = LocalTokenNotFoundError("No token.\nSecond line")
-    with pytest.raises(SpaceError, match=r"Received: No token\. Remedy: log in") as caught:
+    yield errors.LocalTokenNotFoundError("No token.\nSecond line"), "No token."
+    yield errors.HFValidationError("Cannot have -- or .. in repo_id: 'a--b/c'."), "Cannot have -- or .."
+    yield OSError("[Errno 28] No space left on device"), "No space left"
+    yield RuntimeError(""), "RuntimeError"
+    # What the client is built on has changed, and may again.
+    for name in ("httpx", "httpx2"):
+        if find_spec(name):
+            yield (
+                import_module(name).ConnectError("[Errno -3] Temporary failure\nin name resolution"),
+                "Temporary failure",
+            )
+
+
+@pytest.mark.parametrize(("error", "reason"), list(build_refusals()), ids=lambda value: type(value).__name__)
+def test_a_refusal_is_one_line_with_a_remedy(folder, stand_in, error, reason):
+    stand_in.error = error
+    with pytest.raises(SpaceError, match=f"Received: .*{re.escape(reason)}.* Remedy: check the name") as caught:
         space.push_space(folder, "me/fer")
     assert "\n" not in str(caught.value)
-    for name in ("me", "me/fer/x", "me fer/x", ""):
-        with pytest.raises(SettingsError, match="owner/name"):
-            space.push_space(folder, name)
+
+
+def test_a_refused_push_ends_the_task_with_one_line_and_exit_code_2(tmp_path, stand_in):
+    import invoke
+
+    import tasks
+
+    stand_in.error = next(error for error, _ in build_refusals() if type(error).__name__ == "HFValidationError")
+    with pytest.raises(invoke.Exit, match="error: Hugging Face must accept the Space a--b/c") as caught:
+        tasks.space.body(invoke.Context(), out=str(tmp_path / "space"), push="a--b/c")
+    assert caught.value.code == 2
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["me", "me/fer/x", "me fer/x", ""])
+def test_a_name_is_owner_and_name(folder, name):
+    with pytest.raises(SettingsError, match=r"owner/name\. Received: .* Remedy: --push owner/name"):
+        space.push_space(folder, name)
 
 
 def test_a_missing_source_is_said(monkeypatch, tmp_path):
     monkeypatch.setattr(space, "_ROOT", tmp_path)
-    with pytest.raises(SpaceError, match="gradio_app"):
+    with pytest.raises(SpaceError, match=r"without gradio_app\.py\. Remedy: clone"):
         space.build_space(tmp_path / "space")
 
 

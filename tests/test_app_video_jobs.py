@@ -87,6 +87,13 @@ def test_what_is_no_video_is_refused_before_it_starts(content, tmp_path):
         VideoJob(path, tmp_path / "out", build_stub_analyzer()).start()
 
 
+def test_a_video_that_was_cleaned_up_meanwhile_is_said(tmp_path):
+    job = VideoJob(tmp_path / "gone.mp4", tmp_path / "out", build_stub_analyzer(), name="talk.mp4")
+    with pytest.raises(VideoError, match=r"must .* Received: talk\.mp4 .* Remedy: upload it again") as caught:
+        job.start()
+    assert str(tmp_path) not in str(caught.value)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_unexpected_fault_is_told_in_a_sentence(video, tmp_path):
     def find(image):

@@ -56,7 +56,10 @@ def read_data_url(url: str) -> bytes:
             return base64.b64decode(content, validate=True)
     except ValueError:
         pass
-    raise ImageError("A camera's frame must be a data address of a picture. Received: another one, or a damaged one.")
+    raise ImageError(
+        "A camera's frame must be a data address of a picture. Received: another one, or a damaged one. Remedy: reload"
+        " the page, or send data:image/jpeg;base64 and the picture's bytes."
+    )
 
 
 def render_notice(text: str, *, kind: str = "info") -> str:

@@ -69,7 +69,10 @@ class Engine:
             self.start()
         self._ready.wait()
         if self._analyzers is None:
-            raise self._error or ModelError("The network could not be loaded. See the server's log.")
+            raise self._error or ModelError(
+                "The network must load before it is asked. Received: an unexpected fault while it was loaded. Remedy:"
+                " see the server's log, mend what it says and start the app again."
+            )
         return self._analyzers
 
     def _load(self) -> None:
@@ -84,9 +87,12 @@ class Engine:
             self._ready.set()
 
     def _warm_up(self, analyzer: Analyzer) -> None:
-        """Compile for one face and for a few now, and for the activation map, so that no viewer waits for it."""
+        """Compile for one face, a group and a crowd now, and for the activation map, so that no viewer waits for it."""
         import numpy as np
 
-        for count in (1, 2):
-            analyzer.classifier.predict(np.zeros((count, 48, 48), np.uint8))
+        from fer.model.forward import BATCH_SIZES
+
+        # A picture with enough faces for the largest size is no stream's.
+        for size in BATCH_SIZES[:-1]:
+            analyzer.classifier.predict(np.zeros((size, 48, 48), np.uint8))
         analyzer.classifier.explain(np.zeros((1, 48, 48), np.uint8), 0)

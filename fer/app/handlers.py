@@ -110,11 +110,15 @@ class Handlers:
             yield VideoPieces(cards.render_notice("Choose a video first.", kind="empty"))
             return
         self._note(visitor, upload)
+        held = self.sessions.visit(visitor)
         job: VideoJob | None = None
         try:
             job = self._start_job(visitor, upload, every)
             while not job.wait(PROGRESS_EVERY):
+                # Who waits for a long video asks for nothing else, and has not left.
+                self.sessions.refresh(held)
                 yield VideoPieces(video_page.render_progress(job.progress), running=True)
+            self.sessions.refresh(held)
             summary = video_page.render_summary(job.finish())
         except FerError as error:
             yield VideoPieces(_render_error(error, upload))
@@ -169,13 +173,14 @@ class Handlers:
         return job
 
     def _note(self, visitor: str, upload: Upload) -> None:
-        # The examples lie among the files made here, and are everybody's.
-        if not upload.path.is_relative_to(self.sessions.root):
+        # The examples lie among the files made here, and are everybody's. An endpoint is handed whatever path it likes,
+        # so both are followed to where they really lie.
+        if not upload.path.resolve().is_relative_to(self.sessions.root.resolve()):
             self.sessions.visit(visitor).uploads.add(upload.path)
 
     def _expect(self, visitor: str, upload: Upload | None) -> Upload:
         if upload is None:
-            raise ImageError("A file must be given. Received: none.")
+            raise ImageError("A file must be given. Received: none. Remedy: upload one and send its path.")
         self._note(visitor, upload)
         return upload
 

@@ -70,8 +70,8 @@ def build_model_page(run_folder: str | Path | None) -> ModelPage:
     return ModelPage(
         _render_headline(metrics),
         _render_figures(metrics),
-        _render_confusion(folder / "confusion_matrix.csv"),
-        _render_diagrams(folder),
+        _render_confusion(folder / "confusion_matrix.csv", _name_head(metrics, "labels")),
+        _render_diagrams(folder, _name_head(metrics, "labels")),
         _read_card(folder / "model_card.md"),
     )
 
@@ -81,48 +81,77 @@ def _build_empty(reason: str) -> ModelPage:
     return ModelPage(notice, "", "", "", "")
 
 
+def _name_head(metrics: dict[str, Any], head: str) -> str:
+    """Return words that name a head, to stand at the end of a caption; nothing where the network has only one."""
+    return f", head {head}" if len(metrics.get("heads", ())) > 1 else ""
+
+
 def _render_headline(metrics: dict[str, Any]) -> str:
-    test = metrics["test"]
-    low, high = test["accuracy_ci95"]
-    flip = test["flip"]["accuracy"]
+    test, head = metrics["test"], _name_head(metrics, "labels")
+    under = " under FER2013's labels" if head else ""
     tiles = [
         (
-            f"{test['accuracy'] * 100:.1f} %",
-            f"accuracy on {test['n']:,} test faces, 95 % interval {low:.3f}-{high:.3f}",
+            _render_share(test["accuracy"]),
+            f"accuracy on {test['n']:,} test faces{under}, {_render_interval(test)}{head}",
         ),
-        (f"{flip * 100:.1f} %", "averaged over each face and its mirror image"),
-        (f"{test['macro_f1']:.3f}", "macro F1: every expression counts alike"),
-        (f"{test['ece']:.3f}", "expected calibration error"),
+        (_render_share(test["flip"]["accuracy"]), f"averaged over each face and its mirror image{head}"),
+        *_list_votes_tiles(metrics),
+        (f"{test['macro_f1']:.3f}", f"macro F1: every expression counts alike{head}"),
+        (f"{test['ece']:.3f}", f"expected calibration error{head}"),
         (f"{metrics['params']:,}", "parameters"),
     ]
+    answering = (
+        "<p>The network has two heads on the same features: labels was taught FER2013's labels, votes what the ten"
+        " annotators of FER+ saw. The app's answers are those of the head votes.</p>"
+    )
     drawn = render_notice(
         "This network learned the package's own drawings: it shows that the app works, and knows nothing of real faces."
     )
     items = "".join(f"<div><b>{figure}</b><span>{escape(text)}</span></div>" for figure, text in tiles)
-    return f'{drawn if metrics["is_sample"] else ""}<div class="fer-tiles">{items}</div>'
+    return f'{drawn if metrics["is_sample"] else ""}<div class="fer-tiles">{items}</div>{answering if head else ""}'
+
+
+def _list_votes_tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the tile of the head that answers in the app, where there is one beside the other."""
+    figures, head = metrics["ferplus_test"], _name_head(metrics, "votes")
+    if not head or figures is None:
+        return []
+    words = f"accuracy on {figures['n']:,} test faces under the FER+ majority, {_render_interval(figures)}{head}"
+    return [(_render_share(figures["accuracy"]), words)]
+
+
+def _render_share(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def _render_interval(figures: dict[str, Any]) -> str:
+    low, high = figures["accuracy_ci95"]
+    return f"95 % interval {low:.3f}-{high:.3f}"
 
 
 def _render_figures(metrics: dict[str, Any]) -> str:
+    part = f"test part{_name_head(metrics, 'labels')}"
     return (
-        f"### Accuracy\n\n{render_figures_table(metrics)}\n\n### Each expression, test part\n\n"
+        f"### Accuracy\n\n{render_figures_table(metrics)}\n\n### Each expression, {part}\n\n"
         f"{render_class_table(metrics)}\n\n### Calibration\n\n{render_calibration(metrics)}"
     )
 
 
-def _render_confusion(path: Path) -> str:
+def _render_confusion(path: Path, head: str) -> str:
     if not path.is_file():
         return render_notice("The confusion matrix is missing. Remedy: run `invoke evaluate`.")
     with path.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
-    head = "".join(f"<th scope=col>{_mark(name)}</th>" for name in EXPRESSIONS)
+    columns = "".join(f"<th scope=col>{_mark(name)}</th>" for name in EXPRESSIONS)
     body = "".join(
         f"<tr><th scope=row>{_mark(row['true'])}</th>{''.join(_render_cell(row, name) for name in EXPRESSIONS)}</tr>"
         for row in rows
     )
     return (
-        '<div class="fer-scroll"><table class="fer-confusion"><caption>Confusion matrix, test part: rows are the true'
-        " expressions, columns the answers, cells the share of the row and the number of faces</caption>"
-        f"<thead><tr><td></td>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        '<div class="fer-scroll"><table class="fer-confusion"><caption><span>'
+        f"Confusion matrix, test part{head}: rows are the true expressions, columns the answers, cells the share of the"
+        " row and the number of faces</span></caption>"
+        f"<thead><tr><td></td>{columns}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -136,9 +165,11 @@ def _mark(name: str) -> str:
     return f'<i style="background:{COLORS[name]}"></i>{escape(name)}'
 
 
-def _render_diagrams(folder: Path) -> str:
+def _render_diagrams(folder: Path, head: str) -> str:
     figures = []
-    for name, text in DIAGRAMS.items():
+    for name, words in DIAGRAMS.items():
+        # The training is of both heads.
+        text = words if name == "curves.png" else f"{words}{head}"
         if (folder / name).is_file():
             # In the page itself: a served file would tell the visitor where it lies on the server.
             picture = base64.b64encode((folder / name).read_bytes()).decode("ascii")

@@ -117,6 +117,10 @@ footer .divider { display: none; }
   font: inherit; color: var(--body-text-color); background: var(--block-background-fill);
   border: 1px solid var(--border-color-primary); }
 #live-picture [data-testid=status-tracker] .progress-text::before { content: "All places are taken: you are waiting. "; }
+/* A piece that has nothing to say yet takes no room; a file that is no picture shows no browser's sign of it. */
+#live-status:not(:has(p)), #photo-downloads:not(:has(a)), #video-summary:not(:has(p)),
+#video-progress:not(:has(p, .progress-text)) { display: none; }
+#photo-input img[data-broken] { visibility: hidden; }
 a:focus-visible, button:focus-visible, input:focus-visible { outline: 2px solid #0072B2; outline-offset: 2px; }
 @media (max-width: 640px) {
   #live-row > .column { display: contents; }
@@ -130,10 +134,14 @@ a:focus-visible, button:focus-visible, input:focus-visible { outline: 2px solid 
   #fer-head h1 { font-size: 1.25rem; }
   .fer-cards { grid-template-columns: 1fr; }
   .fer-figures { grid-template-columns: 1fr; }
+  /* The matrix scrolls sideways, its caption stays. */
+  .fer-confusion caption span { display: inline-block; position: sticky; left: 0; max-width: calc(100vw - 4.5rem); }
+  .fer-downloads a { flex: 1 1 auto; text-align: center; }
 }
 """
 
-#: Marks the live picture of a viewer who waits in the queue: the page tells it in a text that no style sheet can see.
+#: Marks what no style sheet can see: the live picture of a viewer who waits in the queue, as the page tells in a text,
+#: and a picture that the browser cannot show.
 HEAD_SCRIPT = """
 <script>
 new MutationObserver(() => {
@@ -141,5 +149,11 @@ new MutationObserver(() => {
   const text = picture?.querySelector(".progress-text")?.textContent ?? "";
   picture?.toggleAttribute("data-waiting", text.includes("queue"));
 }).observe(document, { subtree: true, childList: true, characterData: true });
+// Neither event bubbles: they are met on their way down.
+for (const kind of ["error", "load"]) {
+  document.addEventListener(kind, ({ target }) => {
+    if (target instanceof HTMLImageElement) target.toggleAttribute("data-broken", kind === "error");
+  }, true);
+}
 </script>
 """

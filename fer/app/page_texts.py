@@ -12,7 +12,7 @@ HEAD = (
 )
 FOOT = (
     "<p><b>Privacy.</b> Pictures are analyzed on this server and go nowhere else. Camera frames are never written to disk."
-    " Uploaded files and results are deleted when you close the page, at the latest after 15 minutes.</p>"
+    " Uploaded files and results are deleted when you close the page, at the latest 15 minutes after your last request.</p>"
     "<p><b>Limits.</b> Trained on posed, frontal web photos with noisy labels; see the Model tab. Do not use it to judge"
     " or decide about people: in the European Union, inferring emotions at work and in education is forbidden.</p>"
 )

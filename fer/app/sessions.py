@@ -79,11 +79,17 @@ class Sessions:
         visitor.folder = Path(tempfile.mkdtemp(dir=self.root))
         return visitor.folder
 
+    def refresh(self, visitor: Visitor) -> None:
+        """Note that a visitor is still there; unlike :meth:`visit`, one who has left is not taken in again."""
+        visitor.seen = self._clock()
+
     def release(self, name: str, upload: Path) -> None:
-        """Remove one file that a visitor sent, unless another visitor has sent the same."""
+        """Remove one of a visitor's own uploads, unless another visitor has sent the same; any other file stays."""
         with self._lock:
-            self._visitors.get(name, Visitor()).uploads.discard(upload)
-        self._remove({upload})
+            uploads = self._visitors.get(name, Visitor()).uploads
+            own = uploads & {upload}
+            uploads -= own
+        self._remove(own)
 
     def forget(self, name: str) -> None:
         """Stop a visitor's work and remove everything held for it; an unknown visitor is fine."""

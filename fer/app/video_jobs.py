@@ -169,9 +169,15 @@ def check_size(path: Path, name: str) -> None:
     """Check that a video's file is not larger than a server takes.
 
     Raises:
-        VideoError: it is, or it is empty.
+        VideoError: it is, or it is empty, or it is gone.
     """
-    size = path.stat().st_size
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        # Whoever waits for a place longer than uploads are kept finds the file removed.
+        raise VideoError(
+            f"A video's file must still be on the server. Received: {name} ({error.strerror}). Remedy: upload it again."
+        ) from None
     if not size or size > MAX_BYTES:
         raise VideoError(
             f"A video's file must have 1 byte to {MAX_BYTES // 2**20} MiB."
