@@ -12,7 +12,8 @@ import numpy as np
 
 from fer.analysis import Analyzer
 from fer.app.examples import find_portrait
-from fer.errors import ImageError
+from fer.errors import ImageError, ModelError
+from fer.labels import EXPRESSIONS
 from fer.vision.detection import STREAM_SIDE, build_detector
 from fer.vision.images import decode_image, shrink_to
 from fer.vision.tracking import Tracker
@@ -46,8 +47,7 @@ def run_analysis_bench(*, frames: int = 200, memory_frames: int = 5000, say: Cal
         name = f"640x480 frame with {num_faces} face{'s' if num_faces > 1 else ''}, {found} found"
         say(f"{name}: {rate:.1f} frames/s (goal: at least {goal:.0f})")
     say(f"python -c 'import fer': {_time_python('import fer'):.2f} s (goal: below {GOAL_IMPORT})")
-    script = "import fer, sys; print(fer.Analyzer().analyze(sys.argv[1])[0].label)"
-    before, seconds = (_time_python(script, str(_find_portrait())) for _ in range(2))
+    before, seconds = (_time_first_answer(_find_portrait()) for _ in range(2))
     say(
         f"first answer in a fresh process: {seconds:.2f} s with a warm compile cache, {before:.2f} s the time before"
         f" (goal: below {GOAL_FIRST_ANSWER:.0f})"
@@ -124,10 +124,25 @@ def _read_memory() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
-def _time_python(script: str, *arguments: str) -> float:
+def _time_python(script: str) -> float:
     start = time.perf_counter()
-    subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
     return time.perf_counter() - start
+
+
+def _time_first_answer(photo: Path) -> float:
+    """Return the seconds from the start of a process to the answer it prints; what it does to end is not counted."""
+    script = "import fer, sys; print(fer.Analyzer().analyze(sys.argv[1])[0].label, flush=True)"
+    start = time.perf_counter()
+    with subprocess.Popen([sys.executable, "-c", script, str(photo)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        label = process.stdout.readline().strip()
+        seconds = time.perf_counter() - start
+    if label not in EXPRESSIONS or process.returncode:
+        raise ModelError(
+            f"A fresh process must name an expression. Received: {label!r}. Remedy: reinstall the package."
+        )
+    return seconds
 
 
 def _find_portrait() -> Path:
