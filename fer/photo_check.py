@@ -142,12 +142,12 @@ def check_run(
     Returns:
         The content of the file.
     """
+    from fer.evaluation.evaluate import choose_head
     from fer.inference import Classifier
 
     folder, part = Path(run_folder), dataset.part("validation")
     # The faces count as FER2013's labels, so the head that was taught these answers, as in the evaluation.
-    classifier = Classifier.load(folder)
-    analyzer = Analyzer(classifier.with_head("labels") if "labels" in classifier.heads else classifier)
+    analyzer = Analyzer(choose_head(Classifier.load(folder), "labels"))
     check = measure_photo_accuracy(part.faces, part.labels, analyzer, limit=limit, progress=progress, seed=seed)
     origin = {
         "data": dataset.name,

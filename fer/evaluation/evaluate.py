@@ -77,9 +77,9 @@ def evaluate_run(
     started = time.perf_counter()
     folder = Path(run_folder)
     validation_part, test_part = _take_part(dataset, "validation"), _take_part(dataset, "test")
-    classifier = _choose_head(classifier or fer.Classifier.load(folder), "labels")
+    classifier = choose_head(classifier or fer.Classifier.load(folder), "labels")
     validation, test = predict_part(classifier, validation_part), predict_part(classifier, test_part)
-    voter = _choose_head(classifier, "votes")
+    voter = choose_head(classifier, "votes")
     majority = select_majority(test if voter is classifier else predict_part(voter, test_part), test_part)
     metrics = {
         **_describe_run(folder, classifier),
@@ -154,13 +154,16 @@ def measure_calibration(
 
 def _measure_votes(voter: "Classifier", validation_part: Dataset, majority: Predictions) -> dict[str, Any]:
     """Return the calibration of a head of its own for the votes, as a block to add; nothing where there is none."""
-    if len(voter.heads) < 2 or not len(majority.y_true):
+    if len(voter.heads) < 2:
         return {}
     validation = select_majority(predict_part(voter, validation_part), validation_part)
+    if not (len(validation.y_true) and len(majority.y_true)):
+        return {}
     return {"calibration_votes": measure_calibration(voter.calibration, validation, majority)}
 
 
-def _choose_head(classifier: "Classifier", head: Head) -> "Classifier":
+def choose_head(classifier: "Classifier", head: Head) -> "Classifier":
+    """Return the classifier with the given head answering where it has that head, itself otherwise."""
     other = head != classifier.head and head in classifier.heads
     return classifier.with_head(head) if other else classifier
 

@@ -70,10 +70,11 @@ def train(
         SettingsError: the settings do not fit the data or the devices.
     """
     folder = Path(folder)
-    if not resume:
+    if resume:
+        _check_parts(dataset)
+    else:
         config = fit_settings(config, dataset, folder, say=say)
     config = _open_folder(folder, config, resume)
-    _check_parts(dataset)
     with _all_devices(config.training.batch_size), _dtype_policy(config.training.dtype_policy):
         run = _Run(dataset, config, folder, say)
         if resume:
