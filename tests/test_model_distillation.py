@@ -57,6 +57,19 @@ def test_two_heads_are_taught_by_the_teachers_two_in_order(faces, tmp_path):
     np.testing.assert_allclose(blend_with_teacher(targets, faces, config, heads), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_pupil_of_one_head_is_taught_by_that_head_of_two(faces, tmp_path, index):
+    config = load_config("sample", overrides=['model.heads=["labels","votes"]'])
+    model = build_xception(config.model, seed=5)
+    save_model(model, tmp_path / "model.keras")
+    write_settings(config, tmp_path)
+    targets = np.eye(7, dtype=np.float32)[np.arange(20) % 7]
+    views = [model.predict(view.astype(np.float32)[..., None], verbose=0) for view in (faces, faces[:, :, ::-1])]
+    distillation = DistillationConfig(teacher=str(tmp_path), weight=0.6)
+    blended = blend_with_teacher(targets, faces, distillation, (config.model.heads[index],))
+    np.testing.assert_allclose(blended, 0.4 * targets + 0.6 * np.mean(views, axis=0)[:, index], atol=1e-5)
+
+
 def test_a_teacher_of_other_heads_is_refused(teacher, faces, tmp_path):
     config = DistillationConfig(teacher=str(teacher))
     with pytest.raises(SettingsError, match="heads of its pupil"):

@@ -61,16 +61,18 @@ def blend_with_teacher(
     if not config.teacher:
         return targets
     model = use_fast_layers(load_model(_find_teacher(config)))
-    known = _read_heads(_find_teacher(config))
-    if model.output_shape[1:] != targets.shape[1:] or known not in (None, heads):
+    known = _read_heads(_find_teacher(config)) or heads
+    answered = model.output_shape[1:-1] == ((len(known),) if len(known) > 1 else ())
+    if not answered or not set(heads) <= set(known):
         raise SettingsError(
             f"A teacher must have the heads of its pupil, {', '.join(heads)}. Received: {config.teacher!r}, which"
-            f" answers {', '.join(known or ()) or model.output_shape[1:]}. Remedy: set model.heads alike."
+            f" answers {', '.join(known) if answered else model.output_shape[1:]}. Remedy: set model.heads alike."
         )
     forward = compile_forward(model)
     views = [run_in_batches(forward, view) for view in (faces, faces[:, :, ::-1])]
     answers = np.mean([apply_temperature(view, config.temperature) for view in views], axis=0)
-    return (1.0 - config.weight) * targets + config.weight * answers
+    answers = answers.reshape(len(faces), len(known), -1)[:, [known.index(head) for head in heads]]
+    return (1.0 - config.weight) * targets + config.weight * answers.reshape(targets.shape)
 
 
 def _read_heads(path: Path) -> tuple[Head, ...] | None:
