@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fer.errors import SettingsError
+from fer.labels import EXPRESSIONS
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -147,6 +148,12 @@ class DistillationConfig(_Settings):
 class CalibrationConfig(_Settings):
     """What was chosen on the validation part once the network was trained."""
 
+    offsets: tuple[float, ...] = Field(
+        (0.0,) * len(EXPRESSIONS),
+        min_length=len(EXPRESSIONS),
+        max_length=len(EXPRESSIONS),
+        description="Added to the logits, so that validation faces are called each expression as often as it occurs.",
+    )
     temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
     uncertain_below: Fraction = Field(0.0, description="Confidence under which an answer is called uncertain.")
     coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from fer.calibration import apply_temperature
+from fer.calibration import apply_calibration
 from fer.config import CalibrationConfig, Config, Head, parse_config, read_json
 from fer.errors import ImageError, ModelError
 from fer.labels import EXPRESSIONS
@@ -84,7 +84,7 @@ class Classifier:
 
     @property
     def calibration(self) -> CalibrationConfig:
-        """Temperature and threshold of the head that answers; a temperature of 1 where they are not known."""
+        """Offsets, temperature and threshold of the head that answers; 0, 1 and 0 where they are not known."""
         if self.config is None:
             return CalibrationConfig()
         return self.config.calibration_votes if self.head == "votes" else self.config.calibration
@@ -124,7 +124,7 @@ class Classifier:
         return probabilities
 
     def predict_raw(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:
-        """Return the network's own probabilities, as :meth:`predict` does before the temperature is applied."""
+        """Return the network's own probabilities, as they are before the calibration."""
         faces = prepare_faces(faces)
         probabilities = self._run(faces)
         return (probabilities + self._run(faces[:, :, ::-1])) / 2.0 if flip else probabilities
@@ -151,7 +151,8 @@ class Classifier:
         faces = prepare_faces(faces)
         if not len(faces):
             return np.zeros((0, *IMAGE_SHAPE[:2]), np.float32)
-        classes = self._run(faces).argmax(axis=1) if class_index is None else np.broadcast_to(class_index, len(faces))
+        chosen = self.predict(faces).argmax(axis=1) if class_index is None else class_index
+        classes = np.broadcast_to(chosen, len(faces))
         first = self.heads.index(self.head) * len(EXPRESSIONS)
         kernel = np.asarray(self._get_layer(LOGITS_LAYER).kernel)[:, first : first + len(EXPRESSIONS)]
         with self._lock:
@@ -176,7 +177,7 @@ class Classifier:
         return outputs if outputs.ndim == 2 else outputs[:, self.heads.index(self.head)]
 
     def _calibrate(self, probabilities: np.ndarray) -> np.ndarray:
-        return apply_temperature(probabilities, self.calibration.temperature)
+        return apply_calibration(probabilities, self.calibration)
 
     def _read_features(self, faces: np.ndarray) -> np.ndarray:
         if self._map_features is None:

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from fer.calibration import apply_temperature, calibrate, choose_threshold, compute_log_loss, fit_temperature
+from fer.calibration import (
+    apply_calibration,
+    apply_temperature,
+    calibrate,
+    choose_threshold,
+    compute_log_loss,
+    fit_offsets,
+    fit_temperature,
+)
+from fer.config import CalibrationConfig
 
 
 def softmax(logits):
@@ -27,6 +36,47 @@ def test_the_fitted_temperature_recovers_the_one_that_made_the_labels():
     assert fit_temperature(softmax(logits * 2.5), y_true) == pytest.approx(2.5, rel=0.05)
 
 
+def test_calibration_adds_its_offsets_and_then_divides():
+    logits, offsets = np.random.default_rng(5).normal(size=(50, 7)), np.linspace(-1, 1, 7)
+    calibration = CalibrationConfig(offsets=tuple(offsets), temperature=1.7)
+    expected = softmax((logits + offsets) / 1.7)
+    np.testing.assert_allclose(apply_calibration(softmax(logits), calibration), expected, atol=1e-6)
+    np.testing.assert_allclose(apply_calibration(softmax(logits), CalibrationConfig()), softmax(logits), atol=1e-6)
+
+
+def draw_hesitant_answers(num_faces):
+    """Return answers that name class 2, which a third of the faces show, about half as often."""
+    rng = np.random.default_rng(6)
+    y_true = rng.choice(7, num_faces, p=[0.1, 0.1, 1 / 3, 0.1, 0.1, 0.1, 1 / 6])
+    logits = rng.normal(size=(num_faces, 7)) + 2.0 * np.eye(7)[y_true]
+    logits[:, 2] -= 1.5
+    return softmax(logits), y_true
+
+
+def test_with_the_offsets_each_class_is_answered_as_often_as_it_occurs():
+    probabilities, y_true = draw_hesitant_answers(20_000)
+    wanted = np.bincount(y_true, minlength=7) / len(y_true)
+    before = np.bincount(probabilities.argmax(axis=1), minlength=7) / len(y_true)
+    offsets = fit_offsets(probabilities, y_true)
+    after = np.bincount((np.log(probabilities) + offsets).argmax(axis=1), minlength=7) / len(y_true)
+    assert before[2] < 0.6 * wanted[2]
+    np.testing.assert_allclose(after, wanted, atol=0.01)
+    assert offsets.sum() == pytest.approx(0.0, abs=1e-6)
+    assert offsets.argmax() == 2
+
+
+def test_answers_that_are_as_frequent_as_their_classes_are_left_alone():
+    logits = 8.0 * np.eye(7)[np.arange(7000) % 7]
+    np.testing.assert_allclose(fit_offsets(softmax(logits), np.arange(7000) % 7), 0.0, atol=0.05)
+
+
+def test_few_faces_and_missing_classes_move_the_offsets_little():
+    probabilities, y_true = draw_hesitant_answers(20_000)
+    few = fit_offsets(probabilities[:10], np.zeros(10, np.int64))
+    assert np.isfinite(few).all()
+    assert np.abs(few).max() < np.abs(fit_offsets(probabilities, y_true)).max()
+
+
 def test_log_loss_of_a_hand_worked_case():
     assert compute_log_loss(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])) == pytest.approx(
         -(np.log(0.5) + np.log(0.75)) / 2
@@ -44,4 +94,7 @@ def test_calibration_holds_both_choices():
     result = calibrate(probabilities, probabilities.argmax(axis=1), coverage=0.75)
     assert result.coverage == 0.75
     assert 0 < result.temperature < 1
+    assert len(result.offsets) == 7
+    certain = apply_calibration(probabilities, result).max(axis=1) >= result.uncertain_below
+    assert certain.mean() == pytest.approx(0.75, abs=0.01)
     assert 1 / 7 < result.uncertain_below < 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from fer.calibration import apply_temperature
+from fer.calibration import apply_calibration
 from fer.config import CalibrationConfig, load_config
 from fer.data.dataset import Dataset
 from fer.errors import DataError, ModelError
@@ -34,7 +34,9 @@ FILES = {
 class StubClassifier:
     """Reads a face's logits from the first seven pixels of its first row; mirrored, from the last seven."""
 
-    calibration = CalibrationConfig(temperature=1.5, uncertain_below=0.4, coverage=0.9)
+    calibration = CalibrationConfig(
+        offsets=(0.5, 0, 0, 0, 0, 0, -0.5), temperature=1.5, uncertain_below=0.4, coverage=0.9
+    )
     config = load_config()
     num_params = 12_345
     heads = ("labels",)
@@ -49,7 +51,7 @@ class StubClassifier:
         return np.mean([self._softmax(view) for view in views], axis=0).astype(np.float32)
 
     def predict(self, faces, flip=False):
-        return apply_temperature(self.predict_raw(faces, flip), self.calibration.temperature)
+        return apply_calibration(self.predict_raw(faces, flip), self.calibration)
 
     @staticmethod
     def _softmax(faces):
@@ -65,7 +67,8 @@ class TwoHeadedStub(StubClassifier):
 
     @property
     def calibration(self):
-        return CalibrationConfig(temperature=1.5 if self.head == "labels" else 0.7, uncertain_below=0.4)
+        votes = CalibrationConfig(temperature=0.7, uncertain_below=0.4)
+        return StubClassifier.calibration if self.head == "labels" else votes
 
     def with_head(self, head):
         other = copy.copy(self)
@@ -176,13 +179,21 @@ def test_clean_and_ferplus_blocks_are_of_their_rows_and_labels(evaluated):
     assert ferplus["accuracy"] == pytest.approx((answers == winners)[voted].mean(), abs=1e-6)
 
 
-def test_calibration_block_measures_temperature_and_threshold(evaluated):
+def test_calibration_block_measures_what_the_calibration_does(evaluated):
     part, block = evaluated.dataset.part("test"), evaluated.metrics["calibration"]
     confidence = evaluated.classifier.predict(part.faces).max(axis=1)
     assert (block["temperature"], block["uncertain_below"], block["coverage"]) == (1.5, 0.4, 0.9)
     assert block["test"]["coverage"] == pytest.approx((confidence >= 0.4).mean(), abs=1e-6)
     assert block["test"]["ece_after"] == evaluated.metrics["test"]["ece"]
     assert block["test"]["ece_before"] != block["test"]["ece_after"]
+    raw = evaluated.classifier.predict_raw(part.faces).argmax(axis=1)
+    recalls = [(raw == index)[part.labels == index].mean() for index in range(7)]
+    assert block["offsets"] == [0.5, 0, 0, 0, 0, 0, -0.5]
+    assert block["test"]["accuracy_before"] == pytest.approx((raw == part.labels).mean(), abs=1e-6)
+    assert block["test"]["accuracy_after"] == evaluated.metrics["test"]["accuracy"] != block["test"]["accuracy_before"]
+    assert block["test"]["worst_recall_before"] == pytest.approx(min(recalls), abs=1e-6)
+    lowest = min(row["recall"] for row in evaluated.metrics["test"]["per_class"].values())
+    assert block["test"]["worst_recall_after"] == lowest
     assert block["test"]["accuracy_certain"] > evaluated.metrics["test"]["accuracy"]
 
 

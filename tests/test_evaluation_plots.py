@@ -97,8 +97,8 @@ def test_reliability_tells_before_from_after(drawn, tmp_path):
     sharp = apply_temperature(probabilities, 0.3)
     plots.plot_reliability(sharp, probabilities, y_true, tmp_path / "r.png")
     titles = [axes.get_title() for axes in drawn[0].axes]
-    assert titles[0].startswith("Before the temperature: ECE 0.")
-    assert titles[2].startswith("After the temperature: ECE 0.")
+    assert titles[0].startswith("Before calibration: ECE 0.")
+    assert titles[2].startswith("After calibration: ECE 0.")
     assert titles[0].split()[-1] > titles[2].split()[-1]
 
 

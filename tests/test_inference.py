@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from fer.calibration import apply_temperature
+from fer.calibration import apply_calibration
 from fer.config import CalibrationConfig, load_config
 from fer.errors import ImageError, ModelError
 from fer.inference import Classifier
@@ -13,12 +13,14 @@ from fer.model.saved import load_model, save_model
 from fer.model.training import write_settings
 from fer.model.xception import build_xception
 
+OFFSETS = (0.1, 0.0, -0.1, 0.2, 0.0, 0.0, -0.2)
+
 
 @pytest.fixture(scope="module")
 def run_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     config = load_config("sample")
-    calibration = CalibrationConfig(temperature=1.6, uncertain_below=0.3, coverage=0.9)
+    calibration = CalibrationConfig(offsets=OFFSETS, temperature=1.6, uncertain_below=0.3, coverage=0.9)
     write_settings(config.model_copy(update={"calibration": calibration}), folder)
     save_model(build_xception(config.model, seed=3), folder / "model.keras")
     return folder
@@ -51,12 +53,12 @@ def test_no_faces_give_no_rows(classifier):
     assert classifier.explain(none).shape == (0, 48, 48)
 
 
-def test_probabilities_are_those_of_plain_keras_on_the_saved_file_under_the_temperature(classifier, run_folder):
+def test_probabilities_are_those_of_plain_keras_on_the_saved_file_as_calibrated(classifier, run_folder):
     model = keras.saving.load_model(run_folder / "model.keras", compile=False)
     faces = make_faces(5)
     plain = model.predict(faces.astype(np.float32)[..., None], verbose=0)
     np.testing.assert_allclose(classifier.predict_raw(faces), plain, atol=1e-5)
-    np.testing.assert_allclose(classifier.predict(faces), apply_temperature(plain, 1.6), atol=1e-5)
+    np.testing.assert_allclose(classifier.predict(faces), apply_calibration(plain, classifier.calibration), atol=1e-5)
     assert np.abs(classifier.predict(faces) - plain).max() > 1e-3
 
 
@@ -180,7 +182,7 @@ def two_headed(tmp_path_factory):
     config = load_config("sample", overrides=['model.heads=["labels","votes"]'])
     calibrations = {
         "calibration": CalibrationConfig(temperature=1.6),
-        "calibration_votes": CalibrationConfig(temperature=0.8),
+        "calibration_votes": CalibrationConfig(offsets=OFFSETS, temperature=0.8),
     }
     write_settings(config.model_copy(update=calibrations), folder)
     save_model(build_xception(config.model, seed=3), folder / "model.keras")
@@ -194,9 +196,11 @@ def test_the_head_of_the_votes_answers_unless_the_other_is_asked(two_headed):
     )
     assert plain.shape == (5, 2, 7)
     labels = classifier.with_head("labels")
+    assert (classifier.calibration.temperature, labels.calibration.temperature) == (0.8, 1.6)
     assert (classifier.head, labels.head, classifier.heads) == ("votes", "labels", ("labels", "votes"))
-    np.testing.assert_allclose(classifier.predict(make_faces(5)), apply_temperature(plain[:, 1], 0.8), atol=1e-5)
-    np.testing.assert_allclose(labels.predict(make_faces(5)), apply_temperature(plain[:, 0], 1.6), atol=1e-5)
+    for asked, answers in ((classifier, plain[:, 1]), (labels, plain[:, 0])):
+        expected = apply_calibration(answers, asked.calibration)
+        np.testing.assert_allclose(asked.predict(make_faces(5)), expected, atol=1e-5)
     assert Classifier.load(two_headed / "model.keras").heads == ("labels", "votes")
 
 

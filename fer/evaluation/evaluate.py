@@ -18,7 +18,7 @@ import pandas as pd
 from sklearn.metrics import classification_report
 
 import fer
-from fer.calibration import apply_temperature, compute_log_loss
+from fer.calibration import apply_calibration, compute_log_loss
 from fer.config import CalibrationConfig, Head
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
@@ -40,7 +40,7 @@ class Predictions:
 
     Attributes:
         y_true: int64 (N,), class indices.
-        raw: float32 (N, 7), probabilities before the temperature.
+        raw: float32 (N, 7), the network's own probabilities.
         plain: float32 (N, 7), calibrated probabilities.
         flip: float32 (N, 7), calibrated probabilities averaged over each face and its mirror image.
     """
@@ -91,7 +91,7 @@ def evaluate_run(
         **_measure_votes(voter, validation_part, majority),
         **measure_parts(validation, test, test.select(test_part.clean), majority, seed=seed),
     }
-    write_reports(folder, test, test_part.faces, classifier.calibration.temperature)
+    write_reports(folder, test, test_part.faces, classifier.calibration)
     metrics["seconds"] = round(time.perf_counter() - started, 1)
     metrics = round_figures(metrics)
     write_model_card(metrics, folder / "model_card.md", classifier.config)
@@ -102,7 +102,7 @@ def evaluate_run(
 def predict_part(classifier: "Classifier", part: Dataset) -> Predictions:
     """Ask a classifier for every face of a part, as it is and flip-averaged."""
     raw = classifier.predict_raw(part.faces)
-    plain = apply_temperature(raw, classifier.calibration.temperature)
+    plain = apply_calibration(raw, classifier.calibration)
     return Predictions(part.labels, raw, plain, classifier.predict(part.faces, flip=True))
 
 
@@ -144,7 +144,7 @@ def measure_parts(
 def measure_calibration(
     calibration: CalibrationConfig, validation: Predictions, test: Predictions
 ) -> dict[str, float | dict[str, float | None]]:
-    """Return temperature and threshold as chosen on validation, and what they do on validation and test."""
+    """Return offsets, temperature and threshold as chosen on validation, and what they do on validation and test."""
     return {
         **calibration.model_dump(),
         "validation": _measure_confidence(validation, calibration.uncertain_below),
@@ -172,6 +172,10 @@ def _measure_confidence(part: Predictions, threshold: float) -> dict[str, float 
     certain = part.plain.max(axis=1) >= threshold
     correct = part.plain.argmax(axis=1) == part.y_true
     return {
+        "accuracy_before": float((part.raw.argmax(axis=1) == part.y_true).mean()),
+        "accuracy_after": float(correct.mean()),
+        "worst_recall_before": _compute_worst_recall(part.raw, part.y_true),
+        "worst_recall_after": _compute_worst_recall(part.plain, part.y_true),
         "ece_before": compute_reliability(part.raw, part.y_true).ece,
         "ece_after": compute_reliability(part.plain, part.y_true).ece,
         "log_loss_before": compute_log_loss(part.raw, part.y_true),
@@ -181,20 +185,26 @@ def _measure_confidence(part: Predictions, threshold: float) -> dict[str, float 
     }
 
 
-def write_reports(folder: Path, test: Predictions, faces: np.ndarray, temperature: float) -> None:
+def _compute_worst_recall(probabilities: np.ndarray, y_true: np.ndarray) -> float:
+    """Return the smallest recall of an expression that is there at all."""
+    present = np.bincount(y_true, minlength=len(EXPRESSIONS)) > 0
+    return float(np.diag(compute_rates(compute_confusion(probabilities, y_true)))[present].min())
+
+
+def write_reports(folder: Path, test: Predictions, faces: np.ndarray, calibration: CalibrationConfig) -> None:
     """Write the confusion matrix, classification report and plots of the test part into a run folder.
 
     Args:
         folder: the run folder.
         test: predictions of the test part.
         faces: uint8 (N, 48, 48), the faces of the same rows.
-        temperature: the network's, for the title of the reliability diagram.
+        calibration: the network's, for the title of the reliability diagram.
     """
     title = f"test part, {len(test.y_true):,} faces"
     plots.plot_confusion_matrix(test.plain, test.y_true, folder / "confusion_matrix.png", title=title)
     plots.plot_roc(test.plain, test.y_true, folder / "roc.png", title=title)
     plots.plot_precision_recall(test.plain, test.y_true, folder / "precision_recall.png", title=title)
-    warmed = f"{title}, temperature {temperature:.2f}"
+    warmed = f"{title}, temperature {calibration.temperature:.2f}"
     plots.plot_reliability(test.raw, test.plain, test.y_true, folder / "reliability.png", title=warmed)
     plots.plot_mistakes(faces, test.plain, test.y_true, folder / "mistakes.png")
     write_atomically(folder / "confusion_matrix.csv", render_confusion(test.plain, test.y_true))

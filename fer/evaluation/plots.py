@@ -94,11 +94,11 @@ def plot_precision_recall(probabilities: np.ndarray, y_true: np.ndarray, path: s
 def plot_reliability(
     before: np.ndarray, after: np.ndarray, y_true: np.ndarray, path: str | Path, *, title: str = ""
 ) -> None:
-    """Draw accuracy over confidence before and after the temperature, above the histogram of confidence.
+    """Draw accuracy over confidence before and after calibration, above the histogram of confidence.
 
     Args:
         before: float (N, 7), the network's own probabilities.
-        after: float (N, 7), the same with the temperature applied.
+        after: float (N, 7), the calibrated ones.
         y_true: int (N,).
         path: the PNG file to write.
         title: what stands above the diagrams.
@@ -109,7 +109,7 @@ def plot_reliability(
         reliability = compute_reliability(rows, y_true)
         upper = figure.add_subplot(grid[0, column])
         _draw_reliability(upper, reliability)
-        label_axes(upper, f"{name} the temperature: ECE {reliability.ece:.3f}", "", "accuracy")
+        label_axes(upper, f"{name} calibration: ECE {reliability.ece:.3f}", "", "accuracy")
         lower = figure.add_subplot(grid[1, column], sharex=upper)
         _draw_bars(lower, reliability, reliability.counts / max(reliability.counts.sum(), 1))
         label_axes(lower, "", "confidence", "share of faces")

@@ -55,22 +55,22 @@ def render_class_table(metrics: dict[str, Any]) -> str:
 
 
 def render_calibration_table(calibration: dict[str, Any]) -> str:
-    """Return what temperature and threshold do on validation and test, one block of metrics, as a Markdown table."""
+    """Return what the calibration does on validation and test, one block of metrics, as a Markdown table."""
     lines = [
-        "| part | ECE before | ECE after | log loss before | log loss after | certain answers | accuracy of these |",
+        "| part | accuracy | lowest recall | ECE | log loss | certain answers | accuracy of these |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for part in ("validation", "test"):
         row = calibration[part]
-        losses = f"{row['log_loss_before']:.3f} | {row['log_loss_after']:.3f}"
+        names = ("accuracy", "worst_recall", "ece", "log_loss")
+        changes = " | ".join(f"{row[f'{name}_before']:.3f} → {row[f'{name}_after']:.3f}" for name in names)
         certain = "-" if row["accuracy_certain"] is None else f"{row['accuracy_certain']:.3f}"
-        errors = f"{row['ece_before']:.3f} | {row['ece_after']:.3f}"
-        lines.append(f"| {part} | {errors} | {losses} | {100 * row['coverage']:.1f} % | {certain} |")
+        lines.append(f"| {part} | {changes} | {100 * row['coverage']:.1f} % | {certain} |")
     return "\n".join(lines)
 
 
 def render_calibration(metrics: dict[str, Any]) -> str:
-    """Return what temperature and threshold were chosen and what they do, head by head, as Markdown."""
+    """Return what calibration was chosen and what they do, head by head, as Markdown."""
     if "calibration_votes" not in metrics:
         return _render_calibrated_head(metrics["calibration"])
     labels, votes = (_render_calibrated_head(metrics[name]) for name in ("calibration", "calibration_votes"))
@@ -203,23 +203,29 @@ def _render_introduction(metrics: dict[str, Any]) -> str:
         " reads one grey face of 48×48 pixels, values 0 to 255 (scaling is inside the network), and gives seven"
         f" probabilities in the order {', '.join(EXPRESSIONS)}{heads}. `model.keras` holds stock Keras layers only and"
         " loads with plain Keras 3 on JAX, TensorFlow and torch. Use it through `fer.Classifier` or `fer.Analyzer`,"
-        " which apply the temperature and say when an answer is uncertain."
+        " which apply the calibration and say when an answer is uncertain."
     )
 
 
 def _render_calibrated_head(chosen: dict[str, Any]) -> str:
     return (
-        f"Chosen on validation: the temperature {chosen['temperature']:.3f} (Guo et al., 2017, arXiv:1706.04599), and"
-        f" the confidence {chosen['uncertain_below']:.3f} below which an answer is called uncertain, so that"
-        f" {100 * chosen['coverage']:.0f} % of these validation faces keep a certain one.\n\n"
+        f"Chosen on validation: offsets of the logits ({_render_offsets(chosen['offsets'])}), with which each"
+        " expression is answered there as often as it occurs; then the temperature"
+        f" {chosen['temperature']:.3f} (Guo et al., 2017, arXiv:1706.04599); then the confidence"
+        f" {chosen['uncertain_below']:.3f} below which an answer is called uncertain, so that"
+        f" {100 * chosen['coverage']:.0f} % of these validation faces keep a certain one. Before → after:\n\n"
         f"{render_calibration_table(chosen)}"
     )
+
+
+def _render_offsets(offsets: list[float]) -> str:
+    return ", ".join(f"{name} {offset:+.2f}" for name, offset in zip(EXPRESSIONS, offsets, strict=True))
 
 
 def _render_protocol() -> str:
     return (
         "## Protocol\n\n"
-        "Epoch, settings, temperature and threshold were chosen on validation. The test part was read by the evaluation"
+        "Epoch, settings and calibration were chosen on validation. The test part was read by the evaluation"
         " alone. Every face counts once. Intervals are 95 % percentile bootstrap intervals over faces. Flip-averaged"
         " means the mean of the probabilities of a face and its mirror image. ECE is the expected calibration error in"
         f" 15 bins of equal width. FER+ majority (Barsoum et al., 2016, arXiv:1608.01041): {FERPLUS_RULE}. Published"
