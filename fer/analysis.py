@@ -15,7 +15,7 @@ import numpy as np
 from fer.config import CalibrationConfig
 from fer.errors import ImageError
 from fer.labels import EXPRESSIONS
-from fer.vision.alignment import align_face
+from fer.vision.alignment import align_face, align_views
 from fer.vision.detection import Box, Detection, Detector, build_detector, clip_box
 from fer.vision.images import ImageSource, decode_image, prepare_face
 from fer.vision.quality import build_whole_box, compute_warnings
@@ -32,7 +32,7 @@ class FaceClassifier(Protocol):
 
     @property
     def calibration(self) -> CalibrationConfig:
-        """Temperature and threshold of the answers."""
+        """Offsets, temperature and threshold of the answers."""
 
     def predict(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:
         """Return calibrated probabilities, float32 (N, 7), of uint8 faces (N, 48, 48)."""
@@ -95,8 +95,13 @@ class _Found:
     """A face before the network has seen it."""
 
     detection: Detection
-    crop: np.ndarray
+    views: np.ndarray
     image_shape: tuple[int, ...]
+
+    @property
+    def crop(self) -> np.ndarray:
+        """The face in FER2013's frame, uint8 (48, 48)."""
+        return self.views[0]
 
 
 class Analyzer:
@@ -107,6 +112,8 @@ class Analyzer:
         detector: what finds faces; None builds YuNet.
         whole_image: take every picture as one face, with no detection.
         flip: average over each crop and its mirror image: a little better, half as fast.
+        several_views: in photos, average over three crops of each face, of which two are mirrored, a tenth closer and a
+            tenth wider. Frames of a stream are averaged over time instead, and a whole image is taken as it is.
         max_side: None searches photos at several scales, for small faces too. A number searches one copy with this
             longer side in pixels, which suits streams; ``fer.vision.detection.STREAM_SIDE`` keeps up with a camera.
     """
@@ -118,12 +125,14 @@ class Analyzer:
         whole_image: bool = False,
         *,
         flip: bool = False,
+        several_views: bool = True,
         max_side: int | None = None,
     ) -> None:
         self.classifier = _load_classifier() if classifier is None else classifier
         self.detector = build_detector(max_side) if detector is None else detector
         self.whole_image = whole_image
         self.flip = flip
+        self.several_views = several_views
 
     def analyze(self, image: ImageSource) -> list[Face]:
         """Return the faces of one picture with their expressions, the best detection first.
@@ -134,7 +143,7 @@ class Analyzer:
         Raises:
             ImageError: the picture cannot be used.
         """
-        return self._classify(self._find(decode_image(image)))
+        return self._classify(self._find(decode_image(image), self.several_views))
 
     def analyze_batch(self, images: Iterable[ImageSource], *, batch_size: int = BATCH_SIZE) -> list[list[Face]]:
         """Return the faces of many pictures, in their order; their crops share the network's batches.
@@ -171,7 +180,7 @@ class Analyzer:
             tracker: the stream's own; it remembers the people.
             seconds: the frame's time in the stream.
         """
-        faces = self.analyze(image)
+        faces = self._classify(self._find(decode_image(image), several_views=False))
         track_ids = tracker.update([face.box for face in faces], seconds)
         return [
             self._follow(face, track_id, tracker.smooth(track_id, face.raw_probabilities, seconds))
@@ -212,19 +221,18 @@ class Analyzer:
         index = EXPRESSIONS.index(face.label) if class_index is None else class_index
         return self.classifier.explain(face.crop[None], index)[0]
 
-    def find_crops(self, image: np.ndarray) -> list[np.ndarray]:
-        """Return what the network would see of each face of a uint8 RGB picture: uint8 (48, 48), the best first."""
-        return [each.crop for each in self._find(image)]
-
-    def _find(self, image: np.ndarray) -> list[_Found]:
+    def _find(self, image: np.ndarray, several_views: bool) -> list[_Found]:
         if self.whole_image:
-            return [_Found(Detection(build_whole_box(image.shape), 1.0), prepare_face(image), image.shape)]
-        return [_Found(each, align_face(image, each), image.shape) for each in self.detector.detect(image)]
+            return [_Found(Detection(build_whole_box(image.shape), 1.0), prepare_face(image)[None], image.shape)]
+        found = self.detector.detect(image)
+        if several_views:
+            return [_Found(each, align_views(image, each), image.shape) for each in found]
+        return [_Found(each, align_face(image, each)[None], image.shape) for each in found]
 
     def _find_in(self, source: ImageSource) -> tuple[Picture, list[_Found]]:
         try:
             image = decode_image(source)
-            return Picture(source, image, []), self._find(image)
+            return Picture(source, image, []), self._find(image, self.several_views)
         except ImageError as error:
             return Picture(source, None, [], str(error)), []
 
@@ -236,8 +244,9 @@ class Analyzer:
     def _classify(self, found: list[_Found]) -> list[Face]:
         if not found:
             return []
-        rows = self.classifier.predict(np.stack([each.crop for each in found]), flip=self.flip)
-        return [self._build_face(each, row) for each, row in zip(found, rows, strict=True)]
+        rows = self.classifier.predict(np.concatenate([each.views for each in found]), flip=self.flip)
+        means = rows.reshape(len(found), -1, len(EXPRESSIONS)).mean(axis=1)
+        return [self._build_face(each, mean) for each, mean in zip(found, means, strict=True)]
 
     def _build_face(self, found: _Found, probabilities: np.ndarray) -> Face:
         detection = found.detection

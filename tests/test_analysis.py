@@ -13,6 +13,7 @@ from vision_media import StubClassifier, StubDetector, draw_frames, find_media, 
 from fer.analysis import Analyzer, Face
 from fer.errors import ImageError, VideoError
 from fer.labels import EXPRESSIONS
+from fer.vision.alignment import align_views
 from fer.vision.detection import HaarDetector, YuNetDetector
 from fer.vision.images import prepare_face
 from fer.vision.tracking import Tracker
@@ -105,7 +106,7 @@ def test_many_pictures_share_full_batches_and_keep_their_order():
     analyzer = make_analyzer(StubDetector(find_by_grey))
     answers = analyzer.analyze_batch(images, batch_size=6)
     assert [len(faces) for faces in answers] == counts
-    assert analyzer.classifier.batches == [9, 8]
+    assert analyzer.classifier.batches == [3 * 9, 3 * 8]  # three views of each face
 
 
 def test_a_batch_reads_no_further_than_it_needs():
@@ -167,13 +168,25 @@ def test_batching_changes_no_answer(counts, batch_size):
 
 def test_a_crop_in_a_stream_is_that_in_a_batch_bit_for_bit(astronaut, yunet):
     frames = [np.roll(astronaut, shift, axis=1) for shift in (0, 7, 31)]
-    analyzer = Analyzer(StubClassifier(), yunet)
+    analyzer = Analyzer(StubClassifier(), yunet, several_views=False)
     tracker = Tracker()
     streamed = [analyzer.analyze_frame(frame, tracker, index / 25) for index, frame in enumerate(frames)]
     for faces, other in zip(analyzer.analyze_batch(frames), streamed, strict=True):
         assert len(faces) == len(other) == 1
         np.testing.assert_array_equal(faces[0].crop, other[0].crop)
         np.testing.assert_array_equal(faces[0].probabilities, other[0].raw_probabilities)
+
+
+def test_a_photos_answer_is_the_mean_over_three_views_of_a_face_and_a_frames_is_of_one(astronaut, yunet):
+    analyzer = Analyzer(StubClassifier(), yunet)
+    views = align_views(astronaut, yunet.detect(astronaut)[0])
+    rows = StubClassifier().predict(views)
+    (photo,), (frame,) = analyzer.analyze(astronaut), analyzer.analyze_frame(astronaut, Tracker(), 0.0)
+    np.testing.assert_array_equal(photo.crop, views[0])
+    np.testing.assert_array_equal(frame.crop, views[0])
+    np.testing.assert_allclose(photo.probabilities, rows.mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(frame.raw_probabilities, rows[0], atol=1e-6)
+    assert np.abs(photo.probabilities - frame.probabilities).max() > 1e-3
 
 
 def test_a_stream_smooths_each_person_and_judges_the_smoothed_answer():

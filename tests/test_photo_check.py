@@ -54,7 +54,7 @@ def test_the_check_counts_what_is_right_and_what_is_not_found(face):
     y_true = np.array([label, label, label, (label + 1) % 7])
     blind = measure_photo_accuracy(faces, y_true, Analyzer(classifier, StubDetector([])))
     assert (blind.n, blind.num_undetected) == (4, 4)
-    assert blind.accuracy_original == 0.75
+    assert blind.accuracy_original == blind.accuracy_original_flip == 0.75
     assert blind.accuracy_photo_detected == 0.0
     seeing = measure_photo_accuracy(faces, y_true, Analyzer(classifier), limit=3, seed=5)
     assert (seeing.n, seeing.num_undetected, seeing.accuracy_original) == (3, 0, 1.0)
