@@ -90,7 +90,9 @@ def test_batches_carry_the_teachers_answers(teacher):
 
 def test_the_digest_of_the_teacher_is_kept_and_a_missing_one_refused(teacher, tmp_path):
     dataset = draw_sample(140, seed=1)
-    run = train(dataset, make_config(teacher), tmp_path / "run", progress=False)
+    said = []
+    run = train(dataset, make_config(teacher), tmp_path / "run", progress=False, say=said.append)
+    assert str(teacher) in said[0]
     kept = load_config("sample", run.folder / "config.json").distillation
     assert kept.sha256 == compute_digest(teacher / "model.keras")
     with pytest.raises(ModelError, match="missing"):

@@ -90,6 +90,8 @@ class _Run:
         self.config, self.folder, self.say = config, folder, say
         self.fingerprint = dataset.fingerprint
         self.validation = Validation.build(dataset.part("validation"), config.model.heads)
+        if config.distillation.teacher:
+            say(f"Asking the teacher {config.distillation.teacher} for its answers to the training faces.")
         self.batches = TrainingBatches(dataset, config)
         self.model = build_xception(config.model, seed=config.training.seed)
         self.averaged = build_xception(config.model, seed=config.training.seed)
