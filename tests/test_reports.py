@@ -82,7 +82,7 @@ def test_the_three_formats_hold_the_same_table(folder, analyzer, tmp_path):
 
 def test_crops_of_many_pictures_go_through_the_network_together(folder, analyzer, tmp_path):
     predict_files(folder, tmp_path / "t.csv", analyzer=analyzer, progress=False)
-    assert analyzer.classifier.batches == [3]
+    assert analyzer.classifier.batches == [3 * 3]  # three views of each face
 
 
 def test_drawings_and_maps_are_written_without_overwriting_each_other(folder, analyzer, tmp_path):
