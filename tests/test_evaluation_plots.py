@@ -120,6 +120,15 @@ def test_mistakes_of_a_perfect_network(drawn, tmp_path):
     assert drawn[0].get_suptitle().startswith("The 0 most confident of 0 mistakes")
 
 
+def test_a_rate_that_ends_near_zero_does_not_flatten_the_others(drawn, tmp_path):
+    history = make_history()
+    history.loc[history.index[-1], "learning_rate"] = 1e-12
+    curves.plot_history(history, tmp_path / "curves.png")
+    bottom, top = drawn[0].axes[2].get_ylim()
+    assert 1e-7 < bottom < 1e-6
+    assert top > history["learning_rate"].max()
+
+
 def test_history_marks_phases_and_the_best_epoch(drawn, tmp_path):
     curves.plot_history(make_history(), tmp_path / "curves.png")
     accuracy, loss, rate = drawn[0].axes

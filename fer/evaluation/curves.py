@@ -8,6 +8,9 @@ from matplotlib.ticker import MaxNLocator
 
 from fer.evaluation.figures import BLUE, GREY, VERMILION, label_axes, make_figure, save_figure
 
+#: Ratio of the largest learning rate to the smallest one that is shown.
+_RATE_RANGE = 1e3
+
 
 def plot_history(history: pd.DataFrame, path: str | Path) -> None:
     """Draw training against validation and the learning rate over the epochs, with the phases marked.
@@ -55,8 +58,11 @@ def _mark_best(axes: Axes, history: pd.DataFrame) -> None:
 def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
     axes.semilogy(history["epoch"], history["learning_rate"], color=GREY, marker=".")
     label_axes(axes, "Learning rate", "epoch", "learning rate")
+    peak, lowest = history["learning_rate"].max(), history["learning_rate"].min()
+    # A cosine ends near 0: its last rates leave the picture below rather than flatten all others.
+    bottom = max(lowest, peak / _RATE_RANGE)
     # Room above the curve for the names of the phases.
-    axes.set_ylim(top=history["learning_rate"].max() * 6)
+    axes.set_ylim(bottom / 2, peak * max(6.0, (peak / bottom) ** 0.4))
 
 
 def _find_phases(history: pd.DataFrame) -> list[tuple[str, float, float]]:
