@@ -225,9 +225,8 @@ class Analyzer:
         if self.whole_image:
             return [_Found(Detection(build_whole_box(image.shape), 1.0), prepare_face(image)[None], image.shape)]
         found = self.detector.detect(image)
-        if several_views:
-            return [_Found(each, align_views(image, each), image.shape) for each in found]
-        return [_Found(each, align_face(image, each)[None], image.shape) for each in found]
+        views = (align_views(image, each) if several_views else align_face(image, each)[None] for each in found)
+        return [_Found(each, seen, image.shape) for each, seen in zip(found, views, strict=True)]
 
     def _find_in(self, source: ImageSource) -> tuple[Picture, list[_Found]]:
         try:

@@ -30,7 +30,7 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     Reference:
         Guo et al., 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599, section 4.2.
     """
-    return softmax(_compute_logits(probabilities) / temperature, axis=-1).astype(np.float32)
+    return _soften(_compute_logits(probabilities), temperature)
 
 
 def apply_calibration(probabilities: np.ndarray, calibration: CalibrationConfig) -> np.ndarray:
@@ -43,8 +43,7 @@ def apply_calibration(probabilities: np.ndarray, calibration: CalibrationConfig)
     Returns:
         float32 (N, 7), rows summing to 1.
     """
-    logits = _compute_logits(probabilities) + np.asarray(calibration.offsets)
-    return softmax(logits / calibration.temperature, axis=-1).astype(np.float32)
+    return _soften(_compute_logits(probabilities) + calibration.offsets, calibration.temperature)
 
 
 def compute_log_loss(probabilities: np.ndarray, y_true: np.ndarray) -> float:
@@ -116,3 +115,7 @@ def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float 
 
 def _compute_logits(probabilities: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(probabilities, _SMALLEST).astype(np.float64))
+
+
+def _soften(logits: np.ndarray, temperature: float) -> np.ndarray:
+    return softmax(logits / temperature, axis=-1).astype(np.float32)

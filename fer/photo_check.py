@@ -189,9 +189,11 @@ def _read_photos(faces: np.ndarray, analyzer: Analyzer, progress: bool, seed: in
     photos = tqdm(_show_all(faces, seed), total=len(faces), unit="photo", disable=not progress)
     for index, photo in enumerate(photos):
         found = analyzer.analyze(photo)
-        whole = None if found else analyzer.classifier.predict(prepare_face(photo)[None], flip=analyzer.flip)[0]
-        answers[index] = (found[0].probabilities if whole is None else whole).argmax()
-        detected[index] = bool(found)
+        if found:
+            probabilities = found[0].probabilities
+        else:
+            probabilities = analyzer.classifier.predict(prepare_face(photo)[None], flip=analyzer.flip)[0]
+        answers[index], detected[index] = probabilities.argmax(), bool(found)
     return answers, detected
 
 

@@ -135,6 +135,6 @@ def test_real_data_give_the_kept_figures_again(run, tmp_path):
     if not source.is_file():
         pytest.skip(f"FER2013 is not at {source}; set FER_DATA to its folder")
     prepare_dataset(str(source), "fer2013", tmp_path)
-    copy = Path(shutil.copytree(run, tmp_path / run.name, ignore=shutil.ignore_patterns("state")))
+    copy = Path(shutil.copytree(run, tmp_path / run.name))
     metrics = evaluate_run(copy, load_dataset("fer2013", tmp_path))
     assert compare_metrics(read_metrics(run), metrics, tolerance=TOLERANCE) == []
