@@ -69,7 +69,7 @@ def train(
     quiet: bool = False,
     say: Say = print,
 ) -> Path:
-    """Train a network, plot its history and return its run folder.
+    """Train a network, after the teachers that it lacks, plot its history and return its run folder.
 
     Args:
         preset: name of the settings to start from; by default ``small``.
@@ -96,6 +96,7 @@ def train(
     chosen = _read_run_config(folder) if resume else load_config(preset or "small", config, settings)
     dataset = load_dataset(data or chosen.data.name)
     chosen = chosen.model_copy(update={"data": chosen.data.model_copy(update={"name": dataset.name})})
+    _train_missing_teachers(chosen, quiet=quiet, say=say)
     if overwrite and folder.is_dir():
         # What cannot be trained must not cost the run that stands there.
         training.fit_settings(chosen, dataset, folder, say=lambda _: None)
@@ -108,6 +109,22 @@ def train(
         f" validation accuracy {result.validation_accuracy:.4f}. Next: invoke evaluate --run {folder.name}"
     )
     return folder
+
+
+def _train_missing_teachers(config: Config, *, quiet: bool, say: Say) -> None:
+    """Train each missing teacher by the preset for teachers, or go on with it where it was begun."""
+    from fer.model.training import has_begun
+
+    distillation = config.distillation
+    for seed, teacher in enumerate(distillation.teacher if distillation.teacher_preset else ()):
+        if (Path(teacher) / "model.keras").exists():
+            continue
+        say(f"The teacher {teacher} is missing: training it first.")
+        shared: dict[str, Any] = {"run": f"{teacher}/", "quiet": quiet, "say": say}
+        if has_begun(Path(teacher)):
+            train(resume=True, data=config.data.name, **shared)
+        else:
+            train(distillation.teacher_preset, settings=[f"training.seed={seed}"], data=config.data.name, **shared)
 
 
 def evaluate(run: str = "xception", *, data: str | None = None, say: Say = print) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from fer import commands
+from fer import commands, config
 from fer.data import draw_sample, save_dataset
 from fer.errors import DataError, ModelError, SettingsError
+from fer.files import compute_digest
+from fer.model import training
 
 ROOT = Path(__file__).parents[1]
 SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}]', "training.batch_size=16")
@@ -63,6 +65,48 @@ def test_a_finished_run_is_not_lost_by_accident(place):
             commands.train(**{**arguments, "settings": (*SHORT, mistake)}, overwrite=True)
         assert (folder / "model.keras").read_bytes() == before
     commands.train(**arguments, overwrite=True)
+
+
+def test_missing_teachers_are_trained_first_and_a_begun_one_is_gone_on_with(place, monkeypatch):
+    save_dataset(draw_sample(140))
+    said = []
+    arguments = {"preset": "sample", "quiet": True, "say": said.append}
+    teachers = [str(place / "artifacts" / name) for name in ("first", "second")]
+    taught = (*SHORT, f"distillation.teacher={json.dumps(teachers)}", "distillation.teacher_preset=sample")
+    monkeypatch.setattr("fer.config._read_preset", shorten(config._read_preset))
+    stop_after_an_epoch(monkeypatch)
+    with pytest.raises(KeyboardInterrupt):
+        commands.train(**arguments, run="second", settings=("training.seed=1",))
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    monkeypatch.setattr("fer.config._read_preset", shorten(config._read_preset))
+    folder = commands.train(**arguments, run="pupil", settings=taught)
+    assert any("Resuming after epoch 1 of 2" in line for line in said)
+    seeds = [config.load_config("sample", Path(path) / "config.json").training.seed for path in teachers]
+    assert seeds == [0, 1]
+    digests = config.load_config("sample", folder / "config.json").distillation.sha256
+    assert digests == tuple(compute_digest(Path(path) / "model.keras") for path in teachers)
+
+
+def shorten(read_preset):
+    """Return a reader of presets whose runs have two epochs."""
+    phases = [{"name": "only", "epochs": 2, "learning_rate": 0.002}]
+
+    def read(name):
+        settings = read_preset(name)
+        return {**settings, "training": {**settings["training"], "phases": phases, "batch_size": 16}}
+
+    return read
+
+
+def stop_after_an_epoch(monkeypatch):
+    end_epoch = training._Run.end_epoch
+
+    def end_and_stop(run, logs, seconds):
+        end_epoch(run, logs, seconds)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training._Run, "end_epoch", end_and_stop)
 
 
 def test_what_is_missing_names_the_task_that_makes_it(place):

@@ -8,7 +8,14 @@ from fer.model.xception import FEATURES_LAYER, LOGITS_LAYER, build_xception
 
 #: `original` is Chollet's 20,861,480 without top (keras.io, Xception), less 576 weights as there is one input channel,
 #: not three, plus 14,343 for a dense layer of seven classes.
-NUM_PARAMS = {"mini": 57_326, "small": 591_252, "base": 1_615_278, "original": 20_875_247, "sample": 14_423}
+NUM_PARAMS = {
+    "mini": 57_326,
+    "small": 591_252,
+    "base": 1_615_278,
+    "teacher": 3_114_866,
+    "original": 20_875_247,
+    "sample": 14_423,
+}
 
 
 def test_no_preset_is_missing_from_the_table():

@@ -7,9 +7,12 @@ exactly what an uninterrupted one would have seen.
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+import cv2
 import numpy as np
 
 from fer.config import Config
@@ -17,7 +20,7 @@ from fer.data.augmentation import Changes, augment_faces, draw_changes, make_gen
 from fer.data.dataset import Dataset
 from fer.data.targets import build_head_targets, compute_row_weights, select_training_rows
 from fer.errors import SettingsError
-from fer.model.distillation import blend_with_teacher
+from fer.model.distillation import Teachers
 
 #: Faces float32 (B, 48, 48, 1), targets float32 (B, 7) or (B, heads, 7), weights float32 (B,) or (B, 1).
 Batch = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -33,15 +36,18 @@ class TrainingBatches:
         config: settings of the run.
 
     Raises:
-        SettingsError: the batch is larger than the training part.
+        SettingsError: the batch is larger than the training part, or a teacher's heads do not fit.
     """
 
     def __init__(self, dataset: Dataset, config: Config) -> None:
         rows = select_training_rows(dataset, config.data)
         self.config = config
         self.faces = dataset.faces[rows]
-        targets = build_head_targets(dataset.labels[rows], dataset.votes[rows], config.data, config.model.heads)
-        self.targets = blend_with_teacher(targets, self.faces, config.distillation, config.model.heads)
+        self.targets = build_head_targets(dataset.labels[rows], dataset.votes[rows], config.data, config.model.heads)
+        self.teachers = Teachers(config.distillation, config.model.heads) if config.distillation.teacher else None
+        self.asks_at_every_step = bool(config.distillation.teacher) and config.distillation.consistent
+        if self.teachers and not self.asks_at_every_step:
+            self.targets = self.teachers.blend(self.targets, self.teachers.answer_once(self.faces))
         weights = compute_row_weights(dataset.labels[rows], config.data)
         self.weights = weights if self.targets.ndim == 2 else weights[:, None]
         self.seconds_waited = 0.0
@@ -65,9 +71,18 @@ class TrainingBatches:
             seed=training.seed,
         )
         order = make_generator(training.seed, epoch, "order").permutation(len(self.faces))
-        for step in range(self.steps_per_epoch):
-            rows = order[step * training.batch_size : (step + 1) * training.batch_size]
-            yield self._build_batch(rows, changes)
+        steps = np.split(order[: self.steps_per_epoch * training.batch_size], self.steps_per_epoch)
+        if not self.asks_at_every_step:
+            yield from (self._build_batch(rows, changes) for rows in steps)
+            return
+        # A teacher answers once the steps before its question are done, so several questions must stand in line.
+        with ThreadPoolExecutor(_AHEAD) as pool:
+            asked: deque[Future[Batch]] = deque()
+            for rows in steps:
+                asked.append(pool.submit(self._build_batch, rows, changes))
+                if len(asked) > _AHEAD:
+                    yield asked.popleft().result()
+            yield from (future.result() for future in asked)
 
     def _build_batch(self, rows: np.ndarray, changes: Changes) -> Batch:
         faces = augment_faces(self.faces[rows], changes.select(rows))
@@ -77,6 +92,8 @@ class TrainingBatches:
             partners = changes.partner[rows]
             faces = mix_faces(faces, augment_faces(self.faces[partners], changes.select(partners)), share)
             targets = mix_faces(targets, self.targets[partners], share)
+        if self.teachers and self.asks_at_every_step:
+            targets = self.teachers.blend(targets, self.teachers.answer(faces, batch_sizes=(len(faces),)))
         return faces[..., None], targets, self.weights[rows]
 
     def read_from(self, first_epoch: int, last_epoch: int) -> Iterator[Batch]:
@@ -105,6 +122,8 @@ class TrainingBatches:
             except Exception as error:  # handed to the consumer, which raises it
                 put(error)
 
+        opencv_threads = cv2.getNumThreads()
+        cv2.setNumThreads(1)  # a face is too small to be shared: many cores would only wait for one another
         threading.Thread(target=prepare, name="batches", daemon=True).start()
         try:
             while (item := self._wait(ready)) is not None:
@@ -113,6 +132,7 @@ class TrainingBatches:
                 yield item
         finally:
             stopped.set()
+            cv2.setNumThreads(opencv_threads)
 
     def _wait(self, ready: "queue.Queue[Any]") -> Any:
         start = time.perf_counter()

@@ -1,10 +1,12 @@
-"""Targets blended with the answers of a trained network, the teacher.
+"""Targets blended with the answers of trained networks, the teachers.
 
 A teacher that generalises tells more of a face than its one label does: how near each other expression is. Its answers
-are taken once, averaged over each training face and its mirror image, and are mixed by mixup as labels are.
+are taken once, averaged over each training face and its mirror image, and mixed by mixup as labels are; or, asked
+consistently, about the very face that the pupil is shown, changed and mixed, at every step.
 
-Reference:
+References:
     Hinton, Vinyals and Dean, 2015, "Distilling the Knowledge in a Neural Network", arXiv:1503.02531.
+    Beyer et al., 2022, "Knowledge distillation: A good teacher is patient and consistent", arXiv:2106.05237.
 """
 
 from pathlib import Path
@@ -15,72 +17,92 @@ from fer.calibration import apply_temperature
 from fer.config import Config, DistillationConfig, Head, parse_config, read_json
 from fer.errors import ModelError, SettingsError
 from fer.files import compute_digest
-from fer.model.forward import compile_forward, run_in_batches
+from fer.model.forward import BATCH_SIZES, compile_forward, run_in_batches
 from fer.model.layers import use_fast_layers
 from fer.model.saved import load_model
 
 
-def identify_teacher(config: Config) -> Config:
-    """Return the settings with the digest of the teacher's file, unchanged where there is no teacher.
+def find_teachers(config: DistillationConfig) -> list[Path]:
+    """Return the teachers' network files.
 
     Raises:
-        ModelError: the file is missing, or is not the one whose digest the settings have.
+        ModelError: one is missing.
+    """
+    paths = [path / "model.keras" if path.is_dir() else path for path in map(Path, config.teacher)]
+    for path in paths:
+        if not path.is_file():
+            raise ModelError(
+                f"A teacher must be a trained network. Received: {path} (missing). Remedy: name a run folder in"
+                " distillation.teacher."
+            )
+    return paths
+
+
+def identify_teachers(config: Config) -> Config:
+    """Return the settings with the digests of the teachers' files, unchanged where there is no teacher.
+
+    Raises:
+        ModelError: a file is missing, or is not the one whose digest the settings have.
     """
     distillation = config.distillation
-    if not distillation.teacher:
-        return config
-    path = _find_teacher(distillation)
-    if not path.is_file():
+    digests = tuple(compute_digest(path) for path in find_teachers(distillation))
+    if distillation.sha256 not in ((), digests):
+        known, came = (", ".join(digest[:12] for digest in each) for each in (distillation.sha256, digests))
         raise ModelError(
-            f"A teacher must be a trained network. Received: {path} (missing). Remedy: name a run folder in"
-            " distillation.teacher."
+            f"A run keeps its teachers. Received: {', '.join(distillation.teacher)} with the sha256 {came},"
+            f" not {known}. Remedy: restore those files, or train anew."
         )
-    digest = compute_digest(path)
-    if distillation.sha256 not in ("", digest):
-        raise ModelError(
-            f"A run keeps its teacher. Received: {path} with the sha256 {digest[:12]}, not {distillation.sha256[:12]}."
-            " Remedy: restore that file, or train anew."
-        )
-    return config.model_copy(update={"distillation": distillation.model_copy(update={"sha256": digest})})
+    return config.model_copy(update={"distillation": distillation.model_copy(update={"sha256": digests})})
 
 
-def blend_with_teacher(
-    targets: np.ndarray, faces: np.ndarray, config: DistillationConfig, heads: tuple[Head, ...]
-) -> np.ndarray:
-    """Return targets of which the set share is the teacher's answer, unchanged where there is no teacher.
+class Teachers:
+    """Trained networks that answer together: the mean of their probabilities, softened, for the pupil's heads.
 
     Args:
-        targets: float32 (N, 7) or (N, heads, 7).
-        faces: uint8 (N, 48, 48), the same rows.
-        config: the teacher, its share and its temperature.
-        heads: what the targets are for, in order.
+        config: the teachers, their share and their temperature.
+        heads: the pupil's heads, in order.
 
     Raises:
-        SettingsError: the teacher has other heads.
+        ModelError: a teacher is missing.
+        SettingsError: a teacher lacks a head of its pupil, or has others than the teachers before it.
     """
-    if not config.teacher:
-        return targets
-    model = use_fast_layers(load_model(_find_teacher(config)))
-    known = _read_heads(_find_teacher(config)) or heads
-    answered = model.output_shape[1:-1] == ((len(known),) if len(known) > 1 else ())
-    if not answered or not set(heads) <= set(known):
-        raise SettingsError(
-            f"A teacher must have the heads of its pupil, {', '.join(heads)}. Received: {config.teacher!r}, which"
-            f" answers {', '.join(known) if answered else model.output_shape[1:]}. Remedy: set model.heads alike."
+
+    def __init__(self, config: DistillationConfig, heads: tuple[Head, ...]) -> None:
+        self.config = config
+        paths = find_teachers(config)
+        models = [use_fast_layers(load_model(path)) for path in paths]
+        self.known = _read_heads(paths[0]) or heads
+        for path, model in zip(paths, models, strict=True):
+            known = _read_heads(path) or heads
+            answered = model.output_shape[1:-1] == ((len(known),) if len(known) > 1 else ())
+            if not answered or not set(heads) <= set(known) or known != self.known:
+                came = ", ".join(known) if answered else model.output_shape[1:]
+                raise SettingsError(
+                    f"A teacher must have the heads of its pupil, {', '.join(heads)}, and those of its colleagues."
+                    f" Received: {str(path)!r}, which answers {came}. Remedy: set model.heads alike."
+                )
+        self.heads = [self.known.index(head) for head in heads]
+        self.forward = compile_forward(*models)
+
+    def answer(self, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:
+        """Return the mean answer to faces (N, 48, 48), 0..255: float32 (N, 7), or (N, heads, 7) for several heads."""
+        answers = apply_temperature(
+            run_in_batches(self.forward, faces, batch_sizes=batch_sizes), self.config.temperature
         )
-    forward = compile_forward(model)
-    views = [run_in_batches(forward, view) for view in (faces, faces[:, :, ::-1])]
-    answers = np.mean([apply_temperature(view, config.temperature) for view in views], axis=0)
-    answers = answers.reshape(len(faces), len(known), -1)[:, [known.index(head) for head in heads]]
-    return (1.0 - config.weight) * targets + config.weight * answers.reshape(targets.shape)
+        answers = answers.reshape(len(faces), len(self.known), -1)[:, self.heads]
+        return answers[:, 0] if len(self.heads) == 1 else answers
+
+    def answer_once(self, faces: np.ndarray) -> np.ndarray:
+        """Return the mean answer to faces and their mirror images, as :meth:`answer` does."""
+        return np.mean([self.answer(view) for view in (faces, faces[:, :, ::-1])], axis=0)
+
+    def blend(self, targets: np.ndarray, answers: np.ndarray) -> np.ndarray:
+        """Return targets of which the set share is the answer."""
+        weight = np.float32(self.config.weight)
+        return (1 - weight) * targets + weight * answers
 
 
 def _read_heads(path: Path) -> tuple[Head, ...] | None:
     """Return the heads by the settings beside a network, or None where there are no settings."""
     settings = path.with_name("config.json")
     return parse_config(read_json(settings)).model.heads if settings.is_file() else None
-
-
-def _find_teacher(config: DistillationConfig) -> Path:
-    path = Path(config.teacher)
-    return path / "model.keras" if path.is_dir() else path

@@ -1,6 +1,8 @@
 """The one way in which faces pass through a network outside a training step: compiled once for each of a few sizes."""
 
+import threading
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,17 +13,17 @@ BATCH_SIZES = (1, 8, 64, 256)
 Forward = Callable[[np.ndarray], np.ndarray]
 
 
-def compile_forward(model: keras.Model) -> Forward:
-    """Return a compiled function from faces to outputs that reads the model's weights anew at each call.
+def compile_forward(*models: keras.Model) -> Forward:
+    """Return a compiled function from faces to outputs that reads the models' weights anew at each call.
 
     Args:
-        model: a functional network of one input and one output.
+        models: functional networks of one input and one output; the outputs of several are averaged.
 
     Returns:
         A function from float32 (N, H, W, 1), 0..255, to a float32 array of N rows.
     """
     if keras.backend.backend() != "jax":
-        return lambda faces: np.asarray(model.predict_on_batch(faces))
+        return _predict_in_turn(models)
     import jax
 
     from fer.model.compile_cache import use_compile_cache
@@ -29,15 +31,31 @@ def compile_forward(model: keras.Model) -> Forward:
     use_compile_cache()
 
     @jax.jit
-    def forward(trainable: list[jax.Array], non_trainable: list[jax.Array], faces: np.ndarray) -> jax.Array:
-        return model.stateless_call(trainable, non_trainable, faces, training=False)[0]
+    def forward(weights: list[tuple[list[jax.Array], list[jax.Array]]], faces: np.ndarray) -> jax.Array:
+        outputs = [
+            model.stateless_call(trainable, non_trainable, faces, training=False)[0]
+            for model, (trainable, non_trainable) in zip(models, weights, strict=True)
+        ]
+        return sum(outputs[1:], outputs[0]) / len(outputs)
 
     def run(faces: np.ndarray) -> np.ndarray:
-        trainable = [variable.value for variable in model.trainable_variables]
-        non_trainable = [variable.value for variable in model.non_trainable_variables]
-        return np.asarray(forward(trainable, non_trainable, faces))
+        return np.asarray(forward([_read_weights(model) for model in models], faces))
 
     return run
+
+
+def _predict_in_turn(models: tuple[keras.Model, ...]) -> Forward:
+    lock = threading.Lock()  # Keras's own prediction is not made for several threads
+
+    def run(faces: np.ndarray) -> np.ndarray:
+        with lock:
+            return np.mean([model.predict_on_batch(faces) for model in models], axis=0)
+
+    return run
+
+
+def _read_weights(model: keras.Model) -> tuple[list[Any], list[Any]]:
+    return [v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables]
 
 
 def run_in_batches(forward: Forward, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:

@@ -22,7 +22,7 @@ from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError, ModelError, SettingsError
 from fer.files import write_atomically
 from fer.model.batches import TrainingBatches
-from fer.model.distillation import identify_teacher
+from fer.model.distillation import identify_teachers
 from fer.model.forward import compile_forward, run_in_batches
 from fer.model.progress import ProgressBar
 from fer.model.saved import save_model
@@ -91,7 +91,8 @@ class _Run:
         self.fingerprint = dataset.fingerprint
         self.validation = Validation.build(dataset.part("validation"), config.model.heads)
         if config.distillation.teacher:
-            say(f"Asking the teacher {config.distillation.teacher} for its answers to the training faces.")
+            when = "at every step" if config.distillation.consistent else "once"
+            say(f"Asking the teachers {', '.join(config.distillation.teacher)} about the training faces, {when}.")
         self.batches = TrainingBatches(dataset, config)
         self.model = build_xception(config.model, seed=config.training.seed)
         self.averaged = build_xception(config.model, seed=config.training.seed)
@@ -217,18 +218,23 @@ def fit_settings(config: Config, dataset: Dataset, folder: Path, *, say: Say = p
         DataError: the set lacks a part, or there is nothing that the heads could be validated on.
     """
     _check_parts(dataset)
-    teacher = config.distillation.teacher
-    if teacher and folder.resolve() in (Path(teacher).resolve(), *Path(teacher).resolve().parents):
-        raise ModelError(
-            f"A teacher must stand outside its pupil's folder. Received: {teacher} for the run {folder}."
-            " Remedy: name another run with --run."
-        )
+    for teacher in config.distillation.teacher:
+        if folder.resolve() in (Path(teacher).resolve(), *Path(teacher).resolve().parents):
+            raise ModelError(
+                f"A teacher must stand outside its pupil's folder. Received: {teacher} for the run {folder}."
+                " Remedy: name another run with --run."
+            )
     part = dataset.part("validation")
     if config.model.heads == ("labels", "votes") and not (compute_ferplus_majority(part.votes) >= 0).any():
         say(f"Data set {dataset.name!r} has no FER+ votes to validate on: training the head 'labels' alone.")
         config = config.model_copy(update={"model": config.model.model_copy(update={"heads": ("labels",)})})
     Validation.build(part, config.model.heads)
-    return identify_teacher(config)
+    return identify_teachers(config)
+
+
+def has_begun(folder: Path) -> bool:
+    """Return whether a folder holds an unfinished run."""
+    return (folder / _STATE_FOLDER).is_dir() and any((folder / _STATE_FOLDER).iterdir())
 
 
 def write_settings(config: Config, folder: Path) -> None:
@@ -243,13 +249,13 @@ def _open_folder(folder: Path, config: Config, resume: bool) -> Config:
             f"A run folder holds one run. Received: {folder}, which holds a finished one."
             " Remedy: name another with --run, or move it away."
         )
-    begun = (folder / _STATE_FOLDER).is_dir() and any((folder / _STATE_FOLDER).iterdir())
+    begun = has_begun(folder)
     if resume:
         if not begun:
             raise ModelError(
                 f"Only an unfinished run can be resumed. Received: {folder}, which holds none. Remedy: drop --resume."
             )
-        return identify_teacher(parse_config(read_json(folder / "config.json")))
+        return identify_teachers(parse_config(read_json(folder / "config.json")))
     if begun:
         raise ModelError(
             f"A run folder holds one run. Received: {folder}, which holds an unfinished one."
