@@ -1,8 +1,10 @@
-"""Calibrated answers: offsets and a temperature for the logits, a threshold under which an answer is uncertain.
+"""Calibrated answers: smoothing taken off, offsets and a temperature for the logits, a threshold of uncertainty.
 
 Probabilities are float arrays (N, K) whose rows sum to 1; ``y_true`` is an int array (N,) of class indices.
 Everything here is chosen on the validation part alone.
 """
+
+from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -15,6 +17,10 @@ _SMALLEST = 1e-12
 _SHARPNESS = 10.0
 #: So many faces that are as the network answers without offsets are counted in: the offsets of small sets shrink.
 _PRIOR_FACES = 100.0
+#: The largest share of the uniform distribution that is looked for in a network's answers.
+_LARGEST_SMOOTHING = 0.2
+#: How softly a probability below the uniform share fades to 0, in units of that share: none may become 0.
+_SOFTNESS = 0.15
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -33,17 +39,38 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
     return _soften(_compute_logits(probabilities), temperature)
 
 
+def remove_smoothing(probabilities: np.ndarray, smoothing: float) -> np.ndarray:
+    """Take the share ``smoothing`` of the uniform distribution off, softly where there is less than that to take.
+
+    A network that was taught smoothed and mixed targets answers ``(1 - s) p + s / K`` for p: it is never sure.
+
+    Args:
+        probabilities: float (N, K), rows summing to 1.
+        smoothing: share s, 0 or more and below 1.
+
+    Returns:
+        float64 (N, K), rows summing to 1, each in the order that it was in.
+    """
+    uniform = smoothing / probabilities.shape[1]
+    if not uniform:
+        return probabilities.astype(np.float64)
+    width = _SOFTNESS * uniform
+    rest = width * np.logaddexp(0.0, (probabilities.astype(np.float64) - uniform) / width)
+    return rest / rest.sum(axis=1, keepdims=True)
+
+
 def apply_calibration(probabilities: np.ndarray, calibration: CalibrationConfig) -> np.ndarray:
-    """Return softmax((logits + offsets) / temperature) given softmax(logits).
+    """Return softmax((logits + offsets) / temperature), the logits being those of the answers without smoothing.
 
     Args:
         probabilities: float (N, 7), the network's own, rows summing to 1.
-        calibration: the offsets and the temperature.
+        calibration: the smoothing, the offsets and the temperature.
 
     Returns:
         float32 (N, 7), rows summing to 1.
     """
-    return _soften(_compute_logits(probabilities) + calibration.offsets, calibration.temperature)
+    logits = _compute_logits(remove_smoothing(probabilities, calibration.smoothing))
+    return _soften(logits + calibration.offsets, calibration.temperature)
 
 
 def compute_log_loss(probabilities: np.ndarray, y_true: np.ndarray) -> float:
@@ -85,12 +112,29 @@ def fit_offsets(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
 
 def fit_temperature(probabilities: np.ndarray, y_true: np.ndarray) -> float:
     """Return the temperature, between 0.1 and 10, that minimises the log loss of the given rows."""
+    return float(np.exp(_search_temperature(probabilities, y_true).x))
 
+
+def fit_smoothing(probabilities: np.ndarray, y_true: np.ndarray) -> float:
+    """Return the smoothing, between 0 and 0.2, without which a temperature reaches the least log loss.
+
+    Args:
+        probabilities: float (N, K), the network's own.
+        y_true: int (N,), the classes of the same rows.
+    """
+
+    def loss(smoothing: float) -> float:
+        return float(_search_temperature(remove_smoothing(probabilities, smoothing), y_true).fun)
+
+    best = minimize_scalar(loss, bounds=(0.0, _LARGEST_SMOOTHING), method="bounded", options={"xatol": 1e-4})
+    return float(best.x) if best.fun < loss(0.0) else 0.0
+
+
+def _search_temperature(probabilities: np.ndarray, y_true: np.ndarray) -> Any:
     def loss(log_temperature: float) -> float:
         return compute_log_loss(apply_temperature(probabilities, float(np.exp(log_temperature))), y_true)
 
-    best = minimize_scalar(loss, bounds=(np.log(0.1), np.log(10.0)), method="bounded", options={"xatol": 1e-5})
-    return float(np.exp(best.x))
+    return minimize_scalar(loss, bounds=(np.log(0.1), np.log(10.0)), method="bounded", options={"xatol": 1e-5})
 
 
 def choose_threshold(probabilities: np.ndarray, coverage: float) -> float:
@@ -99,14 +143,16 @@ def choose_threshold(probabilities: np.ndarray, coverage: float) -> float:
 
 
 def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float = 0.9) -> CalibrationConfig:
-    """Choose the offsets, then the temperature, then the threshold that leaves ``coverage`` of the rows certain.
+    """Choose smoothing, offsets, temperature, and the threshold that leaves ``coverage`` of the rows certain.
 
     Args:
         probabilities: float (N, 7), the network's own, of the validation part.
         y_true: int (N,), the classes of the same rows.
         coverage: share, 0 to 1, of the rows that keep a certain answer.
     """
-    chosen = CalibrationConfig(offsets=tuple(fit_offsets(probabilities, y_true).tolist()), coverage=coverage)
+    smoothing = fit_smoothing(probabilities, y_true)
+    offsets = fit_offsets(remove_smoothing(probabilities, smoothing), y_true)
+    chosen = CalibrationConfig(smoothing=smoothing, offsets=tuple(offsets.tolist()), coverage=coverage)
     temperature = fit_temperature(apply_calibration(probabilities, chosen), y_true)
     chosen = chosen.model_copy(update={"temperature": temperature})
     threshold = choose_threshold(apply_calibration(probabilities, chosen), coverage)

@@ -137,17 +137,33 @@ class TrainingConfig(_Settings):
 
 
 class DistillationConfig(_Settings):
-    """A trained network whose answers to the training faces are blended into the targets (arXiv:1503.02531)."""
+    """Trained networks whose mean answers are blended into the targets (arXiv:1503.02531)."""
 
-    teacher: str = Field("", description="Run folder or .keras file; empty = none.")
-    weight: Fraction = Field(0.7, description="Share of the teacher's answers in a target.")
-    temperature: float = Field(1.0, gt=0.0, description="Divides the teacher's logits; above 1 softens its answers.")
-    sha256: str = Field("", description="Digest of the teacher's file; written by training, checked when resuming.")
+    teacher: tuple[str, ...] = Field((), description="Run folders or .keras files; a lone one may stand as text.")
+    teacher_preset: str = Field(
+        "", description="Preset by which a missing teacher is trained first, its place in the list as the seed."
+    )
+    weight: Fraction = Field(0.7, description="Share of the teachers' mean answer in a target.")
+    temperature: float = Field(1.0, gt=0.0, description="Divides the answer's logits; above 1 softens it.")
+    consistent: bool = Field(
+        False,
+        description="Ask about each face as the pupil sees it, changed and mixed (arXiv:2106.05237), or else about"
+        " each training face once.",
+    )
+    sha256: tuple[str, ...] = Field((), description="Digests of the files; written by training, checked on resuming.")
+
+    @field_validator("teacher", "sha256", mode="before")
+    @classmethod
+    def _a_lone_one_is_a_list(cls, value: object) -> object:
+        return ((value,) if value else ()) if isinstance(value, str) else value
 
 
 class CalibrationConfig(_Settings):
     """What was chosen on the validation part once the network was trained."""
 
+    smoothing: float = Field(
+        0.0, ge=0.0, lt=1.0, description="Share of the uniform distribution that is taken off the network's answers."
+    )
     offsets: tuple[float, ...] = Field(
         (0.0,) * len(EXPRESSIONS),
         min_length=len(EXPRESSIONS),

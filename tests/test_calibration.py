@@ -8,9 +8,12 @@ from fer.calibration import (
     choose_threshold,
     compute_log_loss,
     fit_offsets,
+    fit_smoothing,
     fit_temperature,
+    remove_smoothing,
 )
 from fer.config import CalibrationConfig
+from fer.evaluation.metrics import compute_reliability
 
 
 def softmax(logits):
@@ -34,6 +37,40 @@ def test_the_fitted_temperature_recovers_the_one_that_made_the_labels():
     logits = rng.normal(size=(20_000, 7)) * 2
     y_true = np.array([rng.choice(7, p=row) for row in softmax(logits)])
     assert fit_temperature(softmax(logits * 2.5), y_true) == pytest.approx(2.5, rel=0.05)
+
+
+def test_taking_smoothing_off_gives_back_what_was_smoothed():
+    probabilities = np.random.default_rng(7).dirichlet(np.full(7, 2.0), 200)
+    smoothed = 0.9 * probabilities + 0.1 / 7
+    np.testing.assert_allclose(remove_smoothing(smoothed, 0.1), probabilities, atol=2e-3)
+    np.testing.assert_array_equal(remove_smoothing(smoothed, 0.0), smoothed)
+
+
+def test_answers_below_the_uniform_share_stay_above_zero_and_in_order():
+    rows = remove_smoothing(np.array([[0.7, 0.2, 0.06, 0.03, 0.006, 0.003, 0.001]]), 0.2)
+    assert (np.diff(rows[0]) < 0).all()
+    assert rows.min() > 0
+    assert rows.sum() == pytest.approx(1.0)
+
+
+def draw_smoothed_answers(smoothing):
+    rng = np.random.default_rng(8)
+    probabilities = softmax(rng.normal(size=(20_000, 7)) * 2)
+    y_true = (probabilities.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
+    return (1 - smoothing) * probabilities + smoothing / 7, y_true
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.05, 0.12])
+def test_the_fitted_smoothing_is_the_one_that_was_put_in(smoothing):
+    probabilities, y_true = draw_smoothed_answers(smoothing)
+    assert fit_smoothing(probabilities, y_true) == pytest.approx(smoothing, abs=0.02)
+
+
+def test_without_its_smoothing_a_network_is_calibrated_where_a_temperature_fails():
+    probabilities, y_true = draw_smoothed_answers(0.12)
+    alone = apply_temperature(probabilities, fit_temperature(probabilities, y_true))
+    chosen = apply_calibration(probabilities, calibrate(probabilities, y_true))
+    assert compute_reliability(chosen, y_true).ece < 0.012 < 0.02 < compute_reliability(alone, y_true).ece
 
 
 def test_calibration_adds_its_offsets_and_then_divides():

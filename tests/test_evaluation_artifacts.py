@@ -84,8 +84,8 @@ def test_the_shipped_network_keeps_its_floors():
 def test_the_small_network_keeps_its_floor_and_had_the_shipped_one_as_its_teacher():
     metrics, config = read_metrics(RUNS[1]), parse_config(read_json(RUNS[1] / "config.json"))
     assert metrics["params"] <= 60_000
-    assert metrics["test"]["accuracy"] >= 0.66
-    assert config.distillation.sha256 == compute_digest(RUNS[0] / "model.keras")
+    assert metrics["test"]["accuracy"] >= 0.68
+    assert config.distillation.sha256 == (compute_digest(RUNS[0] / "model.keras"),)
 
 
 @pytest.mark.parametrize(

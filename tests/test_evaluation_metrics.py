@@ -144,3 +144,13 @@ def test_rows_that_do_not_fit_are_named(shape):
     y_true = np.zeros(min(shape[0], 3), int) if shape != (2, 7) else np.zeros(3, int)
     with pytest.raises(DataError):
         metrics.summarize(np.ones(shape), y_true)
+
+
+def test_the_error_by_chance_is_that_of_answers_as_often_right_as_they_say():
+    rng = np.random.default_rng(3)
+    probabilities = rng.dirichlet(np.full(7, 0.4), 3000)
+    y_true = (probabilities.cumsum(axis=1) > rng.random((3000, 1))).argmax(axis=1)
+    by_chance = metrics.compute_ece_by_chance(probabilities)
+    assert 0.005 < by_chance < 0.03
+    assert metrics.compute_reliability(probabilities, y_true).ece == pytest.approx(by_chance, abs=0.01)
+    assert metrics.compute_ece_by_chance(np.tile(probabilities, (16, 1))) == pytest.approx(by_chance / 4, rel=0.2)

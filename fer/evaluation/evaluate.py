@@ -24,7 +24,13 @@ from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError
 from fer.evaluation import plots
-from fer.evaluation.metrics import compute_confusion, compute_rates, compute_reliability, summarize_views
+from fer.evaluation.metrics import (
+    compute_confusion,
+    compute_ece_by_chance,
+    compute_rates,
+    compute_reliability,
+    summarize_views,
+)
 from fer.evaluation.record import round_figures, write_metrics
 from fer.evaluation.report import write_model_card
 from fer.files import write_atomically
@@ -144,7 +150,7 @@ def measure_parts(
 def measure_calibration(
     calibration: CalibrationConfig, validation: Predictions, test: Predictions
 ) -> dict[str, float | dict[str, float | None]]:
-    """Return offsets, temperature and threshold as chosen on validation, and what they do on validation and test."""
+    """Return what was chosen on validation, and what it does on validation and test."""
     return {
         **calibration.model_dump(),
         "validation": _measure_confidence(validation, calibration.uncertain_below),
@@ -178,6 +184,7 @@ def _measure_confidence(part: Predictions, threshold: float) -> dict[str, float 
         "worst_recall_after": _compute_worst_recall(part.plain, part.y_true),
         "ece_before": compute_reliability(part.raw, part.y_true).ece,
         "ece_after": compute_reliability(part.plain, part.y_true).ece,
+        "ece_by_chance": compute_ece_by_chance(part.plain),
         "log_loss_before": compute_log_loss(part.raw, part.y_true),
         "log_loss_after": compute_log_loss(part.plain, part.y_true),
         "coverage": float(certain.mean()),

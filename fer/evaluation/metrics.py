@@ -102,6 +102,28 @@ def compute_reliability(probabilities: np.ndarray, y_true: np.ndarray, *, num_bi
     )
 
 
+def compute_ece_by_chance(probabilities: np.ndarray, *, num_draws: int = 200, seed: int = 0) -> float:
+    """Return the expected calibration error that a perfectly calibrated network of these confidences would show.
+
+    A bin's accuracy strays from its confidence by chance, so that on N faces even perfect confidences measure above 0:
+    the mean over draws in which each answer is right with the probability of its confidence.
+
+    Args:
+        probabilities: float (N, 7).
+        num_draws: number of draws.
+        seed: of the draws.
+
+    Reference:
+        Bröcker and Smith, 2007, "Increasing the Reliability of Reliability Diagrams", Weather and Forecasting 22, 651.
+    """
+    rng = np.random.default_rng(seed)
+    confidence = probabilities.max(axis=1).astype(np.float64)
+    # Two columns, of which the first is the answer: class 0 is the truth where the answer is right.
+    answers = np.stack([confidence, np.zeros_like(confidence)], axis=1)
+    draws = (rng.random(len(confidence)) >= confidence for _ in range(num_draws))
+    return float(np.mean([compute_reliability(answers, wrong.astype(np.int64)).ece for wrong in draws]))
+
+
 def compute_confusion(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
     """Return the confusion matrix, int64 (7, 7): row the true class, column the predicted one."""
     return confusion_matrix(y_true, probabilities.argmax(axis=1), labels=_CLASS_INDICES)

@@ -57,15 +57,16 @@ def render_class_table(metrics: dict[str, Any]) -> str:
 def render_calibration_table(calibration: dict[str, Any]) -> str:
     """Return what the calibration does on validation and test, one block of metrics, as a Markdown table."""
     lines = [
-        "| part | accuracy | lowest recall | ECE | log loss | certain answers | accuracy of these |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| part | accuracy | lowest recall | ECE | by chance | log loss | certain answers | accuracy of these |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for part in ("validation", "test"):
         row = calibration[part]
         names = ("accuracy", "worst_recall", "ece", "log_loss")
-        changes = " | ".join(f"{row[f'{name}_before']:.3f} → {row[f'{name}_after']:.3f}" for name in names)
+        changes = [f"{row[f'{name}_before']:.3f} → {row[f'{name}_after']:.3f}" for name in names]
+        changes.insert(3, f"{row['ece_by_chance']:.3f}")
         certain = "-" if row["accuracy_certain"] is None else f"{row['accuracy_certain']:.3f}"
-        lines.append(f"| {part} | {changes} | {100 * row['coverage']:.1f} % | {certain} |")
+        lines.append(f"| {part} | {' | '.join(changes)} | {100 * row['coverage']:.1f} % | {certain} |")
     return "\n".join(lines)
 
 
@@ -209,11 +210,13 @@ def _render_introduction(metrics: dict[str, Any]) -> str:
 
 def _render_calibrated_head(chosen: dict[str, Any]) -> str:
     return (
-        f"Chosen on validation: offsets of the logits ({_render_offsets(chosen['offsets'])}), with which each"
-        " expression is answered there as often as it occurs; then the temperature"
-        f" {chosen['temperature']:.3f} (Guo et al., 2017, arXiv:1706.04599); then the confidence"
+        f"Chosen on validation: the share {chosen['smoothing']:.3f} of the uniform distribution, which smoothed and"
+        " mixed targets left in the answers and which is taken off; offsets of the logits"
+        f" ({_render_offsets(chosen['offsets'])}), with which each expression is answered there as often as it occurs;"
+        f" then the temperature {chosen['temperature']:.3f} (Guo et al., 2017, arXiv:1706.04599); then the confidence"
         f" {chosen['uncertain_below']:.3f} below which an answer is called uncertain, so that"
-        f" {100 * chosen['coverage']:.0f} % of these validation faces keep a certain one. Before → after:\n\n"
+        f" {100 * chosen['coverage']:.0f} % of these validation faces keep a certain one. Before → after; *by chance*"
+        " is the ECE that perfect confidences would show on so many faces:\n\n"
         f"{render_calibration_table(chosen)}"
     )
 
@@ -268,10 +271,12 @@ def _render_teacher(config: Config) -> str:
     distillation = config.distillation
     if not distillation.teacher:
         return ""
-    return (
-        f" share of the answers of a teacher (`{distillation.teacher}`, sha256 `{distillation.sha256[:12]}`):"
-        f" {distillation.weight:g};"
+    teachers = ", ".join(
+        f"`{path}` (sha256 `{digest[:12]}`)"
+        for path, digest in zip(distillation.teacher, distillation.sha256, strict=True)
     )
+    when = "every changed and mixed face" if distillation.consistent else "each training face, once"
+    return f" share of the mean answer of the teachers {teachers} to {when}: {distillation.weight:g};"
 
 
 _LIMITS = """## Limits and what not to do with it
