@@ -1,8 +1,9 @@
+import cv2
 import numpy as np
 import pytest
 
 from fer.config import AugmentationConfig, PhaseConfig
-from fer.data.augmentation import augment_faces, compute_matrices, draw_changes, mix_faces
+from fer.data.augmentation import augment_faces, compute_matrices, draw_changes, mix_faces, one_opencv_thread
 
 NOTHING = AugmentationConfig(rotation=0, shift=0, zoom=0, flip=False, brightness=0, contrast=0, erasing=0)
 FULL = PhaseConfig(name="main", epochs=1, learning_rate=0.1)
@@ -115,3 +116,10 @@ def test_mixing_is_the_weighted_mean_of_faces_and_of_targets():
 def test_a_phase_without_mixup_keeps_every_face_its_own():
     phase = FULL.model_copy(update={"mixup": False})
     assert (draw(AugmentationConfig(mixup=0.5), phase=phase).share == 1.0).all()
+
+
+def test_opencv_is_held_to_one_thread_and_let_go():
+    before = cv2.getNumThreads()
+    with one_opencv_thread():
+        assert cv2.getNumThreads() == 1
+    assert cv2.getNumThreads() == before

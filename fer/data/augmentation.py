@@ -6,6 +6,8 @@ whatever batch it falls into, however many threads run, and whether or not train
 Faces are uint8 (N, 48, 48), grey 0..255; changed faces are float32 of the same shape and range.
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import cv2
@@ -100,6 +102,17 @@ def augment_faces(faces: np.ndarray, changes: Changes) -> np.ndarray:
         x, y, width, height = changes.erased[row]
         changed[row, y : y + height, x : x + width] = changes.erased_grey[row]
     return changed
+
+
+@contextlib.contextmanager
+def one_opencv_thread() -> Iterator[None]:
+    """Hold OpenCV to one thread: a face is too small to be shared, and many cores would wait for one another."""
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        yield
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def mix_faces(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:

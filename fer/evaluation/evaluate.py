@@ -211,7 +211,7 @@ def write_reports(folder: Path, test: Predictions, faces: np.ndarray, calibratio
     plots.plot_confusion_matrix(test.plain, test.y_true, folder / "confusion_matrix.png", title=title)
     plots.plot_roc(test.plain, test.y_true, folder / "roc.png", title=title)
     plots.plot_precision_recall(test.plain, test.y_true, folder / "precision_recall.png", title=title)
-    warmed = f"{title}, temperature {calibration.temperature:.2f}"
+    warmed = f"{title}, smoothing {calibration.smoothing:.2f} taken off, temperature {calibration.temperature:.2f}"
     plots.plot_reliability(test.raw, test.plain, test.y_true, folder / "reliability.png", title=warmed)
     plots.plot_mistakes(faces, test.plain, test.y_true, folder / "mistakes.png")
     write_atomically(folder / "confusion_matrix.csv", render_confusion(test.plain, test.y_true))

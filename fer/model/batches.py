@@ -12,11 +12,17 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import cv2
 import numpy as np
 
 from fer.config import Config
-from fer.data.augmentation import Changes, augment_faces, draw_changes, make_generator, mix_faces
+from fer.data.augmentation import (
+    Changes,
+    augment_faces,
+    draw_changes,
+    make_generator,
+    mix_faces,
+    one_opencv_thread,
+)
 from fer.data.dataset import Dataset
 from fer.data.targets import build_head_targets, compute_row_weights, select_training_rows
 from fer.errors import SettingsError
@@ -122,17 +128,15 @@ class TrainingBatches:
             except Exception as error:  # handed to the consumer, which raises it
                 put(error)
 
-        opencv_threads = cv2.getNumThreads()
-        cv2.setNumThreads(1)  # a face is too small to be shared: many cores would only wait for one another
         threading.Thread(target=prepare, name="batches", daemon=True).start()
         try:
-            while (item := self._wait(ready)) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
+            with one_opencv_thread():
+                while (item := self._wait(ready)) is not None:
+                    if isinstance(item, BaseException):
+                        raise item
+                    yield item
         finally:
             stopped.set()
-            cv2.setNumThreads(opencv_threads)
 
     def _wait(self, ready: "queue.Queue[Any]") -> Any:
         start = time.perf_counter()
