@@ -3,6 +3,7 @@
 Every comparison runs both sides in turn (A B A B …) and quotes medians; the ratio is what travels between machines.
 """
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -98,16 +99,18 @@ def build_mini_xception() -> keras.Model:
 
 def run_network_bench(*, say: Callable[[str], None] = print) -> list[Comparison]:
     """Run every comparison of networks and say each result as it comes."""
-    comparisons = []
-    for compare in (
+    compares: list[Callable[[], Comparison]] = [
         compare_training,
-        lambda: compare_inference(batch_size=1),
+        functools.partial(compare_inference, batch_size=1),
         compare_inference,
-        compare_baseline,
-        lambda: compare_baseline(batch_size=64),
-        lambda: compare_baseline("mini"),
-        lambda: compare_baseline("mini", batch_size=64),
-    ):
+        *(
+            functools.partial(compare_baseline, preset, batch_size=batch_size)
+            for preset in ("base", "small", "mini")
+            for batch_size in (1, 64)
+        ),
+    ]
+    comparisons = []
+    for compare in compares:
         comparisons.append(compare())
         say(comparisons[-1].describe())
     return comparisons

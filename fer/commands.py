@@ -96,6 +96,10 @@ def train(
     chosen = _read_run_config(folder) if resume else load_config(preset or "small", config, settings)
     dataset = load_dataset(data or chosen.data.name)
     chosen = chosen.model_copy(update={"data": chosen.data.model_copy(update={"name": dataset.name})})
+    # Before hours go into teachers.
+    training.check_teachers_stand_outside(chosen, folder)
+    if not overwrite:
+        training.check_folder(folder, resume=resume)
     _train_missing_teachers(chosen, quiet=quiet, say=say)
     if overwrite and folder.is_dir():
         # What cannot be trained must not cost the run that stands there.

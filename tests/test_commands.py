@@ -84,6 +84,12 @@ def test_missing_teachers_are_trained_first_and_a_begun_one_is_gone_on_with(plac
     assert any("Resuming after epoch 1 of 2" in line for line in said)
     seeds = [config.load_config("sample", Path(path) / "config.json").training.seed for path in teachers]
     assert seeds == [0, 1]
+    before = len(said)
+    with pytest.raises(ModelError, match="holds a finished one"):
+        commands.train(**arguments, run="pupil", settings=(*taught, 'distillation.teacher=["not/begun"]'))
+    with pytest.raises(ModelError, match="outside its pupil's folder"):
+        commands.train(**arguments, run="third", settings=(*taught, 'distillation.teacher=["artifacts/third"]'))
+    assert len(said) == before
     digests = config.load_config("sample", folder / "config.json").distillation.sha256
     assert digests == tuple(compute_digest(Path(path) / "model.keras") for path in teachers)
 

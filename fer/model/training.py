@@ -218,18 +218,23 @@ def fit_settings(config: Config, dataset: Dataset, folder: Path, *, say: Say = p
         DataError: the set lacks a part, or there is nothing that the heads could be validated on.
     """
     _check_parts(dataset)
-    for teacher in config.distillation.teacher:
-        if folder.resolve() in (Path(teacher).resolve(), *Path(teacher).resolve().parents):
-            raise ModelError(
-                f"A teacher must stand outside its pupil's folder. Received: {teacher} for the run {folder}."
-                " Remedy: name another run with --run."
-            )
+    check_teachers_stand_outside(config, folder)
     part = dataset.part("validation")
     if config.model.heads == ("labels", "votes") and not (compute_ferplus_majority(part.votes) >= 0).any():
         say(f"Data set {dataset.name!r} has no FER+ votes to validate on: training the head 'labels' alone.")
         config = config.model_copy(update={"model": config.model.model_copy(update={"heads": ("labels",)})})
     Validation.build(part, config.model.heads)
     return identify_teachers(config)
+
+
+def check_teachers_stand_outside(config: Config, folder: Path) -> None:
+    """Raise a :class:`ModelError` where a teacher stands, or is to stand, in the folder of its pupil."""
+    for teacher in config.distillation.teacher:
+        if folder.resolve() in (Path(teacher).resolve(), *Path(teacher).resolve().parents):
+            raise ModelError(
+                f"A teacher must stand outside its pupil's folder. Received: {teacher} for the run {folder}."
+                " Remedy: name another run with --run."
+            )
 
 
 def has_begun(folder: Path) -> bool:
@@ -242,25 +247,30 @@ def write_settings(config: Config, folder: Path) -> None:
     write_atomically(folder / "config.json", config.to_json())
 
 
-def _open_folder(folder: Path, config: Config, resume: bool) -> Config:
-    """Return the settings to train with, once the folder is found fit for them."""
+def check_folder(folder: Path, *, resume: bool = False) -> None:
+    """Raise a :class:`ModelError` where a folder cannot take a new run, or has none to resume."""
     if (folder / "model.keras").exists():
         raise ModelError(
             f"A run folder holds one run. Received: {folder}, which holds a finished one."
             " Remedy: name another with --run, or move it away."
         )
     begun = has_begun(folder)
-    if resume:
-        if not begun:
-            raise ModelError(
-                f"Only an unfinished run can be resumed. Received: {folder}, which holds none. Remedy: drop --resume."
-            )
-        return identify_teachers(parse_config(read_json(folder / "config.json")))
-    if begun:
+    if resume and not begun:
+        raise ModelError(
+            f"Only an unfinished run can be resumed. Received: {folder}, which holds none. Remedy: drop --resume."
+        )
+    if begun and not resume:
         raise ModelError(
             f"A run folder holds one run. Received: {folder}, which holds an unfinished one."
             " Remedy: go on with --resume, or name another with --run."
         )
+
+
+def _open_folder(folder: Path, config: Config, resume: bool) -> Config:
+    """Return the settings to train with, once the folder is found fit for them."""
+    check_folder(folder, resume=resume)
+    if resume:
+        return identify_teachers(parse_config(read_json(folder / "config.json")))
     write_settings(config, folder)
     return config
 
