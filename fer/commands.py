@@ -116,12 +116,17 @@ def train(
 
 
 def _train_missing_teachers(config: Config, *, quiet: bool, say: Say) -> None:
-    """Train each missing teacher by the preset for teachers, or go on with it where it was begun."""
+    """Train each missing teacher by the preset for teachers, or go on with it where it was begun.
+
+    Raises:
+        ModelError: a teacher that is there was trained on another data set, whose splits may be others.
+    """
     from fer.model.training import has_begun
 
     distillation = config.distillation
     for seed, teacher in enumerate(distillation.teacher if distillation.teacher_preset else ()):
         if (Path(teacher) / "model.keras").exists():
+            _check_teachers_data(Path(teacher), config.data.name)
             continue
         say(f"The teacher {teacher} is missing: training it first.")
         shared: dict[str, Any] = {"run": f"{teacher}/", "quiet": quiet, "say": say}
@@ -129,6 +134,15 @@ def _train_missing_teachers(config: Config, *, quiet: bool, say: Say) -> None:
             train(resume=True, data=config.data.name, **shared)
         else:
             train(distillation.teacher_preset, settings=[f"training.seed={seed}"], data=config.data.name, **shared)
+
+
+def _check_teachers_data(teacher: Path, name: str) -> None:
+    known = _read_run_config(teacher).data.name
+    if known != name:
+        raise ModelError(
+            f"A preset's teachers are trained on the data set of their pupil, {name!r}. Received: {teacher}, which was"
+            f" trained on {known!r}. Remedy: move it away, or name other folders in distillation.teacher."
+        )
 
 
 def evaluate(run: str = "xception", *, data: str | None = None, say: Say = print) -> dict[str, Any]:

@@ -89,6 +89,9 @@ def test_missing_teachers_are_trained_first_and_a_begun_one_is_gone_on_with(plac
         commands.train(**arguments, run="pupil", settings=(*taught, 'distillation.teacher=["not/begun"]'))
     with pytest.raises(ModelError, match="outside its pupil's folder"):
         commands.train(**arguments, run="third", settings=(*taught, 'distillation.teacher=["artifacts/third"]'))
+    save_dataset(draw_sample(140, name="other"))
+    with pytest.raises(ModelError, match="which was trained on 'sample'"):
+        commands.train(**arguments, run="fourth", settings=taught, data="other")
     assert len(said) == before
     digests = config.load_config("sample", folder / "config.json").distillation.sha256
     assert digests == tuple(compute_digest(Path(path) / "model.keras") for path in teachers)
