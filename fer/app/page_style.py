@@ -81,10 +81,10 @@ STYLE = """
 .fer-strip { display: flex; height: 14px; border-radius: 4px; overflow: hidden; margin-bottom: .2rem; }
 .fer-strip i { display: block; height: 100%; }
 .fer-summary { margin: .5rem 0; padding-left: 1.1rem; }
-.fer-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .75rem; margin: .5rem 0; }
-.fer-tiles div { border: 1px solid var(--border-color-primary); border-radius: 10px; padding: .75rem;
+.fer-tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: .6rem; margin: .5rem 0; }
+.fer-tiles div { border: 1px solid var(--border-color-primary); border-radius: 10px; padding: .75rem .6rem;
   background: var(--block-background-fill); }
-.fer-tiles b { display: block; font-size: 1.5rem; line-height: 1.2; color: var(--body-text-color); }
+.fer-tiles b { display: block; font-size: 1.4rem; letter-spacing: -.01em; line-height: 1.2; color: var(--body-text-color); }
 .fer-tiles span { font-size: .82rem; color: var(--body-text-color-subdued); }
 /* What is wider than a phone scrolls by itself, and a digest is broken; else they would widen the page. */
 .fer-prose { min-width: 0 !important; max-width: 100%; overflow: hidden; }

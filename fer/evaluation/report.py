@@ -57,7 +57,7 @@ def render_class_table(metrics: dict[str, Any]) -> str:
 def render_calibration_table(calibration: dict[str, Any]) -> str:
     """Return what the calibration does on validation and test, one block of metrics, as a Markdown table."""
     lines = [
-        "| part | accuracy | lowest recall | ECE | by chance | log loss | certain answers | accuracy of these |",
+        "| part | accuracy | lowest recall | ECE | by chance | log loss | certain | accuracy, certain |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for part in ("validation", "test"):
