@@ -32,7 +32,7 @@ class FaceClassifier(Protocol):
 
     @property
     def calibration(self) -> CalibrationConfig:
-        """Offsets, temperature and threshold of the answers."""
+        """Smoothing, offsets, temperature and threshold of the answers."""
 
     def predict(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:
         """Return calibrated probabilities, float32 (N, 7), of uint8 faces (N, 48, 48)."""

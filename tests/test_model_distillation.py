@@ -117,5 +117,7 @@ def test_the_digests_of_the_teachers_are_kept_and_a_missing_one_refused(teacher,
 def test_another_teacher_than_the_runs_is_refused(teacher):
     known = identify_teachers(make_config(teacher))
     assert identify_teachers(known) == known
+    alone = make_config("", "distillation.sha256=" + "0" * 64)
+    assert identify_teachers(alone) == alone
     with pytest.raises(ModelError, match="keeps its teachers"):
         identify_teachers(make_config(teacher, "distillation.sha256=" + "0" * 64))

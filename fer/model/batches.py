@@ -51,7 +51,7 @@ class TrainingBatches:
         self.faces = dataset.faces[rows]
         self.targets = build_head_targets(dataset.labels[rows], dataset.votes[rows], config.data, config.model.heads)
         self.teachers = Teachers(config.distillation, config.model.heads) if config.distillation.teacher else None
-        self.asks_at_every_step = bool(config.distillation.teacher) and config.distillation.consistent
+        self.asks_at_every_step = self.teachers is not None and config.distillation.consistent
         if self.teachers and not self.asks_at_every_step:
             self.targets = self.teachers.blend(self.targets, self.teachers.answer_once(self.faces))
         weights = compute_row_weights(dataset.labels[rows], config.data)

@@ -45,6 +45,8 @@ def identify_teachers(config: Config) -> Config:
         ModelError: a file is missing, or is not the one whose digest the settings have.
     """
     distillation = config.distillation
+    if not distillation.teacher:
+        return config
     digests = tuple(compute_digest(path) for path in find_teachers(distillation))
     if distillation.sha256 not in ((), digests):
         known, came = (", ".join(digest[:12] for digest in each) for each in (distillation.sha256, digests))
