@@ -13,12 +13,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 import gradio as gr
 from gradio.data_classes import Base64ImageData, FileData, ImageData
 
-from fer.app import answers, cards, model_page, page_texts
+from fer.app import api
 from fer.app.engine import Engine
 from fer.app.examples import write_examples
 from fer.app.handlers import Handlers, Upload
 from fer.app.live import RollingTimeline
-from fer.app.page_style import HEAD_SCRIPT, STYLE
+from fer.app.pages import cards, model, texts
+from fer.app.pages.style import HEAD_SCRIPT, STYLE
 from fer.app.sessions import Sessions
 from fer.app.video_jobs import MAX_BYTES
 from fer.errors import FerError
@@ -157,7 +158,7 @@ def _answer(call: Callable[..., dict[str, Any]], request: gr.Request, *arguments
 
 def show_model() -> tuple[str, ...]:
     """Return the pieces of the page about the network."""
-    page = model_page.build_model_page(model_page.find_run_folder())
+    page = model.build_model_page(model.find_run_folder())
     return page.headline, page.figures, page.confusion, page.diagrams, page.card
 
 
@@ -173,8 +174,8 @@ def build_app(engine: Engine, *, viewers: int = VIEWERS, turn_seconds: int = TUR
     events = Events(Handlers(engine, Sessions(root)))
     limits = {"concurrency_id": "network", "concurrency_limit": viewers}
     cache = (60, OLDEST_FILE_SECONDS)
-    with gr.Blocks(title=page_texts.TITLE, analytics_enabled=False, delete_cache=cache) as app:
-        gr.HTML(page_texts.HEAD, elem_id="fer-head")
+    with gr.Blocks(title=texts.TITLE, analytics_enabled=False, delete_cache=cache) as app:
+        gr.HTML(texts.HEAD, elem_id="fer-head")
         with gr.Tab("Live", id="live"):
             _build_live(events, limits, turn_seconds)
         with gr.Tab("Photo", id="photo"):
@@ -183,7 +184,7 @@ def build_app(engine: Engine, *, viewers: int = VIEWERS, turn_seconds: int = TUR
             _build_video(events)
         with gr.Tab("Model", id="model") as tab:
             _build_model(tab)
-        gr.HTML(page_texts.FOOT, elem_id="fer-foot")
+        gr.HTML(texts.FOOT, elem_id="fer-foot")
         app.unload(events.forget)
     return app
 
@@ -203,7 +204,7 @@ def _build_live(events: Events, limits: dict[str, Any], turn_seconds: int) -> No
         with gr.Column(scale=2, min_width=300):
             picture = _build_picture("The camera's picture and its faces", elem_id="live-picture", height=360)
             status = gr.HTML("", elem_id="live-status")
-            people = gr.HTML(cards.render_notice(page_texts.LIVE_HINT, kind="empty"), elem_id="live-people")
+            people = gr.HTML(cards.render_notice(texts.LIVE_HINT, kind="empty"), elem_id="live-people")
     # No trigger_mode: any but Gradio's own for streams would drop most frames.
     pace: dict[str, Any] = {"stream_every": STREAM_EVERY, "time_limit": turn_seconds, "show_progress_on": picture}
     shown = [picture, status, people, timeline]
@@ -229,17 +230,17 @@ def _build_photo(events: Events, limits: dict[str, Any], examples: list[Path]) -
         with gr.Column(scale=1, min_width=280):
             webcam = gr.WebcamOptions(mirror=False)
             photo = PhotoInput(label="Photo", height=300, elem_id="photo-input", buttons=[], webcam_options=webcam)
-            gr.HTML(f"<small>{page_texts.PHOTO_CAPS}</small>")
-            explain = gr.Checkbox(False, label=page_texts.EXPLAIN_LABEL, elem_id="photo-explain")
+            gr.HTML(f"<small>{texts.PHOTO_CAPS}</small>")
+            explain = gr.Checkbox(False, label=texts.EXPLAIN_LABEL, elem_id="photo-explain")
             rows = [[str(path)] for path in examples]
             gr.Examples(rows, photo, label="Examples", elem_id="photo-examples", **_PRIVATE)
         with gr.Column(scale=2, min_width=300):
             picture = _build_picture("The photo and its faces", elem_id="photo-picture", visible=False)
             downloads = gr.HTML("", elem_id="photo-downloads")
-            results = gr.HTML(cards.render_notice(page_texts.PHOTO_HINT, kind="empty"), elem_id="photo-cards")
+            results = gr.HTML(cards.render_notice(texts.PHOTO_HINT, kind="empty"), elem_id="photo-cards")
     options = limits | _PRIVATE | {"trigger_mode": "always_last"}
     gr.on([photo.change, explain.input], events.photo, [photo, explain], [picture, results, downloads], **options)
-    _build_endpoint(events.analyze_image, [photo], answers.PICTURE_SCHEMA, limits)
+    _build_endpoint(events.analyze_image, [photo], api.PICTURE_SCHEMA, limits)
 
 
 def _build_video(events: Events) -> None:
@@ -248,13 +249,13 @@ def _build_video(events: Events) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             video = VideoInput(label="Video", sources=["upload"], height=260, elem_id="video-input", buttons=[])
-            gr.HTML(f"<small>{page_texts.VIDEO_CAPS}</small>")
+            gr.HTML(f"<small>{texts.VIDEO_CAPS}</small>")
             every = gr.Radio([("every frame", 1), ("every 2nd", 2), ("every 5th", 5)], value=1, label="Look at")
             with gr.Row():
                 start = gr.Button("Analyze", variant="primary", min_width=110, elem_id="video-start")
                 cancel = gr.Button("Cancel", min_width=110, elem_id="video-cancel", interactive=False)
         with gr.Column(scale=2, min_width=300):
-            progress = gr.HTML(cards.render_notice(page_texts.VIDEO_HINT, kind="empty"), elem_id="video-progress")
+            progress = gr.HTML(cards.render_notice(texts.VIDEO_HINT, kind="empty"), elem_id="video-progress")
             summary = gr.HTML("", elem_id="video-summary")
             look: dict[str, Any] = {"interactive": False, "visible": False, "buttons": ["download", "fullscreen"]}
             text = "Each person's expressions over time"
@@ -265,7 +266,7 @@ def _build_video(events: Events) -> None:
     options = limits | _PRIVATE | {"show_progress": "minimal", "show_progress_on": progress}
     start.click(events.video, [video, every], shown, **options)
     cancel.click(events.cancel, queue=False, **_PRIVATE)
-    _build_endpoint(events.analyze_video, [video, every], answers.VIDEO_SCHEMA, limits)
+    _build_endpoint(events.analyze_video, [video, every], api.VIDEO_SCHEMA, limits)
 
 
 def _build_endpoint(call: Any, inputs: list[Any], schema: dict[str, Any], limits: dict[str, Any]) -> None:

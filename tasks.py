@@ -208,12 +208,12 @@ def space(c, out="build/space", push="", dry_run=False):
 def bench(c, app=False):
     """Measure speed: our layers against stock Keras, a peer's network, frames a second, cold start and memory."""
     if app:
-        from fer.app.bench import run_app_bench
+        from fer.bench.app import run_app_bench
 
         run_app_bench()
         return
-    from fer.analysis_bench import run_analysis_bench
-    from fer.bench import run_network_bench
+    from fer.bench.frames import run_analysis_bench
+    from fer.bench.networks import run_network_bench
 
     run_network_bench()
     run_analysis_bench()

@@ -85,8 +85,8 @@ def train(
     Raises:
         SettingsError: settings are given together with ``resume``, or are not valid.
     """
-    from fer.evaluation.curves import plot_history
-    from fer.model import training
+    from fer.training import loop as training
+    from fer.training.curves import plot_history
 
     folder = find_run(run or preset or "small")
     if resume and (config or preset or tuple(settings) or overwrite):
@@ -121,7 +121,7 @@ def _train_missing_teachers(config: Config, *, quiet: bool, say: Say) -> None:
     Raises:
         ModelError: a teacher that is there was trained on another data set, whose splits may be others.
     """
-    from fer.model.training import has_begun
+    from fer.training.loop import has_begun
 
     distillation = config.distillation
     for seed, teacher in enumerate(distillation.teacher if distillation.teacher_preset else ()):
@@ -157,7 +157,7 @@ def evaluate(run: str = "xception", *, data: str | None = None, say: Say = print
         The content of ``metrics.json``.
     """
     from fer.evaluation.evaluate import evaluate_run
-    from fer.evaluation.report import render_figures_table
+    from fer.evaluation.model_card import render_figures_table
 
     folder = find_run(run)
     dataset = load_dataset(data or _read_run_config(folder).data.name)
@@ -189,8 +189,8 @@ def check_photos(
     Returns:
         The content of ``photo_check.json``.
     """
-    from fer.evaluation.report import update_marked_section
-    from fer.photo_check import PHOTO_CHECK_FILE, check_run, render_photo_check
+    from fer.evaluation.model_card import update_marked_section
+    from fer.evaluation.photo_check import PHOTO_CHECK_FILE, check_run, render_photo_check
 
     folder = find_run(run)
     dataset = load_dataset(data or _read_run_config(folder).data.name)
@@ -275,7 +275,7 @@ def predict(
         quiet: show no progress bar.
         say: receives the lines to be told.
     """
-    from fer.reports import predict_files
+    from fer.reports.images import predict_files
 
     analyzer = _build_analyzer(run, whole_image=whole_image)
     summary = predict_files(inputs, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet)
@@ -307,7 +307,7 @@ def analyze_video(
         quiet: show no progress bar.
         say: receives the lines to be told.
     """
-    from fer.video_reports import process_video
+    from fer.reports.videos import process_video
 
     summary = process_video(
         source,

@@ -8,8 +8,8 @@ import skimage.data
 from vision_media import StubClassifier, StubDetector, find_media
 
 from fer.analysis import Analyzer
-from fer.app.bench import APP, serve_app
-from fer.app.chromium import pan_over, write_film
+from fer.bench.app import APP, serve_app
+from fer.bench.chromium import pan_over, write_film
 from fer.vision.images import shrink_to
 from fer.vision.video import VideoReader
 

@@ -9,7 +9,7 @@ from fer import commands, config
 from fer.data import draw_sample, save_dataset
 from fer.errors import DataError, ModelError, SettingsError
 from fer.files import compute_digest
-from fer.model import training
+from fer.training import loop as training
 
 ROOT = Path(__file__).parents[1]
 SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}]', "training.batch_size=16")

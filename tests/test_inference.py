@@ -10,8 +10,8 @@ from fer.errors import ImageError, ModelError
 from fer.inference import Classifier
 from fer.model.forward import BATCH_SIZES, run_in_batches
 from fer.model.saved import load_model, save_model
-from fer.model.training import write_settings
 from fer.model.xception import build_xception
+from fer.training.loop import write_settings
 
 OFFSETS = (0.1, 0.0, -0.1, 0.2, 0.0, 0.0, -0.2)
 

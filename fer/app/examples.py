@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer.data.sample import draw_sample_face
+from fer.data.drawn.sample import draw_sample_face
 from fer.labels import EXPRESSIONS
 from fer.vision.images import shrink_to, write_image
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fer.app import answers, cards, photo_page, video_page
+from fer.app import api
 from fer.app.engine import Engine
 from fer.app.live import LiveSession
-from fer.app.page_texts import LOADING_TEXT, PHOTO_HINT
+from fer.app.pages import cards, photo, video
+from fer.app.pages.texts import LOADING_TEXT, PHOTO_HINT
 from fer.app.sessions import Sessions
 from fer.app.video_jobs import VideoJob
 from fer.errors import FerError, ImageError
@@ -99,7 +100,7 @@ class Handlers:
             return PhotoPieces(None, cards.render_notice(PHOTO_HINT, kind="empty"))
         self._note(visitor, upload)
         try:
-            view = photo_page.view_photo(upload.path, upload.name, self.engine.photo, explain=explain)
+            view = photo.view_photo(upload.path, upload.name, self.engine.photo, explain=explain)
         except FerError as error:
             return PhotoPieces(None, _render_error(error, upload))
         return PhotoPieces(cards.encode_data_url(view.annotated), view.cards, view.downloads)
@@ -117,9 +118,9 @@ class Handlers:
             while not job.wait(PROGRESS_EVERY):
                 # Who waits for a long video asks for nothing else, and has not left.
                 self.sessions.refresh(held)
-                yield VideoPieces(video_page.render_progress(job.progress), running=True)
+                yield VideoPieces(video.render_progress(job.progress), running=True)
             self.sessions.refresh(held)
-            summary = video_page.render_summary(job.finish())
+            summary = video.render_summary(job.finish())
         except FerError as error:
             yield VideoPieces(_render_error(error, upload))
             return
@@ -135,22 +136,22 @@ class Handlers:
             job.stop()
 
     def analyze_image(self, visitor: str, upload: Upload | None) -> dict[str, Any]:
-        """Return a picture's faces as :data:`fer.app.answers.PICTURE_SCHEMA` says, and remove its file.
+        """Return a picture's faces as :data:`fer.app.api.PICTURE_SCHEMA` says, and remove its file.
 
         Raises:
             ImageError: there is no file, or it cannot be used.
         """
         expected = self._expect(visitor, upload)
         try:
-            view = photo_page.view_photo(expected.path, expected.name, self.engine.photo)
+            view = photo.view_photo(expected.path, expected.name, self.engine.photo)
         except FerError as error:
             raise _hide_path(error, expected) from None
         finally:
             self.sessions.release(visitor, expected.path)
-        return answers.describe_picture(view.image, view.faces)
+        return api.describe_picture(view.image, view.faces)
 
     def analyze_video(self, visitor: str, upload: Upload | None, every: int) -> dict[str, Any]:
-        """Return what a video shows as :data:`fer.app.answers.VIDEO_SCHEMA` says, and remove its file.
+        """Return what a video shows as :data:`fer.app.api.VIDEO_SCHEMA` says, and remove its file.
 
         Raises:
             ImageError: there is no file.
@@ -158,7 +159,7 @@ class Handlers:
         """
         expected = self._expect(visitor, upload)
         try:
-            return answers.analyze_video(expected.path, self.engine.video, every=max(1, int(every)), name=expected.name)
+            return api.analyze_video(expected.path, self.engine.video, every=max(1, int(every)), name=expected.name)
         except FerError as error:
             raise _hide_path(error, expected) from None
         finally:
@@ -186,7 +187,7 @@ class Handlers:
 
 
 def _hide_path(error: FerError, upload: Upload) -> FerError:
-    return type(error)(photo_page.hide_path(error, upload.path, upload.name))
+    return type(error)(photo.hide_path(error, upload.path, upload.name))
 
 
 def _render_error(error: FerError, upload: Upload) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fer.analysis import Analyzer, Face
 from fer.labels import EXPRESSIONS
-from fer.vision.drawing import draw_faces
+from fer.vision.annotation import draw_faces
 from fer.vision.images import ImageSource, decode_image, shrink_to
 from fer.vision.tracking import Tracker
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fer.analysis import Analyzer, Face
 from fer.errors import FerError, VideoError
-from fer.video_reports import VideoSummary, process_video
+from fer.reports.videos import VideoSummary, process_video
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader
 
@@ -44,7 +44,7 @@ class Progress:
 
 @dataclass
 class VideoJob:
-    """One video on its way through :func:`fer.video_reports.process_video`, in a thread of its own.
+    """One video on its way through :func:`fer.reports.videos.process_video`, in a thread of its own.
 
     Args:
         path: the uploaded file.

@@ -1,8 +1,8 @@
 """Data sets: readers of every form, the drawn sample, splits and their leak guard, and the prepared file."""
 
 from fer.data.dataset import Dataset, load_dataset, save_dataset
+from fer.data.drawn.sample import draw_sample
 from fer.data.preparation import Preparation, format_preparation, prepare_dataset
-from fer.data.sample import draw_sample
 
 __all__ = [
     "Dataset",

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from fer import labels
-from fer.data.archives import is_table_file
 from fer.data.dataset import Dataset, check_name, save_dataset, write_prepared
-from fer.data.folders import read_folder
-from fer.data.kaggle import PREFIX, download_kaggle
-from fer.data.readers import RawData, Reject, read_table, read_votes
-from fer.data.sample import draw_sample
-from fer.data.splits import LeakReport, find_leaks
+from fer.data.drawn.sample import draw_sample
+from fer.data.leaks import LeakReport, find_leaks
+from fer.data.sources.archives import is_table_file
+from fer.data.sources.folders import read_folder
+from fer.data.sources.kaggle import PREFIX, download_kaggle
+from fer.data.sources.tables import RawData, Reject, read_table, read_votes
 from fer.errors import DataError, SettingsError
 
 #: The name of the FER+ votes that are taken when they stand beside a table.

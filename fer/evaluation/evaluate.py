@@ -31,8 +31,8 @@ from fer.evaluation.metrics import (
     compute_reliability,
     summarize_views,
 )
-from fer.evaluation.record import round_figures, write_metrics
-from fer.evaluation.report import write_model_card
+from fer.evaluation.metrics_file import round_figures, write_metrics
+from fer.evaluation.model_card import write_model_card
 from fer.files import write_atomically
 from fer.labels import EXPRESSIONS
 

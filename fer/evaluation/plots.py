@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from fer.evaluation.figures import BLUE, GREY, LIGHT_BLUE, VERMILION, label_axes, make_figure, save_figure
 from fer.evaluation.metrics import Reliability, compute_confusion, compute_rates, compute_reliability
 from fer.labels import COLORS, EXPRESSIONS
+from fer.plotting import BLUE, GREY, LIGHT_BLUE, VERMILION, label_axes, make_figure, save_figure
 
 _LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)))
 #: A bin of fewer faces says little of accuracy and is drawn pale.

@@ -43,8 +43,8 @@ class Frame:
 
 
 #: Measured on the first 5,000 training faces shown as photos, of which YuNet finds 4,793
-#: (``fer.vision.photos.measure_photo_frame``). On faces that fill their picture its boxes are smaller: 48 pixels are
-#: 1.044 of their longer side there, and crops by that figure cost a point of accuracy on photos.
+#: (``fer.vision.synthetic_photos.measure_photo_frame``). On faces that fill their picture its boxes are smaller:
+#: 48 pixels are 1.044 of their longer side there, and crops by that figure cost a point of accuracy on photos.
 FRAME = Frame(side=0.97, offset=(0.0, -0.002), kept_tilt=8.0)
 #: Mean landmarks of the 28,227 of 28,709 training faces in which YuNet finds one, in the 48x48 frame
 #: (``measure_frame(dataset.part("train").faces)``); the standard deviations are 3 to 5 pixels.

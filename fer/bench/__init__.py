@@ -1,0 +1,1 @@
+"""Measures speed: networks, frames, the web app."""

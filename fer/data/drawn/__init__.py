@@ -1,0 +1,1 @@
+"""The drawn sample: schematic faces of the seven expressions."""

@@ -1,0 +1,1 @@
+"""What predict and video write: tables, annotated copies, summaries and timelines."""

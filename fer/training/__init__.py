@@ -1,0 +1,1 @@
+"""A data set becomes a run: augmentation, batches, the training loop, state and curves."""

@@ -1,0 +1,56 @@
+"""A progress bar over a whole run."""
+
+from typing import Any
+
+import keras
+from tqdm import tqdm
+
+from fer.training.schedule import PhaseSchedule
+
+_EVERY = 10
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """Shows steps done, time left, accuracy of the running epoch and learning rate.
+
+    Args:
+        schedule: gives the learning rate of a step.
+        steps_per_epoch: optimiser steps in an epoch.
+        first_epoch: epochs done before.
+        last_epoch: epochs of the run.
+        shown: whether anything is printed.
+    """
+
+    async_safe = True
+
+    def __init__(
+        self, schedule: PhaseSchedule, steps_per_epoch: int, first_epoch: int, last_epoch: int, *, shown: bool
+    ) -> None:
+        super().__init__()
+        self.schedule = schedule
+        self.step = first_epoch * steps_per_epoch
+        self.bar = tqdm(
+            total=last_epoch * steps_per_epoch, initial=self.step, disable=not shown, unit="step", mininterval=1.0
+        )
+        self.last_epoch = last_epoch
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Name the epoch."""
+        self.bar.set_description(f"epoch {epoch + 1}/{self.last_epoch}", refresh=False)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Advance by one step; every tenth shows accuracy and learning rate."""
+        self.step += 1
+        self.bar.update()
+        if self.step % _EVERY == 0 and not self.bar.disable:
+            rate = float(self.schedule(self.step))
+            self.bar.set_postfix_str(f"accuracy {float(logs['accuracy']):.3f}, lr {rate:.2e}", refresh=False)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Write the epoch's figures on a line of their own."""
+        if not self.bar.disable:
+            self.bar.write(f"epoch {epoch + 1}: accuracy {float(logs['accuracy']):.4f}, loss {float(logs['loss']):.4f}")
+
+    def on_train_end(self, logs: Any = None) -> None:
+        """Close the bar."""
+        self.bar.close()

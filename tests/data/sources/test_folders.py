@@ -1,0 +1,181 @@
+import io
+
+import numpy as np
+import pytest
+from data_sources import draw_faces, write_tree
+from PIL import Image
+
+from fer import labels
+from fer.data.sources.folders import parse_expression, read_folder
+from fer.errors import DataError, SettingsError
+
+THREE = {"train": 3, "val": 2, "test": 1}
+
+
+def index_of(expression: str) -> int:
+    return labels.EXPRESSIONS.index(expression)
+
+
+def test_grey_faces_of_48_pixels_come_back_bit_for_bit(tmp_path):
+    faces = write_tree(tmp_path, THREE)
+    raw = read_folder(tmp_path)
+    assert np.array_equal(raw.faces, faces)
+    assert raw.split.tolist() == [0] * 21 + [1] * 14 + [2] * 7
+    assert raw.rejects == ()
+    assert raw.notes == ()
+
+
+def test_labels_follow_the_names_not_the_alphabet(tmp_path):
+    write_tree(tmp_path, THREE)
+    raw = read_folder(tmp_path)
+    # By the alphabet neutral stands before sad and surprise; in EXPRESSIONS it is the last.
+    expected = [index_of(name) for name in sorted(labels.EXPRESSIONS)]
+    assert raw.labels[raw.split == 2].tolist() == expected
+    assert expected == [0, 1, 2, 3, 6, 4, 5]
+
+
+@pytest.mark.parametrize("folder", ["val", "valid", "validation", "Validation", "PublicTest"])
+def test_spellings_of_the_validation_part(tmp_path, folder):
+    write_tree(tmp_path, {"train": 1, folder: 1, "test": 1})
+    assert np.bincount(read_folder(tmp_path).split).tolist() == [7, 7, 7]
+
+
+def test_a_tree_below_single_folders_is_found(tmp_path):
+    write_tree(tmp_path / "archive" / "DATASET", THREE)
+    assert len(read_folder(tmp_path).faces) == 42
+
+
+def test_rafdb_codes(tmp_path):
+    write_tree(tmp_path, THREE, dict.fromkeys(labels.RAFDB_CODES, ""))
+    raw = read_folder(tmp_path)
+    names = [labels.EXPRESSIONS[label] for label in raw.labels[raw.split == 2]]
+    assert names == ["surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"]
+
+
+def test_number_codes_from_zero_need_a_mapping(tmp_path):
+    write_tree(tmp_path, THREE, {str(code): "" for code in range(7)})
+    with pytest.raises(DataError, match=r"RAF-DB's codes 1..7.*mapping"):
+        read_folder(tmp_path)
+    raw = read_folder(tmp_path, mapping={str(code): name for code, name in enumerate(labels.EXPRESSIONS)})
+    assert raw.labels[raw.split == 2].tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_a_mapping_goes_before_the_known_names(tmp_path):
+    write_tree(tmp_path, THREE, {"happy": "", "gloom": ""})
+    raw = read_folder(tmp_path, mapping={"gloom": "sad", "happy": "surprise"})
+    assert raw.labels[raw.split == 2].tolist() == [index_of("sad"), index_of("surprise")]
+
+
+def test_a_mapping_to_no_expression_is_refused(tmp_path):
+    write_tree(tmp_path, THREE)
+    with pytest.raises(SettingsError, match="'gloom' to 'contempt'"):
+        read_folder(tmp_path, mapping={"gloom": "contempt"})
+
+
+@pytest.mark.parametrize(
+    ("name", "expression"),
+    [("Anger", "angry"), ("SURPRISE", "surprise"), ("happiness", "happy"), ("4", "happy"), ("contempt", None)],
+)
+def test_names_of_folders(name, expression):
+    assert parse_expression(name) == expression
+
+
+def test_any_size_and_colour_becomes_a_grey_face(tmp_path):
+    write_tree(tmp_path, THREE)
+    colour = np.zeros((200, 120, 3), np.uint8)
+    colour[..., 0] = 255
+    Image.fromarray(colour).save(tmp_path / "train" / "angry" / "9.jpg", quality=95)
+    Image.fromarray(np.full((100, 100), 40_000, np.uint16)).save(tmp_path / "train" / "angry" / "99.png")
+    raw = read_folder(tmp_path)
+    assert len(raw.faces) == 44
+    # Red at full strength is 76 by the BT.601 weights; 40000 of 65535 is 156 of 255.
+    assert raw.faces[3] == pytest.approx(np.full((48, 48), 76), abs=2)
+    assert raw.faces[4] == pytest.approx(np.full((48, 48), 156), abs=1)
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize("spoil", [cut, lambda content: b"", lambda content: b"no picture"])
+def test_an_unreadable_picture_is_named_and_the_others_stay(tmp_path, spoil):
+    faces = write_tree(tmp_path, THREE)
+    path = tmp_path / "train" / "angry" / "0001.png"
+    path.write_bytes(spoil(path.read_bytes()))
+    raw = read_folder(tmp_path)
+    assert [reject.place for reject in raw.rejects] == ["train/angry/0001.png"]
+    assert "\n" not in raw.rejects[0].reason
+    assert np.array_equal(raw.faces, np.delete(faces, 1, axis=0))
+    assert raw.rows.tolist() == [i for i in range(42) if i != 1]
+
+
+def test_every_picture_of_an_unknown_folder_is_rejected(tmp_path):
+    write_tree(tmp_path, THREE, {"angry": "", "contempt": ""})
+    raw = read_folder(tmp_path)
+    assert len(raw.rejects) == 6
+    assert raw.rejects[0].place == "train/contempt/0000.png"
+    assert "'contempt'" in raw.rejects[0].reason
+    assert set(raw.labels) == {0}
+
+
+def test_files_that_are_no_pictures_are_counted_and_said(tmp_path):
+    write_tree(tmp_path, THREE)
+    (tmp_path / "train" / "angry" / "Thumbs.db").write_bytes(b"")
+    (tmp_path / "test" / "sad" / "._0000.png").write_bytes(b"")
+    raw = read_folder(tmp_path)
+    assert raw.notes == ("2 files that are no pictures were left aside.",)
+    assert len(raw.faces) == 42
+
+
+def test_a_missing_validation_part_is_drawn_stratified_and_seeded(tmp_path):
+    write_tree(tmp_path, {"train": 20, "test": 1})
+    first, again, other = (read_folder(tmp_path, seed=seed) for seed in (0, 0, 1))
+    for raw in (first, other):
+        assert np.bincount(raw.labels[raw.split == 1], minlength=7).tolist() == [2] * 7
+        assert np.bincount(raw.labels[raw.split == 0], minlength=7).tolist() == [18] * 7
+        assert (raw.split == 2).sum() == 7
+        assert raw.notes[0].startswith("No validation part: 14 of 140 training pictures")
+    assert np.array_equal(first.split, again.split)
+    assert not np.array_equal(first.split, other.split)
+
+
+def test_equal_faces_stay_on_one_side_of_the_drawn_validation_part(tmp_path):
+    write_tree(tmp_path, {"train": 20, "test": 1})
+    twin = (tmp_path / "train" / "fear" / "0000.png").read_bytes()
+    for i in range(1, 15):
+        (tmp_path / "train" / "fear" / f"{i:04}.png").write_bytes(twin)
+    for seed in range(4):
+        raw = read_folder(tmp_path, seed=seed)
+        same = (raw.faces == raw.faces[raw.labels == index_of("fear")][0]).all(axis=(1, 2))
+        assert same.sum() == 15
+        assert len(set(raw.split[same])) == 1
+
+
+def test_too_few_pictures_for_a_drawn_part_is_one_line(tmp_path):
+    write_tree(tmp_path, {"train": 1, "test": 1})
+    with pytest.raises(DataError, match="add a validation part"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(("splits", "needed"), [({"train": 1, "val": 1}, "test"), ({"val": 1, "test": 1}, "train")])
+def test_a_tree_without_train_or_test_is_refused(tmp_path, splits, needed):
+    write_tree(tmp_path, splits)
+    with pytest.raises(DataError, match=f"must have a '{needed}' part"):
+        read_folder(tmp_path)
+
+
+def test_an_empty_or_missing_folder_is_refused(tmp_path):
+    with pytest.raises(DataError, match=r"'train' part. Received: .* with no part"):
+        read_folder(tmp_path)
+    with pytest.raises(DataError, match="no such folder"):
+        read_folder(tmp_path / "absent")
+
+
+def test_a_picture_of_too_many_pixels_is_rejected_not_decoded(tmp_path):
+    write_tree(tmp_path, THREE)
+    buffer = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
+    (tmp_path / "train" / "happy" / "bomb.png").write_bytes(buffer.getvalue())
+    raw = read_folder(tmp_path)
+    assert [reject.place for reject in raw.rejects] == ["train/happy/bomb.png"]
+    assert len(raw.faces) == len(draw_faces(42))

@@ -1,0 +1,275 @@
+import gzip
+
+import numpy as np
+import pytest
+from data_sources import (
+    FERPLUS_HEADER,
+    format_icml_table,
+    format_table,
+    make_rows,
+    pack,
+    pack_tar,
+    pack_zip,
+    write_votes,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fer.data.sources import tables as readers
+from fer.data.sources.tables import parse_pixels, read_table, read_votes
+from fer.errors import DataError
+
+FORMS = ("csv", "gz", "zip", "tar", "tar.gz")
+
+
+def write(folder, content: bytes, name: str = "table.bin"):
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def read(folder, content: bytes) -> readers.RawData:
+    return read_table(write(folder, content))
+
+
+def change(rows, index, *, emotion=None, pixels=None, usage=None):
+    rows = [list(row) for row in rows]
+    rows[index] = [
+        new if new is not None else old for new, old in zip((emotion, pixels, usage), rows[index], strict=True)
+    ]
+    return rows
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("write_rows", "name"), [(format_table, "fer2013.csv"), (format_icml_table, "icml_face_data.csv")]
+)
+def test_every_form_reads_alike_whatever_the_file_is_called(tmp_path, form, write_rows, name):
+    rows = make_rows()
+    raw = read(tmp_path, pack(form, write_rows(rows), name))
+    assert raw.faces.shape == (21, 48, 48)
+    assert raw.faces.dtype == np.uint8
+    assert [" ".join(map(str, face.ravel())) for face in raw.faces] == [row[1] for row in rows]
+    assert raw.labels.tolist() == [int(row[0]) for row in rows]
+    assert raw.split.tolist() == [0] * 7 + [1] * 7 + [2] * 7
+    assert raw.rows.tolist() == list(range(21))
+    assert raw.rejects == ()
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda text: b"\xef\xbb\xbf" + text,
+        lambda text: text + b"\n\n",
+        lambda text: text.rstrip(b"\n"),
+        lambda text: text.replace(b"\n", b"\r\n"),
+        lambda text: b"\n".join(b'"%s"' % line.replace(b",", b'","') for line in text.splitlines()),
+        lambda text: text.replace(b"emotion,pixels,Usage", b" Emotion ,PIXELS, usage"),
+    ],
+    ids=["mark", "blank-lines", "no-last-newline", "crlf", "quoted", "headers"],
+)
+def test_spellings_of_the_same_table_read_alike(tmp_path, rewrite):
+    text = format_table(make_rows())
+    plain, other = read(tmp_path, text), read(tmp_path, rewrite(text))
+    assert np.array_equal(plain.faces, other.faces)
+    assert np.array_equal(plain.labels, other.labels)
+    assert np.array_equal(plain.split, other.split)
+    assert other.rejects == ()
+
+
+PIXELS = " ".join(["7"] * 2304)
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        ({"pixels": " ".join(["7"] * 2303)}, "must have 2304 pixels; it has 2303"),
+        ({"pixels": " ".join(["7"] * 2305)}, "must have 2304 pixels; it has 2305"),
+        ({"pixels": ""}, "it has 0"),
+        ({"pixels": PIXELS[:-1] + "256"}, "0..255; they reach 7..256"),
+        ({"pixels": "-1" + PIXELS[1:]}, "0..255; they reach -1..7"),
+        ({"pixels": "4294967303" + PIXELS[1:]}, "0..255"),
+        ({"pixels": "99999999999999999999999" + PIXELS[1:]}, "0..255"),
+        ({"pixels": "7.5" + PIXELS[1:]}, "whole numbers"),
+        ({"pixels": "1e2" + PIXELS[1:]}, "whole numbers"),
+        ({"pixels": "x" + PIXELS[1:]}, "whole numbers"),
+        ({"pixels": "nan" + PIXELS[1:]}, "whole numbers"),
+        ({"pixels": "0x7" + PIXELS[1:]}, "whole numbers"),
+        ({"pixels": "1+2 " + PIXELS[4:]}, "whole numbers"),
+        ({"pixels": "\u0667" + PIXELS[1:]}, "whole numbers"),
+        ({"emotion": "7"}, "emotion must be 0..6; it is '7'"),
+        ({"emotion": "-1"}, "emotion must be 0..6"),
+        ({"emotion": "happy"}, "emotion must be 0..6; it is 'happy'"),
+        ({"emotion": "3.0"}, "emotion must be 0..6"),
+        ({"emotion": ""}, "emotion must be 0..6; it is ''"),
+        ({"usage": "Testing"}, "Usage must be one of Training, PublicTest, PrivateTest; it is 'Testing'"),
+        ({"usage": ""}, "Usage must be one of"),
+        ({"usage": "Training,extra"}, "as many fields"),
+    ],
+)
+def test_a_bad_row_is_named_with_its_number_and_the_others_stay(tmp_path, broken, reason):
+    rows = make_rows()
+    raw = read(tmp_path, format_table(change(rows, 4, **broken)))
+    assert [reject.place for reject in raw.rejects] == ["row 5"]
+    assert reason in raw.rejects[0].reason
+    assert raw.rows.tolist() == [i for i in range(21) if i != 4]
+    assert np.array_equal(raw.faces, np.delete(read(tmp_path, format_table(rows)).faces, 4, axis=0))
+    assert len(raw.usages) == 21
+
+
+def test_a_table_cut_inside_a_row_rejects_that_row(tmp_path):
+    raw = read(tmp_path, format_table(make_rows())[:-500])
+    assert [reject.place for reject in raw.rejects] == ["row 21"]
+    assert len(raw.faces) == 20
+
+
+@given(
+    seed=st.integers(0, 1000),
+    count=st.sampled_from([2303, 2304, 2304, 2304, 2305]),
+    planted=st.lists(st.tuples(st.integers(0, 2302), st.integers(-2, 258)), max_size=3),
+)
+def test_pixels_parse_as_pythons_own_numbers_do(seed, count, planted):
+    values = np.random.default_rng(seed).integers(0, 256, count).tolist()
+    for place, value in planted:
+        values[place] = value
+    text = " ".join(map(str, values))
+    if count == 2304 and min(values) >= 0 and max(values) <= 255:
+        assert parse_pixels(text).tolist() == values
+    else:
+        with pytest.raises(ValueError, match="must"):
+            parse_pixels(text)
+
+
+@pytest.mark.parametrize("form", ["gz", "zip", "tar.gz"])
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.98])
+def test_a_truncated_archive_is_one_line_that_names_it(tmp_path, form, keep):
+    content = pack(form, format_table(make_rows(63)))
+    path = write(tmp_path, content[: int(keep * len(content))], f"cut.{form}")
+    with pytest.raises(DataError, match="there and whole") as caught:
+        read_table(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_archive_is_refused(tmp_path):
+    content = bytearray(pack("gz", format_table(make_rows())))
+    content[len(content) // 2] ^= 0xFF
+    with pytest.raises(DataError, match="there and whole"):
+        read(tmp_path, bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "rule"),
+    [
+        (b"", "columns emotion, pixels, Usage"),
+        (b"label,image\n1,2\n", "columns emotion, pixels, Usage"),
+        (bytes(range(256)) * 9, "columns emotion, pixels, Usage|comma-separated"),
+        (gzip.compress(b""), "columns emotion, pixels, Usage"),
+        (pack_zip({"readme.txt": b""}), "hold fer2013.csv"),
+        (pack_zip({"a.csv": b"", "b.csv": b""}), "hold fer2013.csv"),
+        (pack_tar({"fer2013.bib": b""}), "hold fer2013.csv"),
+    ],
+    ids=["empty", "columns", "bytes", "empty-gz", "no-table", "two-tables", "no-table-tar"],
+)
+def test_what_is_no_table_is_refused_in_one_line(tmp_path, content, rule):
+    with pytest.raises(DataError, match=rule) as caught:
+        read(tmp_path, content)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    with pytest.raises(DataError, match=r"absent.csv \(No such file"):
+        read_table(tmp_path / "absent.csv")
+
+
+def test_the_known_table_is_chosen_among_several(tmp_path):
+    rows = make_rows()
+    members = {"train.csv": b"emotion,pixels\n", "icml_face_data.csv": format_icml_table(rows), "test.csv": b"pixels\n"}
+    for packed in (pack_zip(members), pack_tar(members)):
+        assert len(read(tmp_path, packed).faces) == 21
+
+
+@pytest.mark.parametrize("packer", [pack_zip, pack_tar])
+@pytest.mark.parametrize("name", ["../../escape/fer2013.csv", "/escape/fer2013.csv", "..\\escape\\fer2013.csv"])
+def test_a_member_that_points_outside_is_read_and_never_written(tmp_path, packer, name):
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    before = sorted(tmp_path.rglob("*"))
+    path = write(folder, packer({name: format_table(make_rows())}))
+    assert len(read_table(path).faces) == 21
+    assert sorted(tmp_path.rglob("*")) == sorted([*before, path])
+
+
+def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path):
+    with pytest.raises(DataError, match="line must be below"):
+        read(tmp_path, gzip.compress(b"emotion,pixels,Usage\n" + b"0" * 40_000_000))
+
+
+def test_a_table_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(readers, "MAX_TABLE", 50_000)
+    with pytest.raises(DataError, match="table below 50000"):
+        read(tmp_path, pack("gz", format_table(make_rows())))
+
+
+@pytest.mark.parametrize("packer", [pack_zip, pack_tar])
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, packer):
+    monkeypatch.setattr("fer.data.sources.archives.MAX_TABLE", 50_000)
+    with pytest.raises(DataError, match="unpack to"):
+        read(tmp_path, packer({"fer2013.csv": format_table(make_rows())}))
+
+
+def test_votes_follow_their_rows(tmp_path):
+    rows = make_rows()
+    votes = write_votes(tmp_path / "fer2013new.csv", [row[2] for row in rows])
+    raw = read(tmp_path, format_table(rows))
+    assert np.array_equal(read_votes(tmp_path / "fer2013new.csv", raw), votes)
+
+
+def test_votes_stay_with_their_rows_when_bad_ones_are_left_out(tmp_path):
+    rows = make_rows()
+    votes = write_votes(tmp_path / "fer2013new.csv", [row[2] for row in rows])
+    broken = change(change(change(rows, 0, pixels="1 2 3"), 8, usage="Nowhere"), 20, emotion="9")
+    found = read_votes(tmp_path / "fer2013new.csv", read(tmp_path, format_table(broken)))
+    assert np.array_equal(found, np.delete(votes, (0, 8, 20), axis=0))
+
+
+def spoil(text: str, line: int, old: str, new: str) -> str:
+    lines = text.splitlines()
+    assert old in lines[line]
+    lines[line] = lines[line].replace(old, new, 1)
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "rule"),
+    [
+        (lambda text: "\n".join(text.splitlines()[:-1]), "one row for each of the 21 faces. Received: .*, 20"),
+        (lambda text: text + text.splitlines()[-1], "one row for each"),
+        (lambda text: spoil(text, 3, "Training", "PublicTest"), "row 3 'PublicTest' against 'Training'"),
+        (lambda text: spoil(text, 3, "fer0000002.png,3", "fer0000002.png,2.5"), "whole numbers"),
+        (lambda text: spoil(text, 3, "fer0000002.png,3", "fer0000002.png,"), "whole numbers"),
+        (lambda text: spoil(text, 3, "fer0000002.png,3", "fer0000002.png,-3"), "whole numbers in 0..255"),
+        (lambda text: spoil(text, 3, "fer0000002.png,3", "fer0000002.png,300"), "whole numbers in 0..255"),
+        (lambda text: spoil(text, 0, "NF", "XX"), "readable fer2013new.csv"),
+        (lambda text: text + "1,2,3,4,5,6,7,8,9,10,11,12,13,14\n", "readable fer2013new.csv"),
+        (lambda text: "", "readable fer2013new.csv"),
+    ],
+)
+def test_votes_of_another_table_are_refused_in_one_line(tmp_path, spoiled, rule):
+    rows = make_rows()
+    path = tmp_path / "fer2013new.csv"
+    write_votes(path, [row[2] for row in rows])
+    path.write_text(spoiled(path.read_text()))
+    raw = read(tmp_path, format_table(rows))
+    with pytest.raises(DataError, match=rule) as caught:
+        read_votes(path, raw)
+    assert "\n" not in str(caught.value)
+
+
+def test_votes_with_an_empty_image_name_are_read(tmp_path):
+    # FER+ gives no image name to faces that it calls no face.
+    rows = make_rows(21)
+    lines = [f"{row[2]},,0,0,0,0,0,0,0,0,0,10" for row in rows]
+    (tmp_path / "votes.csv").write_text("\n".join([FERPLUS_HEADER, *lines]) + "\n")
+    assert read_votes(tmp_path / "votes.csv", read(tmp_path, format_table(rows)))[:, 9].tolist() == [10] * 21

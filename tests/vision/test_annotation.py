@@ -1,0 +1,93 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import ImageColor
+
+from fer.labels import COLORS, EXPRESSIONS
+from fer.vision.annotation import describe_face, draw_activation, draw_faces
+
+
+def make_face(box, label="happy", confidence=0.9, uncertain=False, track_id=None):
+    probabilities = np.full(7, 0.1 / 6, np.float32)
+    probabilities[EXPRESSIONS.index(label)] = confidence
+    return SimpleNamespace(
+        box=box, label=label, confidence=confidence, uncertain=uncertain, track_id=track_id, probabilities=probabilities
+    )
+
+
+def find_color(image: np.ndarray, label: str) -> np.ndarray:
+    return (image == ImageColor.getrgb(COLORS[label])).all(-1)
+
+
+def test_a_box_is_drawn_in_the_colour_of_its_label_and_the_picture_is_not_touched():
+    image = np.full((200, 300, 3), 90, np.uint8)
+    drawn = draw_faces(image, [make_face((100, 80, 160, 150), "surprise")], bars=False)
+    assert (image == 90).all()
+    marked = find_color(drawn, "surprise")
+    assert marked[115, 98:103].any()
+    assert marked[115, 158:163].any()
+    assert not marked[90:140, 105:155].any()
+
+
+@pytest.mark.parametrize("label", EXPRESSIONS)
+def test_the_longest_bar_is_the_labels(label):
+    image = np.zeros((400, 600, 3), np.uint8)
+    drawn = draw_faces(image, [make_face((100, 80, 260, 280), label, 0.9)])[:, 275:]
+    lengths = {name: _count_near(drawn, ImageColor.getrgb(COLORS[name])) for name in EXPRESSIONS}
+    assert max(lengths, key=lengths.get) == label
+
+
+def _count_near(image: np.ndarray, color: tuple[int, ...]) -> int:
+    # The panel lets a fifth of the picture, black here, shine through.
+    return int((np.abs(image.astype(int) - np.array(color) * 0.8).max(-1) <= 2).sum())
+
+
+def test_a_small_face_gets_no_bars_and_a_large_one_does():
+    image = np.zeros((400, 600, 3), np.uint8)
+    small, large = make_face((100, 80, 140, 130)), make_face((100, 80, 260, 280))
+    np.testing.assert_array_equal(draw_faces(image, [small]), draw_faces(image, [small], bars=False))
+    assert (draw_faces(image, [large]) != draw_faces(image, [large], bars=False)).any()
+
+
+def test_labels_and_bars_do_not_cover_other_faces_where_there_is_room():
+    image = np.zeros((600, 900, 3), np.uint8)
+    faces = [make_face((100, 300, 220, 440)), make_face((260, 300, 380, 440), "sad")]
+    drawn = draw_faces(image, faces)
+    for face in faces:
+        x_min, y_min, x_max, y_max = face.box
+        assert (drawn[y_min + 8 : y_max - 8, x_min + 8 : x_max - 8] == 0).all()
+
+
+def test_the_caption_says_who_what_and_how_sure():
+    assert describe_face(make_face((0, 0, 1, 1))) == "happy 90 %"
+    assert describe_face(make_face((0, 0, 1, 1), "fear", 0.314, True, 2)) == "#2 fear? 31 %"
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 200),
+    st.integers(1, 200),
+    st.lists(st.tuples(*[st.floats(-100, 300) for _ in range(4)]), max_size=4),
+)
+def test_any_picture_and_box_can_be_drawn(height, width, boxes):
+    image = np.zeros((height, width, 3), np.uint8)
+    faces = [make_face((min(a, c), min(b, d), max(a, c), max(b, d)), "fear", 0.5, True, 9) for a, b, c, d in boxes]
+    drawn = draw_faces(image, faces)
+    assert drawn.shape == image.shape
+    assert drawn.dtype == np.uint8
+    assert not image.any()
+
+
+def test_the_activation_map_colours_only_what_is_active():
+    crop = np.full((48, 48), 120, np.uint8)
+    activation = np.zeros((48, 48), np.float32)
+    activation[:12, :12] = 1.0
+    drawn = draw_activation(crop, activation, side=96)
+    assert drawn.shape == (96, 192, 3)
+    assert (drawn[:, :96] == 120).all()
+    assert (drawn[60:, 96 + 60 :] == 120).all()
+    active = drawn[5, 96 + 5].astype(int)
+    assert active[0] > active[2] + 50
