@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fer.config import CalibrationConfig
+from fer.calibration import Calibration
 from fer.errors import ImageError
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
@@ -31,7 +31,7 @@ class FaceClassifier(Protocol):
     """What an :class:`Analyzer` asks of a classifier; :class:`fer.Classifier` is one."""
 
     @property
-    def calibration(self) -> CalibrationConfig:
+    def calibration(self) -> Calibration:
         """Smoothing, offsets, temperature and threshold of the answers."""
 
     def predict(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:

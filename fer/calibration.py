@@ -7,10 +7,12 @@ Everything here is chosen on the validation part alone.
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import logsumexp, softmax
 
-from fer.config import CalibrationConfig
+from fer.config import Fraction, Head, Settings
+from fer.labels import EXPRESSIONS
 
 _SMALLEST = 1e-12
 #: The offsets are fitted on softmax(_SHARPNESS * logits), nearly the answer alone: a count would have no gradient.
@@ -21,6 +23,27 @@ _PRIOR_FACES = 100.0
 _LARGEST_SMOOTHING = 0.2
 #: How softly a probability below the uniform share fades to 0, in units of that share: none may become 0.
 _SOFTNESS = 0.15
+
+
+class Calibration(Settings):
+    """What was chosen on validation for one head once the network was trained."""
+
+    smoothing: float = Field(
+        0.0, ge=0.0, lt=1.0, description="Share of the uniform distribution removed from the network's probabilities."
+    )
+    offsets: tuple[float, ...] = Field(
+        (0.0,) * len(EXPRESSIONS),
+        min_length=len(EXPRESSIONS),
+        max_length=len(EXPRESSIONS),
+        description="Added to the logits, so that each expression is predicted as often as it occurs in validation.",
+    )
+    temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
+    uncertain_below: Fraction = Field(0.0, description="Confidence below which an answer is uncertain.")
+    coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")
+
+
+#: The calibration of each head that has one.
+Calibrations = dict[Head, Calibration]
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -59,7 +82,7 @@ def remove_smoothing(probabilities: np.ndarray, smoothing: float) -> np.ndarray:
     return rest / rest.sum(axis=1, keepdims=True)
 
 
-def apply_calibration(probabilities: np.ndarray, calibration: CalibrationConfig) -> np.ndarray:
+def apply_calibration(probabilities: np.ndarray, calibration: Calibration) -> np.ndarray:
     """Return softmax((logits + offsets) / temperature), the logits being those of the answers without smoothing.
 
     Args:
@@ -142,7 +165,7 @@ def choose_threshold(probabilities: np.ndarray, coverage: float) -> float:
     return float(np.quantile(probabilities.max(axis=-1), 1.0 - coverage))
 
 
-def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float = 0.9) -> CalibrationConfig:
+def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float = 0.9) -> Calibration:
     """Choose smoothing, offsets, temperature, and the threshold that leaves ``coverage`` of the rows certain.
 
     Args:
@@ -152,7 +175,7 @@ def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float 
     """
     smoothing = fit_smoothing(probabilities, y_true)
     offsets = fit_offsets(remove_smoothing(probabilities, smoothing), y_true)
-    chosen = CalibrationConfig(smoothing=smoothing, offsets=tuple(offsets.tolist()), coverage=coverage)
+    chosen = Calibration(smoothing=smoothing, offsets=tuple(offsets.tolist()), coverage=coverage)
     temperature = fit_temperature(apply_calibration(probabilities, chosen), y_true)
     chosen = chosen.model_copy(update={"temperature": temperature})
     threshold = choose_threshold(apply_calibration(probabilities, chosen), coverage)

@@ -8,24 +8,28 @@ import json
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fer.errors import SettingsError
-from fer.labels import EXPRESSIONS
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
 #: What an output of a network was taught: the data set's labels, or the distribution of the FER+ votes.
 Head = Literal["labels", "votes"]
+#: All heads that there are, in the order in which a network has them.
+HEADS: tuple[Head, ...] = ("labels", "votes")
+Checked = TypeVar("Checked", bound=BaseModel)
 
 
-class _Settings(BaseModel):
+class Settings(BaseModel):
+    """Frozen values that refuse unknown names, infinity and NaN."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class DataConfig(_Settings):
+class DataConfig(Settings):
     """Which rows a network learns from, and what it is told about them."""
 
     name: str = Field("fer2013", description="Name of the prepared file data/<name>.npz.")
@@ -36,7 +40,7 @@ class DataConfig(_Settings):
     class_weight_power: Fraction = Field(0.0, description="Loss weight of a class is its inverse share to this power.")
 
 
-class StageConfig(_Settings):
+class StageConfig(Settings):
     """One resolution: an optional downsampling block, then identity blocks, all of separable convolutions."""
 
     filters: tuple[Positive, ...] = Field(description="Widths of the first block's convolutions; last = stage width.")
@@ -49,7 +53,7 @@ class StageConfig(_Settings):
     convolutions: Positive = Field(2, description="Separable convolutions in an identity block.")
 
 
-class ModelConfig(_Settings):
+class ModelConfig(Settings):
     """A member of the Xception family (Chollet, 2017, arXiv:1610.02357)."""
 
     name: str = "small"
@@ -78,7 +82,7 @@ class ModelConfig(_Settings):
         return heads
 
 
-class AugmentationConfig(_Settings):
+class AugmentationConfig(Settings):
     """Ranges of the random changes of a face at strength 1; each phase scales them."""
 
     rotation: float = Field(12.0, ge=0.0, le=180.0, description="Largest turn either way, in degrees.")
@@ -91,7 +95,7 @@ class AugmentationConfig(_Settings):
     mixup: float = Field(0.0, ge=0.0, description="Alpha of mixup's Beta distribution (arXiv:1710.09412); 0 = none.")
 
 
-class PhaseConfig(_Settings):
+class PhaseConfig(Settings):
     """A stretch of training with one learning-rate curve and one strength of augmentation."""
 
     name: str
@@ -110,7 +114,7 @@ class PhaseConfig(_Settings):
         return self
 
 
-class TrainingConfig(_Settings):
+class TrainingConfig(Settings):
     """How a network is fitted."""
 
     batch_size: Positive = 64
@@ -136,7 +140,7 @@ class TrainingConfig(_Settings):
         return self.phases[-1]
 
 
-class DistillationConfig(_Settings):
+class DistillationConfig(Settings):
     """Trained networks whose mean answers are blended into the targets (arXiv:1503.02531)."""
 
     teacher: tuple[str, ...] = Field((), description="Run folders or .keras files; a lone one may stand as text.")
@@ -150,32 +154,14 @@ class DistillationConfig(_Settings):
         description="Ask about each face as the pupil sees it, changed and mixed (arXiv:2106.05237), or else about"
         " each training face once.",
     )
-    sha256: tuple[str, ...] = Field((), description="Digests of the files; written by training, checked on resuming.")
 
-    @field_validator("teacher", "sha256", mode="before")
+    @field_validator("teacher", mode="before")
     @classmethod
-    def _a_lone_one_is_a_list(cls, value: object) -> object:
+    def _accept_one_path(cls, value: object) -> object:
         return ((value,) if value else ()) if isinstance(value, str) else value
 
 
-class CalibrationConfig(_Settings):
-    """What was chosen on the validation part once the network was trained."""
-
-    smoothing: float = Field(
-        0.0, ge=0.0, lt=1.0, description="Share of the uniform distribution that is taken off the network's answers."
-    )
-    offsets: tuple[float, ...] = Field(
-        (0.0,) * len(EXPRESSIONS),
-        min_length=len(EXPRESSIONS),
-        max_length=len(EXPRESSIONS),
-        description="Added to the logits, so that validation faces are called each expression as often as it occurs.",
-    )
-    temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
-    uncertain_below: Fraction = Field(0.0, description="Confidence under which an answer is called uncertain.")
-    coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")
-
-
-class Config(_Settings):
+class Config(Settings):
     """All settings of a run."""
 
     data: DataConfig = DataConfig()
@@ -183,8 +169,6 @@ class Config(_Settings):
     augmentation: AugmentationConfig = AugmentationConfig()
     training: TrainingConfig
     distillation: DistillationConfig = DistillationConfig()
-    calibration: CalibrationConfig = CalibrationConfig()
-    calibration_votes: CalibrationConfig = CalibrationConfig()
 
     def to_json(self) -> str:
         """Return the settings as indented JSON that :func:`parse_config` reads back to an equal value."""
@@ -197,8 +181,17 @@ def parse_config(settings: dict[str, Any]) -> Config:
     Raises:
         SettingsError: a setting is unknown, missing, mistyped or out of range; the message names the first such one.
     """
+    return validate(Config, settings)
+
+
+def validate(kind: type[Checked], values: dict[str, Any]) -> Checked:
+    """Build settings, or results kept in JSON, from nested dictionaries.
+
+    Raises:
+        SettingsError: a value is unknown, missing, mistyped or out of range; the message names the first such one.
+    """
     try:
-        return Config.model_validate(settings)
+        return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

@@ -1,7 +1,6 @@
 """The one way from faces to probabilities: training's reports, the command line and the web app all pass here."""
 
 import copy
-import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from fer.calibration import apply_calibration
-from fer.config import CalibrationConfig, Config, Head, parse_config, read_json
+from fer.calibration import Calibration, Calibrations, apply_calibration
+from fer.config import HEADS, Config, Head
 from fer.errors import ImageError, ModelError
 from fer.labels import EXPRESSIONS
 from fer.model.compile_cache import use_compile_cache
@@ -19,14 +18,8 @@ from fer.model.forward import compile_forward, run_in_batches
 from fer.model.layers import use_fast_layers
 from fer.model.saved import load_model
 from fer.model.xception import FEATURES_LAYER, IMAGE_SHAPE, LOGITS_LAYER
+from fer.runs import Run
 from fer.vision.images import prepare_face
-
-#: The shipped run, beside the package in a checkout and inside it in a built wheel.
-SHIPPED_RUNS = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "artifacts" / "xception")
-
-
-#: The heads of a network whose settings are not known, by their number.
-_DEFAULT_HEADS: tuple[Head, ...] = ("labels", "votes")
 
 
 class Classifier:
@@ -39,6 +32,7 @@ class Classifier:
     Args:
         model: a functional network from (N, 48, 48, 1), 0..255, to probabilities (N, 7), or (N, heads, 7).
         config: settings of the run that it came from, where they are known.
+        calibrations: the calibration of each head, where they are known.
 
     Attributes:
         heads: the network's heads, in order.
@@ -46,10 +40,13 @@ class Classifier:
         num_params: number of weights of the network.
     """
 
-    def __init__(self, model: keras.Model, config: Config | None = None) -> None:
+    def __init__(
+        self, model: keras.Model, config: Config | None = None, calibrations: Calibrations | None = None
+    ) -> None:
         _check_shapes(model)
         self.config = config
-        self.heads = config.model.heads if config is not None else _DEFAULT_HEADS[: _count_heads(model)]
+        self.calibrations = calibrations or {}
+        self.heads = config.model.heads if config is not None else HEADS[: _count_heads(model)]
         if len(self.heads) != _count_heads(model):
             raise ModelError(
                 f"A network must have the heads of its settings, {', '.join(self.heads)}. Received: a network with"
@@ -76,18 +73,16 @@ class Classifier:
         if keras.backend.backend() == "jax":
             # Keras draws fresh weights before it reads saved ones, and JAX compiles a program for each of their shapes.
             use_compile_cache()
-        path = _find_shipped() if path is None else Path(path)
-        if path.is_dir():
-            config = parse_config(read_json(path / "config.json"))
-            return cls(load_model(path / "model.keras"), config)
-        return cls(load_model(path))
+        run = Run.find_shipped() if path is None else Run(Path(path))
+        if not run.folder.is_dir():
+            return cls(load_model(run.folder))
+        config = run.read_config()
+        return cls(load_model(run.model), config, run.read_calibrations())
 
     @property
-    def calibration(self) -> CalibrationConfig:
-        """Offsets, temperature and threshold of the head that answers; 0, 1 and 0 where they are not known."""
-        if self.config is None:
-            return CalibrationConfig()
-        return self.config.calibration_votes if self.head == "votes" else self.config.calibration
+    def calibration(self) -> Calibration:
+        """Calibration of the head that answers; one that changes nothing where it is not known."""
+        return self.calibrations.get(self.head, Calibration())
 
     def with_head(self, head: Head) -> "Classifier":
         """Return a classifier on the same network in which the given head answers.
@@ -162,13 +157,6 @@ class Classifier:
         resized = keras.ops.image.resize(maps[..., None].astype(np.float32), IMAGE_SHAPE[:2], interpolation="bilinear")
         return np.clip(keras.ops.convert_to_numpy(resized)[..., 0], 0.0, 1.0)
 
-    def warm_up(self) -> None:
-        """Compile for every batch size now, so that no later call has to."""
-        from fer.model.forward import BATCH_SIZES
-
-        for size in BATCH_SIZES:
-            self._run(np.zeros((size, *IMAGE_SHAPE[:2]), np.uint8))
-
     def _run(self, faces: np.ndarray) -> np.ndarray:
         if not len(faces):
             return np.zeros((0, len(EXPRESSIONS)), np.float32)
@@ -217,18 +205,6 @@ def prepare_faces(faces: np.ndarray) -> np.ndarray:
     return np.stack(prepared) if prepared else np.zeros((0, *IMAGE_SHAPE[:2]), np.uint8)
 
 
-def _find_shipped() -> Path:
-    chosen = os.environ.get("FER_MODEL")
-    candidates = [Path(chosen)] if chosen else list(SHIPPED_RUNS)
-    for path in candidates:
-        if path.exists():
-            return path
-    raise ModelError(
-        f"The shipped network must stand in {candidates[-1]}. Received: nothing there."
-        " Remedy: give a run folder, or set FER_MODEL to one."
-    )
-
-
 def _count_heads(model: keras.Model) -> int:
     return 1 if len(model.output_shape) == 2 else int(model.output_shape[1])
 
@@ -236,7 +212,7 @@ def _count_heads(model: keras.Model) -> int:
 def _check_shapes(model: keras.Model) -> None:
     inputs, outputs = (None, *IMAGE_SHAPE), (None, len(EXPRESSIONS))
     received = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
-    if received not in ((inputs, outputs), (inputs, (None, len(_DEFAULT_HEADS), len(EXPRESSIONS)))):
+    if received not in ((inputs, outputs), (inputs, (None, len(HEADS), len(EXPRESSIONS)))):
         raise ModelError(
             f"A network must map {inputs} to {outputs}. Received: {received[0]} to {received[1]}."
             " Remedy: train one with `invoke train`."

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from fer.calibration import (
+    Calibration,
     apply_calibration,
     apply_temperature,
     calibrate,
@@ -12,7 +13,6 @@ from fer.calibration import (
     fit_temperature,
     remove_smoothing,
 )
-from fer.config import CalibrationConfig
 from fer.evaluation.metrics import compute_reliability
 
 
@@ -75,10 +75,10 @@ def test_without_its_smoothing_a_network_is_calibrated_where_a_temperature_fails
 
 def test_calibration_adds_its_offsets_and_then_divides():
     logits, offsets = np.random.default_rng(5).normal(size=(50, 7)), np.linspace(-1, 1, 7)
-    calibration = CalibrationConfig(offsets=tuple(offsets), temperature=1.7)
+    calibration = Calibration(offsets=tuple(offsets), temperature=1.7)
     expected = softmax((logits + offsets) / 1.7)
     np.testing.assert_allclose(apply_calibration(softmax(logits), calibration), expected, atol=1e-6)
-    np.testing.assert_allclose(apply_calibration(softmax(logits), CalibrationConfig()), softmax(logits), atol=1e-6)
+    np.testing.assert_allclose(apply_calibration(softmax(logits), Calibration()), softmax(logits), atol=1e-6)
 
 
 def draw_hesitant_answers(num_faces):

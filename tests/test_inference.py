@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from fer.calibration import apply_calibration
-from fer.config import CalibrationConfig, load_config
+from fer.calibration import Calibration, apply_calibration
+from fer.config import load_config
 from fer.errors import ImageError, ModelError
 from fer.inference import Classifier
 from fer.model.forward import BATCH_SIZES, run_in_batches
@@ -20,7 +20,7 @@ OFFSETS = (0.1, 0.0, -0.1, 0.2, 0.0, 0.0, -0.2)
 def run_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     config = load_config("sample")
-    calibration = CalibrationConfig(offsets=OFFSETS, temperature=1.6, uncertain_below=0.3, coverage=0.9)
+    calibration = Calibration(offsets=OFFSETS, temperature=1.6, uncertain_below=0.3, coverage=0.9)
     write_settings(config.model_copy(update={"calibration": calibration}), folder)
     save_model(build_xception(config.model, seed=3), folder / "model.keras")
     return folder
@@ -181,8 +181,8 @@ def two_headed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two-headed")
     config = load_config("sample", overrides=['model.heads=["labels","votes"]'])
     calibrations = {
-        "calibration": CalibrationConfig(temperature=1.6),
-        "calibration_votes": CalibrationConfig(offsets=OFFSETS, temperature=0.8),
+        "calibration": Calibration(temperature=1.6),
+        "calibration_votes": Calibration(offsets=OFFSETS, temperature=0.8),
     }
     write_settings(config.model_copy(update=calibrations), folder)
     save_model(build_xception(config.model, seed=3), folder / "model.keras")

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
-from fer.config import CalibrationConfig
+from fer.calibration import Calibration
 from fer.labels import EXPRESSIONS
 from fer.vision.detection import Detection
 
@@ -23,7 +23,7 @@ class StubClassifier:
     """Says what the mean grey of a face decides, so that equal crops get equal answers; counts its batches."""
 
     def __init__(self, uncertain_below: float = 0.5) -> None:
-        self.calibration = CalibrationConfig(temperature=1.0, uncertain_below=uncertain_below, coverage=0.9)
+        self.calibration = Calibration(temperature=1.0, uncertain_below=uncertain_below, coverage=0.9)
         self.batches: list[int] = []
 
     def predict(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 
 from fer.errors import ModelError, SettingsError, SpaceError
 from fer.files import write_atomically
-from fer.inference import SHIPPED_RUNS
+from fer.runs import SHIPPED_RUNS
 
 APP_FILE = "gradio_app.py"
 README_FILE = "README.md"

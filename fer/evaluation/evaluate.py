@@ -18,8 +18,8 @@ import pandas as pd
 from sklearn.metrics import classification_report
 
 import fer
-from fer.calibration import apply_calibration, compute_log_loss
-from fer.config import CalibrationConfig, Head
+from fer.calibration import Calibration, apply_calibration, compute_log_loss
+from fer.config import Head
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError
@@ -35,6 +35,7 @@ from fer.evaluation.metrics_file import round_figures, write_metrics
 from fer.evaluation.model_card import write_model_card
 from fer.files import write_atomically
 from fer.labels import EXPRESSIONS
+from fer.runs import Run
 
 if TYPE_CHECKING:
     from fer.inference import Classifier
@@ -100,7 +101,9 @@ def evaluate_run(
     write_reports(folder, test, test_part.faces, classifier.calibration)
     metrics["seconds"] = round(time.perf_counter() - started, 1)
     metrics = round_figures(metrics)
-    write_model_card(metrics, folder / "model_card.md", classifier.config)
+    write_model_card(
+        metrics, folder / "model_card.md", classifier.config, Run(folder).read_provenance().get("teachers")
+    )
     write_metrics(metrics, folder)
     return metrics
 
@@ -148,7 +151,7 @@ def measure_parts(
 
 
 def measure_calibration(
-    calibration: CalibrationConfig, validation: Predictions, test: Predictions
+    calibration: Calibration, validation: Predictions, test: Predictions
 ) -> dict[str, float | dict[str, float | None]]:
     """Return what was chosen on validation, and what it does on validation and test."""
     return {
@@ -198,7 +201,7 @@ def _compute_worst_recall(probabilities: np.ndarray, y_true: np.ndarray) -> floa
     return float(np.diag(compute_rates(compute_confusion(probabilities, y_true)))[present].min())
 
 
-def write_reports(folder: Path, test: Predictions, faces: np.ndarray, calibration: CalibrationConfig) -> None:
+def write_reports(folder: Path, test: Predictions, faces: np.ndarray, calibration: Calibration) -> None:
     """Write the confusion matrix, classification report and plots of the test part into a run folder.
 
     Args:

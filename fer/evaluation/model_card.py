@@ -4,6 +4,7 @@
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -81,13 +82,16 @@ def render_calibration(metrics: dict[str, Any]) -> str:
     )
 
 
-def write_model_card(metrics: dict[str, Any], path: str | Path, config: Config | None = None) -> None:
+def write_model_card(
+    metrics: dict[str, Any], path: str | Path, config: Config | None = None, teachers: Mapping[str, str] | None = None
+) -> None:
     """Write the model card of a run, with the front matter that Hugging Face reads.
 
     Args:
         metrics: the content of the run's ``metrics.json``; every figure of the card is one of these.
         path: the Markdown file to write.
         config: the settings of the run, for the section on training; left out where there are none.
+        teachers: sha256 of each teacher's network, by its path.
     """
     sections = [
         _render_front_matter(metrics),
@@ -97,7 +101,7 @@ def write_model_card(metrics: dict[str, Any], path: str | Path, config: Config |
         f"## Calibration\n\n{render_calibration(metrics)}",
         _render_protocol(),
         _render_data(metrics),
-        *([_render_training(config)] if config else []),
+        *([_render_training(config, teachers or {})] if config else []),
         _LIMITS,
         _render_origin(metrics),
     ]
@@ -251,7 +255,7 @@ _FER2013 = (
 )
 
 
-def _render_training(config: Config) -> str:
+def _render_training(config: Config, teachers: Mapping[str, str]) -> str:
     phases = "; ".join(
         f"{phase.name}, {phase.epochs} epochs with a peak learning rate of {phase.learning_rate:g}"
         for phase in config.training.phases
@@ -261,20 +265,17 @@ def _render_training(config: Config) -> str:
         "## Training\n\n"
         f"Phases: {phases}. Batches of {config.training.batch_size}, {config.training.optimizer}, seed"
         f" {config.training.seed}. Heads: {', '.join(config.model.heads)}; share of the FER+ vote distribution in the"
-        f" targets of `labels`: {config.data.ferplus_weight:g};{_render_teacher(config)}"
+        f" targets of `labels`: {config.data.ferplus_weight:g};{_render_teacher(config, teachers)}"
         f" label smoothing: {config.data.label_smoothing:g}. Training faces that stand again in validation or test"
         f" {leaked}. All settings are in `config.json`, the course in `history.csv` and `curves.png`."
     )
 
 
-def _render_teacher(config: Config) -> str:
+def _render_teacher(config: Config, digests: Mapping[str, str]) -> str:
     distillation = config.distillation
     if not distillation.teacher:
         return ""
-    teachers = ", ".join(
-        f"`{path}` (sha256 `{digest[:12]}`)"
-        for path, digest in zip(distillation.teacher, distillation.sha256, strict=True)
-    )
+    teachers = ", ".join(f"`{path}` (sha256 `{digest[:12]}`)" for path, digest in digests.items())
     when = "every changed and mixed face" if distillation.consistent else "each training face, once"
     return f" share of the mean answer of the teachers {teachers} to {when}: {distillation.weight:g};"
 

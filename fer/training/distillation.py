@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fer.calibration import apply_temperature
-from fer.config import Config, DistillationConfig, Head, parse_config, read_json
+from fer.config import DistillationConfig, Head, parse_config, read_json
 from fer.errors import ModelError, SettingsError
 from fer.files import compute_digest
 from fer.model.forward import BATCH_SIZES, compile_forward, run_in_batches
@@ -38,23 +38,13 @@ def find_teachers(config: DistillationConfig) -> list[Path]:
     return paths
 
 
-def identify_teachers(config: Config) -> Config:
-    """Return the settings with the digests of the teachers' files, unchanged where there is no teacher.
+def compute_teacher_digests(config: DistillationConfig) -> dict[str, str]:
+    """Return the sha256 of each teacher's network, by the path that the settings give it.
 
     Raises:
-        ModelError: a file is missing, or is not the one whose digest the settings have.
+        ModelError: a file is missing.
     """
-    distillation = config.distillation
-    if not distillation.teacher:
-        return config
-    digests = tuple(compute_digest(path) for path in find_teachers(distillation))
-    if distillation.sha256 not in ((), digests):
-        known, came = (", ".join(digest[:12] for digest in each) for each in (distillation.sha256, digests))
-        raise ModelError(
-            f"A run keeps its teachers. Received: {', '.join(distillation.teacher)} with the sha256 {came},"
-            f" not {known}. Remedy: restore those files, or train anew."
-        )
-    return config.model_copy(update={"distillation": distillation.model_copy(update={"sha256": digests})})
+    return {name: compute_digest(path) for name, path in zip(config.teacher, find_teachers(config), strict=True)}
 
 
 class Teachers:

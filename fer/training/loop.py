@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fer.config import Config, parse_config, read_json
+from fer.config import Config
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError, ModelError, SettingsError
@@ -24,8 +24,8 @@ from fer.files import write_atomically
 from fer.model.forward import compile_forward, run_in_batches
 from fer.model.saved import save_model
 from fer.model.xception import build_xception
+from fer.runs import Run
 from fer.training.batches import TrainingBatches
-from fer.training.distillation import identify_teachers
 from fer.training.progress import ProgressBar
 from fer.training.schedule import PhaseSchedule
 from fer.training.state import RunState, load_state, remove_states, save_state
@@ -185,9 +185,9 @@ class _Run:
     def finish(self) -> TrainedRun:
         """Save the best network in stock layers, and the settings with its calibration."""
         self.averaged.set_weights(self.best)
-        calibration = self.validation.calibrate(run_in_batches(self.forward, self.validation.faces))
+        calibrations = self.validation.calibrate(run_in_batches(self.forward, self.validation.faces))
         save_model(self.averaged, self.folder / "model.keras")
-        write_settings(self.config.model_copy(update=calibration), self.folder)
+        Run(self.folder).write_calibrations(calibrations)
         remove_states(self.folder / _STATE_FOLDER)
         history = pd.DataFrame(self.history)
         best = history.iloc[int(history["validation_score"].argmax())]
@@ -224,7 +224,7 @@ def fit_settings(config: Config, dataset: Dataset, folder: Path, *, say: Say = p
         say(f"Data set {dataset.name!r} has no FER+ votes to validate on: training the head 'labels' alone.")
         config = config.model_copy(update={"model": config.model.model_copy(update={"heads": ("labels",)})})
     Validation.build(part, config.model.heads)
-    return identify_teachers(config)
+    return config
 
 
 def check_teachers_stand_outside(config: Config, folder: Path) -> None:
@@ -270,7 +270,7 @@ def _open_folder(folder: Path, config: Config, resume: bool) -> Config:
     """Return the settings to train with, once the folder is found fit for them."""
     check_folder(folder, resume=resume)
     if resume:
-        return identify_teachers(parse_config(read_json(folder / "config.json")))
+        return Run(folder).read_config()
     write_settings(config, folder)
     return config
 

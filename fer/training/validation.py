@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer.calibration import calibrate, compute_log_loss
-from fer.config import CalibrationConfig, Head
+from fer.calibration import Calibrations, calibrate, compute_log_loss
+from fer.config import Head
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError
@@ -60,11 +60,10 @@ class Validation:
             "validation_score": float(np.mean(accuracies)),
         }
 
-    def calibrate(self, outputs: np.ndarray) -> dict[str, CalibrationConfig]:
-        """Return the settings ``calibration``, and ``calibration_votes`` where there is that head."""
-        names = {"labels": "calibration", "votes": "calibration_votes"}
+    def calibrate(self, outputs: np.ndarray) -> Calibrations:
+        """Return the calibration of each head."""
         answers = zip(self.heads, self._split(outputs), self.y_true, strict=True)
-        return {names[head]: calibrate(probabilities, y_true) for head, probabilities, y_true in answers}
+        return {head: calibrate(probabilities, y_true) for head, probabilities, y_true in answers}
 
     def _split(self, outputs: np.ndarray) -> list[np.ndarray]:
         by_head = outputs.reshape(len(outputs), len(self.heads), -1)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from fer.calibration import apply_calibration
-from fer.config import CalibrationConfig, load_config
+from fer.calibration import Calibration, apply_calibration
+from fer.config import load_config
 from fer.data.dataset import Dataset
 from fer.errors import DataError, ModelError
 from fer.evaluation import evaluate as module
@@ -34,9 +34,7 @@ FILES = {
 class StubClassifier:
     """Reads a face's logits from the first seven pixels of its first row; mirrored, from the last seven."""
 
-    calibration = CalibrationConfig(
-        offsets=(0.5, 0, 0, 0, 0, 0, -0.5), temperature=1.5, uncertain_below=0.4, coverage=0.9
-    )
+    calibration = Calibration(offsets=(0.5, 0, 0, 0, 0, 0, -0.5), temperature=1.5, uncertain_below=0.4, coverage=0.9)
     config = load_config()
     num_params = 12_345
     heads = ("labels",)
@@ -67,7 +65,7 @@ class TwoHeadedStub(StubClassifier):
 
     @property
     def calibration(self):
-        votes = CalibrationConfig(temperature=0.7, uncertain_below=0.4)
+        votes = Calibration(temperature=0.7, uncertain_below=0.4)
         return StubClassifier.calibration if self.head == "labels" else votes
 
     def with_head(self, head):

@@ -16,8 +16,8 @@ from fer.app.pages.cards import render_notice
 from fer.errors import ModelError
 from fer.evaluation.metrics_file import read_metrics
 from fer.evaluation.model_card import render_calibration, render_class_table, render_figures_table
-from fer.inference import SHIPPED_RUNS
 from fer.labels import COLORS, EXPRESSIONS
+from fer.runs import SHIPPED_RUNS
 
 #: What stands in a run folder beside the card, and what it shows.
 DIAGRAMS: dict[str, str] = {

@@ -1,0 +1,215 @@
+"""Run folders: the names of their files, how a run is found, and what may be written into it.
+
+A run folder holds one trained network: ``artifacts/<run>/``. No other module spells the names of its files.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fer.calibration import Calibration, Calibrations
+from fer.config import HEADS, Config, parse_config, read_json, validate
+from fer.errors import ModelError
+from fer.files import write_atomically
+
+#: Where runs are found by name.
+ARTIFACTS = Path("artifacts")
+
+#: The shipped run: inside the package in a built wheel, beside it in a checkout.
+SHIPPED_RUNS = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "artifacts" / "xception")
+
+#: Sections that ``config.json`` held before calibration and provenance had files of their own.
+_FORMER_CALIBRATIONS = {"labels": "calibration", "votes": "calibration_votes"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Args:
+        folder: path of the folder; it need not exist.
+
+    Example:
+        >>> Run.find("mini").model.as_posix()
+        'artifacts/mini/model.keras'
+    """
+
+    folder: Path
+
+    @classmethod
+    def find(cls, name: str | Path) -> "Run":
+        """Return a run by its name under ``artifacts/``, or by the path of its folder.
+
+        Args:
+            name: text without a slash is a name; text with one, or a ``Path``, is a path.
+        """
+        is_path = isinstance(name, Path) or "/" in name or "\\" in name
+        return cls(Path(name) if is_path else ARTIFACTS / name)
+
+    @classmethod
+    def find_shipped(cls) -> "Run":
+        """Return the run that ``fer.Classifier.load()`` takes: the one that ``FER_MODEL`` names, or the shipped one.
+
+        Raises:
+            ModelError: there is nothing at that path.
+        """
+        chosen = os.environ.get("FER_MODEL")
+        candidates = [Path(chosen)] if chosen else list(SHIPPED_RUNS)
+        for path in candidates:
+            if path.exists():
+                return cls(path)
+        raise ModelError(
+            f"The shipped network must be in {candidates[-1]}. Received: nothing there."
+            " Remedy: give a run folder, or set FER_MODEL to one."
+        )
+
+    @property
+    def name(self) -> str:
+        """The folder's own name."""
+        return self.folder.name
+
+    @property
+    def argument(self) -> str:
+        """What ``--run`` takes to find this run again."""
+        return self.name if self.folder == ARTIFACTS / self.name else str(self.folder.absolute())
+
+    @property
+    def model(self) -> Path:
+        """The network; a ``FER_MODEL`` that names a ``.keras`` file is that file."""
+        return self.folder if self.folder.suffix == ".keras" else self.folder / "model.keras"
+
+    @property
+    def config(self) -> Path:
+        """The settings it was trained with."""
+        return self.folder / "config.json"
+
+    @property
+    def calibration(self) -> Path:
+        """The calibration of each head, chosen on validation."""
+        return self.folder / "calibration.json"
+
+    @property
+    def provenance(self) -> Path:
+        """Digests of the data set and of the teachers."""
+        return self.folder / "provenance.json"
+
+    @property
+    def history(self) -> Path:
+        """One row per epoch."""
+        return self.folder / "history.csv"
+
+    @property
+    def curves(self) -> Path:
+        """Plot of the history."""
+        return self.folder / "curves.png"
+
+    @property
+    def state(self) -> Path:
+        """Folder of the checkpoints that a resumed training starts from."""
+        return self.folder / "state"
+
+    @property
+    def metrics(self) -> Path:
+        """The figures of the evaluation."""
+        return self.folder / "metrics.json"
+
+    @property
+    def model_card(self) -> Path:
+        """The figures in words and tables."""
+        return self.folder / "model_card.md"
+
+    @property
+    def photo_check(self) -> Path:
+        """Accuracy on faces shown as photos."""
+        return self.folder / "photo_check.json"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the folder holds a trained network."""
+        return self.model.is_file()
+
+    @property
+    def is_begun(self) -> bool:
+        """Whether the folder holds the checkpoints of an unfinished training."""
+        return self.state.is_dir() and any(self.state.iterdir())
+
+    def check_free(self) -> None:
+        """Raise a :class:`~fer.errors.ModelError` where the folder holds a run already."""
+        if self.is_finished or self.is_begun:
+            kind, remedy = ("a finished", "") if self.is_finished else ("an unfinished", "resume it with --resume, ")
+            raise ModelError(
+                f"A run folder holds one run. Received: {self.folder}, which holds {kind} one."
+                f" Remedy: {remedy}name another with --run, or replace it with --overwrite."
+            )
+
+    def check_resumable(self) -> None:
+        """Raise a :class:`~fer.errors.ModelError` where the folder holds no unfinished training."""
+        if self.is_finished or not self.is_begun:
+            received = "a finished run" if self.is_finished else "none"
+            raise ModelError(
+                f"Only an unfinished run can be resumed. Received: {self.folder}, which holds {received}."
+                " Remedy: drop --resume, or name another run with --run."
+            )
+
+    def read_config(self) -> Config:
+        """Return the settings that the run was trained with.
+
+        Raises:
+            ModelError: the folder has no ``config.json``.
+            SettingsError: the file is damaged, or holds a setting that is not known.
+        """
+        settings = self._read_settings()
+        for section in _FORMER_CALIBRATIONS.values():
+            settings.pop(section, None)
+        if isinstance(settings.get("distillation"), dict):
+            settings["distillation"].pop("sha256", None)
+        return parse_config(settings)
+
+    def write_config(self, config: Config) -> None:
+        """Write ``config.json`` atomically."""
+        write_atomically(self.config, config.to_json())
+
+    def read_calibrations(self) -> Calibrations:
+        """Return the calibration of each head; runs written before version 0.2 keep it in ``config.json``.
+
+        Raises:
+            SettingsError: the file is damaged.
+        """
+        if self.calibration.is_file():
+            sections = read_json(self.calibration)
+        else:
+            settings = self._read_settings() if self.config.is_file() else {}
+            sections = {head: settings[name] for head, name in _FORMER_CALIBRATIONS.items() if name in settings}
+        return {head: validate(Calibration, sections[head]) for head in HEADS if head in sections}
+
+    def write_calibrations(self, calibrations: Calibrations) -> None:
+        """Write ``calibration.json`` atomically."""
+        sections = {head: calibration.model_dump() for head, calibration in calibrations.items()}
+        write_atomically(self.calibration, _to_json(sections))
+
+    def read_provenance(self) -> dict[str, Any]:
+        """Return ``provenance.json``: ``data_sha256``, and ``teachers``, a mapping from path to sha256."""
+        if self.provenance.is_file():
+            return read_json(self.provenance)
+        distillation = self._read_settings().get("distillation", {}) if self.config.is_file() else {}
+        names, digests = distillation.get("teacher", ()), distillation.get("sha256", ())
+        names = [names] if isinstance(names, str) else names
+        return {"teachers": dict(zip(names, [digests] if isinstance(digests, str) else digests, strict=False))}
+
+    def write_provenance(self, provenance: dict[str, Any]) -> None:
+        """Write ``provenance.json`` atomically."""
+        write_atomically(self.provenance, _to_json(provenance))
+
+    def _read_settings(self) -> dict[str, Any]:
+        if not self.config.is_file():
+            raise ModelError(
+                f"A run folder holds config.json. Received: {self.folder}, without it. Remedy: run `invoke train`."
+            )
+        return read_json(self.config)
+
+
+def _to_json(content: Mapping[Any, Any]) -> str:
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
