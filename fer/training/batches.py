@@ -18,9 +18,9 @@ from fer.config import Config
 from fer.data.dataset import Dataset
 from fer.errors import SettingsError
 from fer.training.augmentation import (
-    Changes,
+    Augmentation,
     augment_faces,
-    draw_changes,
+    draw_augmentation,
     make_generator,
     mix_faces,
     one_opencv_thread,
@@ -84,7 +84,7 @@ class TrainingBatches:
 
     def _plan(self, epoch: int) -> Iterator[Callable[[], Batch]]:
         training = self.config.training
-        changes = draw_changes(
+        parameters = draw_augmentation(
             len(self.faces),
             self.faces.shape[-1],
             self.config.augmentation,
@@ -94,15 +94,15 @@ class TrainingBatches:
         )
         order = make_generator(training.seed, epoch, "order").permutation(len(self.faces))
         for rows in np.split(order[: self.steps_per_epoch * training.batch_size], self.steps_per_epoch):
-            yield partial(self._build_batch, rows, changes)
+            yield partial(self._build_batch, rows, parameters)
 
-    def _build_batch(self, rows: np.ndarray, changes: Changes) -> Batch:
-        faces = augment_faces(self.faces[rows], changes.select(rows))
+    def _build_batch(self, rows: np.ndarray, parameters: Augmentation) -> Batch:
+        faces = augment_faces(self.faces[rows], parameters.select(rows))
         targets = self.targets[rows]
-        share = changes.share[rows]
+        share = parameters.share[rows]
         if (share < 1.0).any():
-            partners = changes.partner[rows]
-            faces = mix_faces(faces, augment_faces(self.faces[partners], changes.select(partners)), share)
+            partners = parameters.partner[rows]
+            faces = mix_faces(faces, augment_faces(self.faces[partners], parameters.select(partners)), share)
             targets = mix_faces(targets, self.targets[partners], share)
         if self._step_teachers:
             predictions = self._step_teachers.predict(faces, batch_sizes=(len(faces),))
