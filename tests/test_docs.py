@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import shlex
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -265,6 +266,14 @@ def test_contributing_lists_every_module_and_package_of_the_first_level():
     listed = set(re.findall(r"`fer/([a-z]+)(?:\.py|/)`", layout))
     modules = {path.stem for path in (ROOT / "fer").glob("[a-z]*") if path.is_dir() or path.suffix == ".py"}
     assert listed == modules
+
+
+def test_documented_import_layers_are_those_of_import_linter():
+    contracts = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    text = read(ROOT / "docs" / "contributing.md").partition("## Import layers")[2].partition("\n## ")[0]
+    documented = [set(re.findall(r"`(\w+)`", line)) for line in re.findall(r"^\d+\. (.+)$", text, re.MULTILINE)]
+    assert documented[::-1] == [set(layer.split(" | ")) for layer in layers]
 
 
 # Names, signatures, examples
