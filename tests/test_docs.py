@@ -94,9 +94,14 @@ def test_decisions_are_numbered_without_gaps():
     assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
 
 
-def test_decisions_readme_lists_every_decision_in_order():
-    listed = re.findall(r"\]\((0\d{3}-[^)]+)\)", read(ROOT / "docs" / "decisions" / "README.md"))
-    assert listed == [path.name for path in DECISIONS]
+def test_decisions_readme_lists_every_decision_by_number_and_title():
+    titles = [read(path).partition("\n")[0] for path in DECISIONS]
+    entries = [
+        re.sub(r"# (\d+\.) (.+)", rf"\1 [\2]({path.name})", title)
+        for title, path in zip(titles, DECISIONS, strict=True)
+    ]
+    listed = re.findall(r"^\d+\. \[.+?\]\(.+?\)", read(ROOT / "docs" / "decisions" / "README.md"), re.MULTILINE)
+    assert listed == entries
 
 
 @pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
