@@ -70,7 +70,6 @@ def train(
         )
     settings = target.read_config() if resume else load_config(preset or "small", config, overrides)
     dataset = load_dataset(data or settings.data.name)
-    log(f"Training {settings.model.name!r} on {dataset.name!r} for {settings.training.epochs} epochs.")
     result = training.train(
         dataset, settings, target.folder, resume=resume, overwrite=overwrite, progress=not quiet, log=log
     )

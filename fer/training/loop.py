@@ -97,6 +97,7 @@ def train(
             run.remove_files()
             run.write_config(config)
             run.write_provenance(provenance)
+        log(f"Training {config.model.name!r} on {dataset.name!r} for {config.training.epochs} epochs into {run.folder}.")
         trainer.fit(progress=progress)
         history = trainer.finish()
     plot_history(history, run.curves)
