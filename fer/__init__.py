@@ -1,7 +1,12 @@
 """FER-DL: facial-expression recognition with Keras 3, from FER2013 to a live camera.
 
-Public names are loaded on first use, so that ``import fer`` stays fast and touches no backend. Keras runs on JAX unless
+Public names are loaded on first use, so that ``import fer`` is fast and imports no backend. Keras runs on JAX unless
 ``KERAS_BACKEND`` is set or Keras was imported before this package.
+
+Example:
+    >>> import fer, skimage.data
+    >>> [face.label for face in fer.Analyzer().analyze(skimage.data.astronaut())]
+    ['happy']
 """
 
 import os
