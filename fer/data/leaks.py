@@ -103,7 +103,8 @@ def _normalise(faces: np.ndarray) -> np.ndarray:
     centred -= centred.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     # A face of a single grey value leaves rounding errors, which must not be scaled to unit length.
-    return np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths >= 1.0)
+    unit: np.ndarray = np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths >= 1.0)
+    return unit
 
 
 def _count_groups(groups: np.ndarray, split: np.ndarray) -> tuple[int, int, int]:

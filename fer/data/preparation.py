@@ -109,7 +109,7 @@ def prepare_dataset(
 
 
 def format_preparation(preparation: Preparation) -> str:
-    """Return a summary of a preparation for the user, as lines of text.
+    """Return a summary for the user, as lines of text.
 
     Example:
         >>> print(format_preparation(prepare_dataset(None, "sample")))  # doctest: +SKIP
@@ -160,7 +160,10 @@ def _check_splits(raw: RawData, path: Path) -> None:
     counts = np.bincount(raw.split, minlength=len(SPLITS))
     if not counts.all():
         received = ", ".join(f"{count} {split}" for split, count in zip(SPLITS, counts, strict=True))
-        raise DataError(f"A source must have faces in every split. Received: {path} with {received}.")
+        raise DataError(
+            f"A source must have faces in every split. Received: {path} with {received}."
+            " Remedy: add faces of the missing split."
+        )
 
 
 def _build(raw: RawData, name: str, path: Path, votes: str | Path | None) -> Dataset:

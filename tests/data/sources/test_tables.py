@@ -247,8 +247,8 @@ def replace_in_line(text: str, line: int, old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("alter", "rule"),
     [
-        (lambda text: "\n".join(text.splitlines()[:-1]), "one row for each of the 21 faces. Received: .* with 20"),
-        (lambda text: text + text.splitlines()[-1], "one row for each"),
+        (lambda text: "\n".join(text.splitlines()[:-1]), r"\(21\)\. Received: .* with 20"),
+        (lambda text: text + text.splitlines()[-1], "one row per row"),
         (
             lambda text: replace_in_line(text, 3, "Training", "PublicTest"),
             "'PublicTest' in row 3, where the table has 'Training'",
