@@ -148,7 +148,7 @@ def _locate(source: str, allow_download: bool) -> Path:
 
 def _check_rejects(raw: RawData, skip_bad: bool) -> None:
     if raw.rejects and not skip_bad:
-        first = "; ".join(f"{reject.place}: {reject.reason}" for reject in raw.rejects[:_NUM_LISTED])
+        first = "; ".join(f"{reject.location}: {reject.reason}" for reject in raw.rejects[:_NUM_LISTED])
         rest = "; …" if len(raw.rejects) > _NUM_LISTED else ""
         raise DataError(
             f"Every row must be usable. Received: {len(raw.rejects)} bad ({first}{rest})."
@@ -203,7 +203,7 @@ def _write_rejects(rejects: tuple[Reject, ...], path: Path) -> Path | None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["place", "reason"])
-    writer.writerows((reject.place, reject.reason) for reject in rejects)
+    writer.writerows((reject.location, reject.reason) for reject in rejects)
     write_atomically(path, text.getvalue())
     return path
 
