@@ -1,4 +1,4 @@
-"""The leak guard: exact duplicates and near-duplicates across splits.
+"""The duplicate guard: exact duplicates and near-duplicates across splits.
 
 FER2013 repeats images within and across its splits, so a network is tested on faces that it has memorised. The guard
 counts these leaks and marks the faces without one; the clean-test figures are computed on the marked faces.
@@ -24,7 +24,7 @@ _CHUNK = 512
 
 @dataclass(frozen=True, eq=False)
 class LeakReport:
-    """Result of the leak guard.
+    """Result of the duplicate guard.
 
     Args:
         clean: bool (N,), as in :class:`~fer.data.dataset.Dataset`.

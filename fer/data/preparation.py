@@ -37,7 +37,7 @@ class Preparation:
         fingerprint: sha256 of its arrays, in hex.
         counts: int64 (3, 7), faces per split and expression.
         num_votes: number of faces with FER+ votes.
-        leaks: result of the leak guard.
+        leaks: result of the duplicate guard.
         num_clean: clean faces per split.
         rejects: the rows or images that were skipped.
         rejects_path: the file that lists the rejects; None if there are none.

@@ -45,7 +45,7 @@ def draw_sample(num_faces: int = 2100, *, name: str = "sample", seed: int = 0) -
 
 
 def draw_unguarded_sample(num_faces: int = 2100, *, name: str = "sample", seed: int = 0) -> Dataset:
-    """Draw a sample like :func:`draw_sample`, but without the leak guard: all faces are marked as clean."""
+    """Draw a sample like :func:`draw_sample`, but without the duplicate guard: all faces are marked as clean."""
     if num_faces < _MIN_FACES or seed < 0:
         raise SettingsError(
             f"A sample must have at least {_MIN_FACES} faces and a seed of 0 or more."
