@@ -12,11 +12,12 @@ from sklearn.metrics import accuracy_score
 from fer.calibration import Calibration, apply_calibration
 from fer.config import load_config
 from fer.data.dataset import Dataset
+from fer.data.ferplus import FERPLUS_COLUMN_OF_EXPRESSION
 from fer.errors import DataError, ModelError
 from fer.evaluation import evaluate as module
 from fer.evaluation.evaluate import evaluate_run, predict_part, read_git_commit
 from fer.evaluation.metrics_file import compare_metrics, read_metrics, write_metrics
-from fer.labels import EXPRESSIONS, FERPLUS_COLUMN_OF_EXPRESSION
+from fer.labels import EXPRESSIONS
 
 FILES = {
     "metrics.json",

@@ -11,7 +11,6 @@ from PIL import Image
 from fer import plotting
 from fer.calibration import apply_temperature
 from fer.evaluation import plots
-from fer.files import write_atomically
 from fer.labels import COLORS, EXPRESSIONS
 from fer.training import curves
 
@@ -161,16 +160,3 @@ def test_history_of_one_epoch(tmp_path):
 def test_import_sets_nothing():
     code = "import sys, fer.evaluation.plots, fer.training.curves; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
-    path = tmp_path / "a.txt"
-    write_atomically(path, "old\n")
-
-    def fail(_):
-        raise OSError("disk full")
-
-    monkeypatch.setattr("os.fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
-        write_atomically(path, "new\n")
-    assert [entry.read_bytes() for entry in tmp_path.iterdir()] == [b"old\n"]
