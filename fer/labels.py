@@ -6,6 +6,9 @@ index 0 is ``angry`` and index 6 is ``neutral`` in every array, table and file o
 
 EXPRESSIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
+#: Side, in pixels, of the square grey face that a network sees: FER2013's own.
+FACE_SIZE = 48
+
 #: The parts of a data set, in the order of their codes in a prepared file (0, 1, 2).
 SPLITS: tuple[str, ...] = ("train", "validation", "test")
 

@@ -18,9 +18,7 @@ import numpy as np
 from fer import labels
 from fer.errors import DataError, SettingsError
 from fer.files import Content, write_atomically
-
-#: Side of a face in pixels, FER2013's own.
-FACE_SIZE = 48
+from fer.labels import FACE_SIZE
 
 _NUM_VOTES = len(labels.FERPLUS_COLUMNS)
 _ARRAYS: dict[str, tuple[type, tuple[int, ...]]] = {

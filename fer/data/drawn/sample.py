@@ -6,12 +6,13 @@ It lets every task run with no data at hand. It is evidence of mechanics only: a
 import numpy as np
 
 from fer import labels
-from fer.data.dataset import FACE_SIZE, Dataset
+from fer.data.dataset import Dataset
 from fer.data.drawn.action_units import draw_action_units
 from fer.data.drawn.canvas import draw_identity, draw_pose
 from fer.data.drawn.face import draw_face
 from fer.data.leaks import find_leaks
 from fer.errors import SettingsError
+from fer.labels import FACE_SIZE
 
 #: Shares of the splits, in the order of ``labels.SPLITS``.
 SHARES: tuple[float, ...] = (0.7, 0.15, 0.15)

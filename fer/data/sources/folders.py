@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from fer import labels
-from fer.data.dataset import FACE_SIZE
 from fer.data.leaks import group_equal_faces
 from fer.data.sources.tables import RawData, Reject
 from fer.errors import DataError, ImageError, SettingsError
-
-#: Endings of picture files; other files are left aside and counted.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
+from fer.labels import FACE_SIZE
+from fer.vision.decoding import IMAGE_SUFFIXES
 
 #: Folder names, in lower case, of each split.
 SPLIT_FOLDERS: dict[str, str] = {
@@ -132,7 +130,7 @@ def _read_images(root: Path, splits: Mapping[str, list[Path]], mapping: Mapping[
     for split, folder in _list_classes(splits):
         expression = parse_expression(folder.name, mapping)
         for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            if path.suffix.lower() not in IMAGE_SUFFIXES or path.name.startswith("."):
                 left_aside += 1
                 continue
             try:

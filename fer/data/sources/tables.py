@@ -20,9 +20,9 @@ from typing import IO
 import numpy as np
 
 from fer import labels
-from fer.data.dataset import FACE_SIZE
 from fer.data.sources.archives import MAX_TABLE, open_table
 from fer.errors import DataError
+from fer.labels import FACE_SIZE
 
 #: Bytes of one line beyond which a file is no FER2013 table; a face of 2304 numbers takes at most 9216.
 MAX_LINE = 1 << 16
