@@ -14,13 +14,15 @@ import numpy as np
 
 from fer.calibration import Calibration
 from fer.errors import ImageError
-from fer.labels import EXPRESSIONS
+from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.vision.alignment import align_face, align_views
-from fer.vision.detection import Box, Detection, Detector, build_detector, clip_box
+from fer.vision.boxes import Box, build_whole_box, clip_box
+from fer.vision.detection import Detection, Detector
 from fer.vision.images import ImageSource, decode_image, prepare_face
-from fer.vision.quality import build_whole_box, compute_warnings
+from fer.vision.quality import compute_warnings
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader
+from fer.vision.yunet import build_detector
 
 #: Faces that go through the network at once, and the bytes of pictures that may wait for a batch to fill.
 BATCH_SIZE = 64
@@ -69,7 +71,7 @@ class Face:
     uncertain: bool
     track_id: int | None = None
     warnings: tuple[str, ...] = ()
-    crop: np.ndarray = field(default_factory=lambda: np.zeros((48, 48), np.uint8), repr=False)
+    crop: np.ndarray = field(default_factory=lambda: np.zeros((FACE_SIZE, FACE_SIZE), np.uint8), repr=False)
     raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(7, np.float32), repr=False)
 
 
@@ -115,7 +117,7 @@ class Analyzer:
         several_views: in photos, average over three crops of each face, of which two are mirrored, a tenth closer and a
             tenth wider. Frames of a stream are averaged over time instead, and a whole image is taken as it is.
         max_side: None searches photos at several scales, for small faces too. A number searches one copy with this
-            longer side in pixels, which suits streams; ``fer.vision.detection.STREAM_SIDE`` keeps up with a camera.
+            longer side in pixels, which suits streams; ``fer.vision.yunet.STREAM_SIDE`` keeps up with a camera.
     """
 
     def __init__(

@@ -14,9 +14,9 @@ from fer.analysis import Analyzer, Face
 from fer.errors import ImageError, VideoError
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_views
-from fer.vision.detection import HaarDetector, YuNetDetector
 from fer.vision.images import prepare_face
 from fer.vision.tracking import Tracker
+from fer.vision.yunet import YuNetDetector
 
 
 @pytest.fixture(scope="module")
@@ -237,12 +237,6 @@ def test_an_explanation_is_of_the_faces_own_label_unless_asked(astronaut, yunet)
     analyzer.explain(face)
     analyzer.explain(face, 2)
     assert asked == [EXPRESSIONS.index(face.label), 2]
-
-
-def test_haar_faces_go_the_same_way(astronaut):
-    (face,) = Analyzer(StubClassifier(), HaarDetector()).analyze(astronaut)
-    assert face.landmarks is None
-    assert face.crop.std() > 20
 
 
 def test_the_group_photo_has_five_faces():

@@ -18,11 +18,9 @@ from fer.analysis import Analyzer, Face, Picture
 from fer.errors import ImageError, SettingsError
 from fer.files import write_atomically
 from fer.labels import EXPRESSIONS
-from fer.vision.annotation import describe_face, draw_activation, draw_faces
+from fer.vision.annotation import draw_activation, draw_faces
+from fer.vision.decoding import IMAGE_SUFFIXES
 from fer.vision.images import write_image
-
-#: What a folder is searched for.
-SUFFIXES: tuple[str, ...] = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 
 #: The columns that describe a face, in order.
 FACE_COLUMNS: tuple[str, ...] = (
@@ -195,7 +193,7 @@ def _count(number: int, name: str) -> str:
 def _find_images_of(given: str) -> list[Path]:
     path = Path(given)
     if path.is_dir():
-        found = sorted(each for each in path.rglob("*") if each.suffix.lower() in SUFFIXES and each.is_file())
+        found = sorted(each for each in path.rglob("*") if each.suffix.lower() in IMAGE_SUFFIXES and each.is_file())
     elif path.exists():
         return [path]
     else:
@@ -231,7 +229,7 @@ def _write_drawings(analyzer: Analyzer, picture: Picture, stem: Path, explain: b
     assert picture.image is not None
     write_image(draw_faces(picture.image, picture.faces), stem.with_name(f"{stem.name}.png"))
     for number, face in enumerate(picture.faces if explain else [], start=1):
-        name = f"{stem.name}_face{number}_{describe_face(face).split()[0].rstrip('?')}.png"
+        name = f"{stem.name}_face{number}_{face.label}.png"
         write_image(draw_activation(face.crop, analyzer.explain(face)), stem.with_name(name))
 
 

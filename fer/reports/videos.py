@@ -16,9 +16,9 @@ from fer.labels import EXPRESSIONS
 from fer.reports.images import STREAM_COLUMNS, iterate_rows
 from fer.reports.timeline import Timeline
 from fer.vision.annotation import draw_faces
-from fer.vision.detection import DEFAULT_SIDE
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoFrame, VideoReader, VideoWriter
+from fer.vision.yunet import DEFAULT_SIDE
 
 #: The columns of a video's table.
 VIDEO_COLUMNS: tuple[str, ...] = ("frame", "seconds", *STREAM_COLUMNS)
