@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from app_media import build_stub_analyzer
+from vision_media import draw_frames, write_video
 
 from fer.app.engine import Engine
 
@@ -91,8 +92,21 @@ def test_a_corrupt_upload_reaches_the_packages_decoder(wiring, tmp_path):
     assert wiring.PhotoInput().preprocess(None) is None
 
 
+def test_the_annotated_video_is_never_converted(wiring, tmp_path, monkeypatch):
+    # With ffmpeg on the machine Gradio converts what it takes for unplayable, into a folder that nobody deletes.
+    monkeypatch.setattr("gradio.processing_utils.ffmpeg_installed", lambda: True)
+    monkeypatch.setattr("gradio.processing_utils.video_is_playable", lambda path: False)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = write_video(tmp_path / "annotated.mp4", draw_frames(3))
+    shown = wiring.VideoOutput().postprocess(path)
+    assert (shown.path, shown.orig_name) == (str(path), "annotated.mp4")
+    assert list(tmp_path.rglob("*")) == [path]
+    assert wiring.VideoOutput().postprocess(None) is None
+
+
 def test_own_components_use_gradios_frontend(wiring):
-    for kind in (wiring.PhotoInput, wiring.VideoInput, wiring.CameraInput, wiring.MemoryImage, wiring.Answer):
+    components = (wiring.PhotoInput, wiring.VideoInput, wiring.CameraInput, wiring.MemoryImage, wiring.VideoOutput)
+    for kind in (*components, wiring.Answer):
         assert kind.is_template
         assert kind.__base__.__module__.startswith("gradio.components"), "templates look at the first base"
 
