@@ -275,7 +275,7 @@ def predict(
         quiet: show no progress bar.
         say: receives the lines to be told.
     """
-    from fer.reports.images import predict_files
+    from fer.reports import predict_files
 
     analyzer = _build_analyzer(run, whole_image=whole_image)
     summary = predict_files(inputs, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet)
@@ -307,7 +307,7 @@ def analyze_video(
         quiet: show no progress bar.
         say: receives the lines to be told.
     """
-    from fer.reports.videos import process_video
+    from fer.reports import process_video
 
     summary = process_video(
         source,

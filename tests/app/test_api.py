@@ -30,8 +30,8 @@ def check(value, schema, nullable=("track_id",)):
 
 def test_a_picture_answer_is_as_its_schema_says_and_json_takes_it():
     image = np.full((64, 80, 3), 90, np.uint8)
-    answer = api.describe_picture(image, build_stub_analyzer().analyze(image))
-    check(answer, api.PICTURE_SCHEMA)
+    answer = api.describe_image(image, build_stub_analyzer().analyze(image))
+    check(answer, api.IMAGE_SCHEMA)
     assert json.loads(json.dumps(answer)) == answer
     assert (answer["width"], answer["height"]) == (80, 64)
     (face,) = answer["faces"]

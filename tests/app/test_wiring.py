@@ -48,11 +48,11 @@ def test_viewers_share_the_network_fairly(app, wiring):
 
 
 def test_two_endpoints_are_public_and_describe_their_answers(app):
-    from fer.app.api import PICTURE_SCHEMA, VIDEO_SCHEMA
+    from fer.app.api import IMAGE_SCHEMA, VIDEO_SCHEMA
 
     endpoints = app.get_api_info()["named_endpoints"]
     assert endpoints.keys() == {"/analyze_image", "/analyze_video"}
-    for name, schema in (("/analyze_image", PICTURE_SCHEMA), ("/analyze_video", VIDEO_SCHEMA)):
+    for name, schema in (("/analyze_image", IMAGE_SCHEMA), ("/analyze_video", VIDEO_SCHEMA)):
         (answer,) = endpoints[name]["returns"]
         assert answer["type"]["properties"].keys() == schema["properties"].keys()
         assert "expressions" in endpoints[name]["description"]
