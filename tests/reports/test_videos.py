@@ -67,7 +67,7 @@ def test_the_summary_counts_frames_and_time_on_screen(analyzer, video):
     assert remarks == summary.remarks == ["No face was found in 3 of the 12 frames."]
 
 
-def test_time_on_screen_follows_a_variable_frame_rate(tmp_path, analyzer, monkeypatch):
+def test_time_on_screen_follows_a_variable_frame_rate(tmp_path, monkeypatch):
     path = write_irregular_video(tmp_path / "a.avi", monkeypatch)
     analyzer = Analyzer(StubClassifier(), StubDetector([(5.0, 5.0, 35.0, 40.0)]))
     summary = process_video(path, analyzer=analyzer, progress=False)
