@@ -1,4 +1,4 @@
-"""The leak guard: exact duplicates and near-duplicates across splits.
+"""The duplicate guard: exact duplicates and near-duplicates across splits.
 
 FER2013 repeats images within and across its splits, so a network is tested on faces that it has memorised. The guard
 counts these leaks and marks the faces without one; the clean-test figures are computed on the marked faces.
@@ -24,7 +24,7 @@ _CHUNK = 512
 
 @dataclass(frozen=True, eq=False)
 class LeakReport:
-    """Result of the leak guard.
+    """Result of the duplicate guard.
 
     Args:
         clean: bool (N,), as in :class:`~fer.data.dataset.Dataset`.
@@ -103,7 +103,8 @@ def _normalise(faces: np.ndarray) -> np.ndarray:
     centred -= centred.mean(axis=1, keepdims=True)
     lengths = np.linalg.norm(centred, axis=1, keepdims=True)
     # A face of a single grey value leaves rounding errors, which must not be scaled to unit length.
-    return np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths >= 1.0)
+    unit: np.ndarray = np.divide(centred, lengths, out=np.zeros_like(centred), where=lengths >= 1.0)
+    return unit
 
 
 def _count_groups(groups: np.ndarray, split: np.ndarray) -> tuple[int, int, int]:

@@ -37,7 +37,7 @@ class Preparation:
         fingerprint: sha256 of its arrays, in hex.
         counts: int64 (3, 7), faces per split and expression.
         num_votes: number of faces with FER+ votes.
-        leaks: result of the leak guard.
+        leaks: result of the duplicate guard.
         num_clean: clean faces per split.
         rejects: the rows or images that were skipped.
         rejects_path: the file that lists the rejects; None if there are none.
@@ -109,7 +109,7 @@ def prepare_dataset(
 
 
 def format_preparation(preparation: Preparation) -> str:
-    """Return a summary of a preparation for the user, as lines of text.
+    """Return a summary for the user, as lines of text.
 
     Example:
         >>> print(format_preparation(prepare_dataset(None, "sample")))  # doctest: +SKIP
@@ -148,7 +148,7 @@ def _locate(source: str, allow_download: bool) -> Path:
 
 def _check_rejects(raw: RawData, skip_bad: bool) -> None:
     if raw.rejects and not skip_bad:
-        first = "; ".join(f"{reject.place}: {reject.reason}" for reject in raw.rejects[:_NUM_LISTED])
+        first = "; ".join(f"{reject.location}: {reject.reason}" for reject in raw.rejects[:_NUM_LISTED])
         rest = "; …" if len(raw.rejects) > _NUM_LISTED else ""
         raise DataError(
             f"Every row must be usable. Received: {len(raw.rejects)} bad ({first}{rest})."
@@ -160,7 +160,10 @@ def _check_splits(raw: RawData, path: Path) -> None:
     counts = np.bincount(raw.split, minlength=len(SPLITS))
     if not counts.all():
         received = ", ".join(f"{count} {split}" for split, count in zip(SPLITS, counts, strict=True))
-        raise DataError(f"A source must have faces in every split. Received: {path} with {received}.")
+        raise DataError(
+            f"A source must have faces in every split. Received: {path} with {received}."
+            " Remedy: add faces of the missing split."
+        )
 
 
 def _build(raw: RawData, name: str, path: Path, votes: str | Path | None) -> Dataset:
@@ -200,7 +203,7 @@ def _write_rejects(rejects: tuple[Reject, ...], path: Path) -> Path | None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["place", "reason"])
-    writer.writerows((reject.place, reject.reason) for reject in rejects)
+    writer.writerows((reject.location, reject.reason) for reject in rejects)
     write_atomically(path, text.getvalue())
     return path
 

@@ -54,7 +54,7 @@ def test_number_of_faces_per_split_and_class(prepared):
     assert prepared[1].count_classes().tolist() == COUNTS
 
 
-def test_the_leak_guard_counts_the_known_leaks(prepared):
+def test_the_duplicate_guard_counts_the_known_leaks(prepared):
     report = prepared[0]
     assert report["pairs"][:2] == [["validation", "train", 280, 317], ["test", "train", 288, 347]]
     assert report["groups"] == [1516, 3369, 557]

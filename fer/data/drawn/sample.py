@@ -45,7 +45,7 @@ def draw_sample(num_faces: int = 2100, *, name: str = "sample", seed: int = 0) -
 
 
 def draw_unguarded_sample(num_faces: int = 2100, *, name: str = "sample", seed: int = 0) -> Dataset:
-    """Draw a sample like :func:`draw_sample`, but without the leak guard: all faces are marked as clean."""
+    """Draw a sample like :func:`draw_sample`, but without the duplicate guard: all faces are marked as clean."""
     if num_faces < _MIN_FACES or seed < 0:
         raise SettingsError(
             f"A sample must have at least {_MIN_FACES} faces and a seed of 0 or more."
@@ -86,7 +86,7 @@ def _photograph(drawing: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _blur(grey: np.ndarray, weight: float) -> np.ndarray:
-    """Mix each pixel with its two neighbours along each axis, each with the given weight."""
+    """Mix each pixel with its two neighbours along each axis; ``weight`` is that of one neighbour."""
     for axis in (0, 1):
         padded = np.pad(grey, [(1, 1) if axis == a else (0, 0) for a in (0, 1)], mode="edge")
         before, after = np.delete(padded, (-1, -2), axis), np.delete(padded, (0, 1), axis)
@@ -95,7 +95,7 @@ def _blur(grey: np.ndarray, weight: float) -> np.ndarray:
 
 
 def _assign_splits(num_faces: int) -> np.ndarray:
-    # Each round of the seven expressions goes to one split as a whole, which keeps every split balanced.
+    # Every run of seven faces, one per expression, goes to one split, which keeps the splits balanced.
     rounds = np.arange(num_faces) // len(EXPRESSIONS)
     bounds = np.cumsum(SHARES)[:-1] * (rounds[-1] + 1)
     return np.searchsorted(np.rint(bounds), rounds, side="right").astype(np.uint8)

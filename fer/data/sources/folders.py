@@ -84,7 +84,7 @@ def read_folder(path: str | Path, *, mapping: Mapping[str, str] | None = None, s
 
 
 def parse_expression(name: str, mapping: Mapping[str, str] | None = None) -> str | None:
-    """Return the expression that a folder name stands for, or None if the name is unknown."""
+    """Return the expression that a folder name denotes, or None if the name is unknown."""
     return (mapping or {}).get(name) or _FOLDER_NAMES.get(name.strip().lower())
 
 
@@ -98,7 +98,7 @@ def _check_mapping(mapping: Mapping[str, str]) -> None:
 
 def _find_root(path: Path) -> Path:
     if not path.is_dir():
-        raise DataError(f"A source must exist. Received: {path} (no such folder).")
+        raise DataError(f"A source must exist. Received: {path} (no such folder). Remedy: check the path.")
     for _ in range(_MAX_DEPTH):
         folders = _list_folders(path)
         if _find_splits(path) or len(folders) != 1:

@@ -13,11 +13,11 @@ class Reject:
     """A row or image that cannot be used.
 
     Args:
-        place: ``row 12`` (data rows are numbered from 1), or the path of an image relative to the source.
+        location: ``row 12`` (data rows are numbered from 1), or the path of an image relative to the source.
         reason: why, in a few words.
     """
 
-    place: str
+    location: str
     reason: str
 
 

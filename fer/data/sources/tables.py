@@ -28,9 +28,11 @@ from fer.labels import EXPRESSIONS
 #: Largest length in bytes of a line; a face of 2304 numbers takes at most 9216.
 MAX_LINE = 1 << 16
 
-#: The split of each value in the column ``Usage``.
+#: The split of each value of the column ``Usage``.
 USAGE_TO_SPLIT: dict[str, str] = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 
+_TABLE_REMEDY = "Remedy: check the path, or download the file again."
+_VOTES_REMEDY = "Remedy: use the fer2013new.csv that belongs to the table."
 _NUM_PIXELS = FACE_SIZE * FACE_SIZE
 _COLUMNS = ("emotion", "pixels", "usage")
 _LABELS = {str(index): index for index in range(len(EXPRESSIONS))}
@@ -52,7 +54,7 @@ def read_table(path: str | Path) -> RawData:
             return _collect_rows(_read_fields(open_table(path, stack), path))
     except _BROKEN as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"A table must exist and be complete. Received: {path} ({reason}).") from None
+        raise DataError(f"A table must exist and be complete. Received: {path} ({reason}). {_TABLE_REMEDY}") from None
 
 
 def read_votes(path: str | Path, raw: RawData) -> np.ndarray:
@@ -76,7 +78,9 @@ def read_votes(path: str | Path, raw: RawData) -> np.ndarray:
         usages = table["Usage"].astype(str).str.strip().to_list()
     except (OSError, EOFError, ValueError, KeyError) as error:
         reason = " ".join(str(error).split())
-        raise DataError(f"FER+ votes must be a readable fer2013new.csv. Received: {path} ({reason}).") from None
+        raise DataError(
+            f"FER+ votes must be a readable fer2013new.csv. Received: {path} ({reason}). {_VOTES_REMEDY}"
+        ) from None
     _check_votes(path, votes, usages, raw)
     usable: np.ndarray = votes[raw.rows].astype(np.uint8)
     return usable
@@ -86,14 +90,17 @@ def _check_votes(path: str | Path, votes: np.ndarray, usages: list[str], raw: Ra
     expected = len(raw.usages)
     if len(votes) != expected:
         raise DataError(
-            f"FER+ votes must have one row for each of the {expected} faces. Received: {path} with {len(votes)}."
+            f"FER+ votes must have one row per row of the table ({expected}). Received: {path} with {len(votes)}."
+            f" {_VOTES_REMEDY}"
         )
     if not np.issubdtype(votes.dtype, np.integer) or votes.min(initial=0) < 0 or votes.max(initial=0) > 255:
-        raise DataError(f"FER+ votes must be whole numbers in 0..255. Received: {path}.")
+        raise DataError(f"FER+ votes must be whole numbers in 0..255. Received others in {path}. {_VOTES_REMEDY}")
     for row in raw.rows:
         if usages[row] != raw.usages[row]:
             received = f"{usages[row][:20]!r} in row {row + 1}, where the table has {raw.usages[row]!r}"
-            raise DataError(f"FER+ votes must have the same Usage as the table. Received: {path} with {received}.")
+            raise DataError(
+                f"FER+ votes must have the same Usage as the table. Received: {path} with {received}. {_VOTES_REMEDY}"
+            )
 
 
 def _read_lines(stream: IO[bytes], path: Path) -> Iterator[str]:
@@ -156,7 +163,7 @@ def parse_pixels(text: str) -> np.ndarray:
     """Parse 2304 whole numbers 0..255, separated by spaces, into uint8 (2304,).
 
     Raises:
-        ValueError: the number of values is another one, or a value is not a whole number or outside 0..255.
+        ValueError: the number of values differs, or a value is not a whole number in 0..255.
     """
     try:
         # NumPy reads '1+2' as two numbers. With 32 bits, a large number could wrap around into the range.

@@ -49,7 +49,7 @@ def test_no_face_has_a_duplicate_in_another_split(sample):
     assert sample.clean.all()
 
 
-def test_the_mask_of_clean_faces_is_that_of_the_leak_guard(monkeypatch):
+def test_the_mask_of_clean_faces_is_that_of_the_duplicate_guard(monkeypatch):
     monkeypatch.setattr("fer.data.leaks.NEAR", 0.9)
     sample = draw_sample(700)
     assert not sample.clean.all()

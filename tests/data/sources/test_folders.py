@@ -107,7 +107,7 @@ def test_an_unreadable_image_is_rejected_alone(tmp_path, spoil):
     path = tmp_path / "train" / "angry" / "0001.png"
     path.write_bytes(spoil(path.read_bytes()))
     raw = read_folder(tmp_path)
-    assert [reject.place for reject in raw.rejects] == ["train/angry/0001.png"]
+    assert [reject.location for reject in raw.rejects] == ["train/angry/0001.png"]
     assert "\n" not in raw.rejects[0].reason
     assert np.array_equal(raw.faces, np.delete(faces, 1, axis=0))
     assert raw.rows.tolist() == [i for i in range(42) if i != 1]
@@ -117,7 +117,7 @@ def test_all_images_of_an_unknown_folder_are_rejected(tmp_path):
     write_tree(tmp_path, SPLITS, ["angry", "contempt"])
     raw = read_folder(tmp_path)
     assert len(raw.rejects) == 6
-    assert raw.rejects[0].place == "train/contempt/0000.png"
+    assert raw.rejects[0].location == "train/contempt/0000.png"
     assert "'contempt'" in raw.rejects[0].reason
     assert set(raw.labels) == {0}
 
@@ -188,5 +188,5 @@ def test_an_image_with_too_many_pixels_is_rejected(tmp_path):
     Image.new("1", (20_000, 20_000)).save(buffer, "PNG")
     (tmp_path / "train" / "happy" / "bomb.png").write_bytes(buffer.getvalue())
     raw = read_folder(tmp_path)
-    assert [reject.place for reject in raw.rejects] == ["train/happy/bomb.png"]
+    assert [reject.location for reject in raw.rejects] == ["train/happy/bomb.png"]
     assert len(raw.faces) == len(draw_faces(42))

@@ -111,7 +111,7 @@ PIXELS = " ".join(["7"] * 2304)
 def test_a_bad_row_is_rejected_alone(tmp_path, fields, reason):
     rows = make_rows()
     raw = read(tmp_path, format_table(replace_fields(rows, 4, **fields)))
-    assert [reject.place for reject in raw.rejects] == ["row 5"]
+    assert [reject.location for reject in raw.rejects] == ["row 5"]
     assert reason in raw.rejects[0].reason
     assert raw.rows.tolist() == [i for i in range(21) if i != 4]
     assert np.array_equal(raw.faces, np.delete(read(tmp_path, format_table(rows)).faces, 4, axis=0))
@@ -120,7 +120,7 @@ def test_a_bad_row_is_rejected_alone(tmp_path, fields, reason):
 
 def test_a_truncated_row_is_rejected(tmp_path):
     raw = read(tmp_path, format_table(make_rows())[:-500])
-    assert [reject.place for reject in raw.rejects] == ["row 21"]
+    assert [reject.location for reject in raw.rejects] == ["row 21"]
     assert len(raw.faces) == 20
 
 
@@ -247,8 +247,8 @@ def replace_in_line(text: str, line: int, old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("alter", "rule"),
     [
-        (lambda text: "\n".join(text.splitlines()[:-1]), "one row for each of the 21 faces. Received: .* with 20"),
-        (lambda text: text + text.splitlines()[-1], "one row for each"),
+        (lambda text: "\n".join(text.splitlines()[:-1]), r"\(21\)\. Received: .* with 20"),
+        (lambda text: text + text.splitlines()[-1], "one row per row"),
         (
             lambda text: replace_in_line(text, 3, "Training", "PublicTest"),
             "'PublicTest' in row 3, where the table has 'Training'",
