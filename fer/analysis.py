@@ -14,10 +14,10 @@ import numpy as np
 
 from fer.calibration import Calibration
 from fer.errors import ImageError, SettingsError
-from fer.faces import AnalyzedFrame, AnalyzedImage, DetectedFace, Face
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
 from fer.vision.detection import Detection, Detector, build_detector
+from fer.vision.faces import AnalyzedFrame, AnalyzedImage, DetectedFace, Face
 from fer.vision.images import ImageSource, decode_image, prepare_face
 from fer.vision.quality import build_whole_box
 from fer.vision.streams import Stream

@@ -13,10 +13,10 @@ from vision_media import StubClassifier, StubDetector, draw_frames, find_media, 
 
 from fer.analysis import Analyzer
 from fer.errors import ImageError, SettingsError, VideoError
-from fer.faces import Face
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_views
 from fer.vision.detection import HaarDetector, YuNetDetector
+from fer.vision.faces import Face
 from fer.vision.images import prepare_face
 from fer.vision.streams import Stream
 from fer.vision.tracking import Tracker
@@ -104,20 +104,6 @@ def test_a_face_of_the_data_set_reaches_the_network_unchanged():
     pixels = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
     (face,) = Analyzer(StubClassifier(), whole_image=True).analyze(pixels)
     np.testing.assert_array_equal(face.crop, pixels)
-
-
-def test_boxes_are_clipped_to_the_image():
-    (face,) = make_analyzer(StubDetector([(-10.0, 5.0, 40.0, 400.0)])).analyze(np.zeros((90, 80, 3), np.uint8))
-    assert face.box == (0.0, 5.0, 40.0, 90.0)
-    assert "edge" in face.warnings
-
-
-def test_a_face_below_the_threshold_is_uncertain(astronaut):
-    image = np.full((90, 90, 3), 40, np.uint8)
-    (face,) = make_analyzer().analyze(image)
-    for threshold, expected in ((face.confidence - 0.01, False), (face.confidence + 0.01, True)):
-        analyzer = Analyzer(StubClassifier(threshold), StubDetector([(10.0, 10.0, 60.0, 60.0)]))
-        assert analyzer.analyze(image)[0].uncertain is expected
 
 
 def test_many_images_share_full_batches_in_order():

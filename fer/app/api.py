@@ -7,9 +7,9 @@ import numpy as np
 
 from fer.analysis import Analyzer
 from fer.app.video_jobs import LIMITS, check_size
-from fer.faces import AnalyzedFrame, Face
 from fer.labels import EXPRESSIONS
 from fer.reports.timeline import Timeline
+from fer.vision.faces import AnalyzedFrame, Face
 from fer.vision.streams import Limits, Stream
 from fer.vision.video import VideoReader
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fer.analysis import Analyzer
-from fer.faces import Face
 from fer.reports.timeline import Stretch, TimeBins
 from fer.vision.annotation import draw_faces
+from fer.vision.faces import Face
 from fer.vision.images import ImageSource, decode_image, shrink_to
 from fer.vision.tracking import Tracker
 

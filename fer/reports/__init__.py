@@ -1,10 +1,11 @@
 """What ``invoke predict`` and ``invoke video`` write: tables, annotated copies, summaries and timelines.
 
-The names are imported on first use, so that ``fer.reports.timeline`` does not import pandas.
+The names are exported lazily: pandas takes long to import, and the live tab needs only the bins of a timeline.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fer.lazy import export_lazily
 
 if TYPE_CHECKING:
     from fer.reports.images import predict_files
@@ -13,10 +14,11 @@ if TYPE_CHECKING:
 
 __all__ = ["faces_to_table", "predict_files", "process_video"]
 
-_MODULES = {"faces_to_table": "tables", "predict_files": "images", "process_video": "videos"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return getattr(import_module(f"fer.reports.{_MODULES[name]}"), name)
-    raise AttributeError(f"module 'fer.reports' has no attribute {name!r}")
+__getattr__ = export_lazily(
+    __name__,
+    {
+        "faces_to_table": "fer.reports.tables",
+        "predict_files": "fer.reports.images",
+        "process_video": "fer.reports.videos",
+    },
+)

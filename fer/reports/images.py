@@ -12,11 +12,11 @@ from tqdm import tqdm
 
 from fer.analysis import Analyzer
 from fer.errors import ImageError, SettingsError
-from fer.faces import AnalyzedImage
 from fer.files import check_writable, write_atomically
 from fer.labels import EXPRESSIONS
 from fer.reports.tables import IMAGE_COLUMNS, build_image_rows, build_table, choose_table_writer
 from fer.vision.annotation import draw_activation, draw_faces
+from fer.vision.faces import AnalyzedImage
 from fer.vision.images import write_image
 
 #: Suffixes of the files that a folder is searched for.

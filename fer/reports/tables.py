@@ -13,9 +13,9 @@ from typing import IO, Any
 import pandas as pd
 
 from fer.errors import SettingsError
-from fer.faces import AnalyzedFrame, AnalyzedImage, Face
 from fer.files import check_writable
 from fer.labels import EXPRESSIONS
+from fer.vision.faces import AnalyzedFrame, AnalyzedImage, Face
 
 #: Writes a table to an open binary stream.
 TableWriter = Callable[[pd.DataFrame, IO[bytes]], object]

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fer.faces import AnalyzedFrame
 from fer.labels import EXPRESSIONS
+from fer.vision.faces import AnalyzedFrame
 
 MOST_BINS = 1024
 _FIRST_BIN_SECONDS = 0.1
