@@ -75,6 +75,16 @@ class MemoryImage(gr.Image):
         return None if value is None else Base64ImageData(url=value)
 
 
+class VideoOutput(gr.Video):
+    """A video output that, unlike gr.Video, never converts: Gradio's converted copy would outlive the visit."""
+
+    is_template = True
+
+    def postprocess(self, value: str | Path | None) -> FileData | None:
+        """Return a video that is given as the path of a file."""
+        return None if value is None else FileData(path=str(value), orig_name=Path(value).name)
+
+
 class Answer(gr.JSON):
     """An endpoint's answer, described by a schema of its own.
 
@@ -240,7 +250,7 @@ def _build_photo(events: Events, limits: dict[str, Any], examples: list[Path]) -
             results = gr.HTML(cards.render_notice(texts.PHOTO_HINT, kind="empty"), elem_id="photo-cards")
     options = limits | _PRIVATE | {"trigger_mode": "always_last"}
     gr.on([photo.change, explain.input], events.photo, [photo, explain], [picture, results, downloads], **options)
-    _build_endpoint(events.analyze_image, [photo], api.PICTURE_SCHEMA, limits)
+    _build_endpoint(events.analyze_image, [photo], api.IMAGE_SCHEMA, limits)
 
 
 def _build_video(events: Events) -> None:
@@ -260,7 +270,8 @@ def _build_video(events: Events) -> None:
             look: dict[str, Any] = {"interactive": False, "visible": False, "buttons": ["download", "fullscreen"]}
             text = "Each person's expressions over time"
             plot = gr.Image(show_label=False, alt_text=text, format="png", elem_id="video-plot", **look)
-            annotated = gr.Video(label="Annotated video", elem_id="video-annotated", **look | {"buttons": ["download"]})
+            look["buttons"] = ["download"]
+            annotated = VideoOutput(label="Annotated video", elem_id="video-annotated", **look)
             table = gr.DownloadButton("Save table (CSV)", visible=False, elem_id="video-table")
     shown = [progress, summary, annotated, plot, table, start, cancel]
     options = limits | _PRIVATE | {"show_progress": "minimal", "show_progress_on": progress}

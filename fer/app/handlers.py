@@ -136,7 +136,7 @@ class Handlers:
             job.stop()
 
     def analyze_image(self, visitor: str, upload: Upload | None) -> dict[str, Any]:
-        """Return a picture's faces as :data:`fer.app.api.PICTURE_SCHEMA` says, and remove its file.
+        """Return a picture's faces as :data:`fer.app.api.IMAGE_SCHEMA` says, and remove its file.
 
         Raises:
             ImageError: there is no file, or it cannot be used.
@@ -148,7 +148,7 @@ class Handlers:
             raise _hide_path(error, expected) from None
         finally:
             self.sessions.release(visitor, expected.path)
-        return api.describe_picture(view.image, view.faces)
+        return api.describe_image(view.image, view.faces)
 
     def analyze_video(self, visitor: str, upload: Upload | None, every: int) -> dict[str, Any]:
         """Return what a video shows as :data:`fer.app.api.VIDEO_SCHEMA` says, and remove its file.

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from app_media import build_stub_analyzer
+from vision_media import draw_frames, write_video
 
 from fer.app.engine import Engine
 
@@ -47,11 +48,11 @@ def test_viewers_share_the_network_fairly(app, wiring):
 
 
 def test_two_endpoints_are_public_and_describe_their_answers(app):
-    from fer.app.api import PICTURE_SCHEMA, VIDEO_SCHEMA
+    from fer.app.api import IMAGE_SCHEMA, VIDEO_SCHEMA
 
     endpoints = app.get_api_info()["named_endpoints"]
     assert endpoints.keys() == {"/analyze_image", "/analyze_video"}
-    for name, schema in (("/analyze_image", PICTURE_SCHEMA), ("/analyze_video", VIDEO_SCHEMA)):
+    for name, schema in (("/analyze_image", IMAGE_SCHEMA), ("/analyze_video", VIDEO_SCHEMA)):
         (answer,) = endpoints[name]["returns"]
         assert answer["type"]["properties"].keys() == schema["properties"].keys()
         assert "expressions" in endpoints[name]["description"]
@@ -91,8 +92,21 @@ def test_a_corrupt_upload_reaches_the_packages_decoder(wiring, tmp_path):
     assert wiring.PhotoInput().preprocess(None) is None
 
 
+def test_the_annotated_video_is_never_converted(wiring, tmp_path, monkeypatch):
+    # With ffmpeg on the machine Gradio converts what it takes for unplayable, into a folder that nobody deletes.
+    monkeypatch.setattr("gradio.processing_utils.ffmpeg_installed", lambda: True)
+    monkeypatch.setattr("gradio.processing_utils.video_is_playable", lambda path: False)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = write_video(tmp_path / "annotated.mp4", draw_frames(3))
+    shown = wiring.VideoOutput().postprocess(path)
+    assert (shown.path, shown.orig_name) == (str(path), "annotated.mp4")
+    assert list(tmp_path.rglob("*")) == [path]
+    assert wiring.VideoOutput().postprocess(None) is None
+
+
 def test_own_components_use_gradios_frontend(wiring):
-    for kind in (wiring.PhotoInput, wiring.VideoInput, wiring.CameraInput, wiring.MemoryImage, wiring.Answer):
+    components = (wiring.PhotoInput, wiring.VideoInput, wiring.CameraInput, wiring.MemoryImage, wiring.VideoOutput)
+    for kind in (*components, wiring.Answer):
         assert kind.is_template
         assert kind.__base__.__module__.startswith("gradio.components"), "templates look at the first base"
 

@@ -10,7 +10,7 @@ import numpy as np
 from fer.analysis import Analyzer, Face
 from fer.app.pages.cards import encode_data_url, render_cards
 from fer.errors import FerError
-from fer.reports.images import faces_to_table
+from fer.reports import faces_to_table
 from fer.vision.annotation import draw_faces
 from fer.vision.boxes import scale_box
 from fer.vision.images import decode_image, shrink_to
