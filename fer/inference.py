@@ -124,6 +124,25 @@ class Classifier:
         probabilities = self._run(faces)
         return (probabilities + self._run(faces[:, :, ::-1])) / 2.0 if flip else probabilities
 
+    def predict_heads(self, faces: np.ndarray) -> np.ndarray:
+        """Return the network's own probabilities of every head, before calibration.
+
+        Args:
+            faces: as for :meth:`predict`.
+
+        Returns:
+            float32 (N, heads, 7), in the order of ``heads`` and of ``fer.EXPRESSIONS``; rows sum to 1.
+
+        Raises:
+            ImageError: the array has another type or shape.
+        """
+        faces = prepare_faces(faces)
+        shape = len(faces), len(self.heads), len(EXPRESSIONS)
+        if not len(faces):
+            return np.zeros(shape, np.float32)
+        with self._lock:
+            return run_in_batches(self._forward, faces).reshape(shape)
+
     def explain(self, faces: np.ndarray, class_index: int | np.ndarray | None = None) -> np.ndarray:
         """Return class activation maps: where in each face the evidence for an expression lies.
 
@@ -158,11 +177,7 @@ class Classifier:
         return np.clip(keras.ops.convert_to_numpy(resized)[..., 0], 0.0, 1.0)
 
     def _run(self, faces: np.ndarray) -> np.ndarray:
-        if not len(faces):
-            return np.zeros((0, len(EXPRESSIONS)), np.float32)
-        with self._lock:
-            outputs = run_in_batches(self._forward, faces)
-        return outputs if outputs.ndim == 2 else outputs[:, self.heads.index(self.head)]
+        return self.predict_heads(faces)[:, self.heads.index(self.head)]
 
     def _calibrate(self, probabilities: np.ndarray) -> np.ndarray:
         return apply_calibration(probabilities, self.calibration)

@@ -1,1 +1,1 @@
-"""Metrics, plots and reports, each computed from the labels and the probabilities of one Classifier."""
+"""Evaluation of trained networks: figures, plots, model cards and the photo check."""
