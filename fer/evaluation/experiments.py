@@ -1,18 +1,17 @@
 """Records of past experiments as Markdown tables.
 
-A record is a JSON file in ``docs/experiments/records/``. Its ``columns`` are the columns of the table, its ``rows`` hold
-text, numbers, lists of numbers (one per seed), or null; each row also names its ``source`` and its ``date``.
+A record is a JSON file in ``docs/experiments/records/``. Its ``columns`` are the columns of the table; its ``rows`` hold
+text, numbers, lists of numbers (one per seed) or null, and also the ``source`` and ``date`` of the figures.
 """
 
 from pathlib import Path
 from typing import Any
 
 from fer.config import read_json
-from fer.evaluation.documents import update_document
+from fer.errors import DataError
 
-#: The records of this repository, and the document that shows them.
+#: The records of this repository.
 RECORDS = Path("docs/experiments/records")
-DOCUMENT = Path("docs/training.md")
 
 
 def render_experiments(record: dict[str, Any]) -> str:
@@ -24,19 +23,18 @@ def render_experiments(record: dict[str, Any]) -> str:
 
 
 def render_records(folder: str | Path = RECORDS) -> dict[str, str]:
-    """Return the table of each record of a folder, by its section in a document: ``experiments:<name of the file>``."""
-    paths = sorted(Path(folder).glob("*.json"))
-    return {f"experiments:{path.stem}": render_experiments(read_json(path)) for path in paths}
-
-
-def update_experiments(document: str | Path = DOCUMENT, folder: str | Path = RECORDS) -> None:
-    """Replace the tables of experiments in a document by those of the records.
+    """Return the table of each record of a folder, by its section in a document, ``experiments:<name of the file>``.
 
     Raises:
-        DataError: the document marks none of the records.
+        DataError: the folder holds no record.
         SettingsError: a record is not JSON.
     """
-    update_document(document, render_records(folder))
+    paths = sorted(Path(folder).glob("*.json"))
+    if not paths:
+        raise DataError(
+            f"Records of experiments must exist. Received: {folder} without one. Remedy: run it in a checkout."
+        )
+    return {f"experiments:{path.stem}": render_experiments(read_json(path)) for path in paths}
 
 
 def _format(value: Any) -> str:

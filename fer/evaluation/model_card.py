@@ -32,6 +32,9 @@ HEADINGS = {
     "origin": "Origin",
 }
 
+#: The names of all sections, in order.
+SECTIONS = ("introduction", *HEADINGS)
+
 LIMITS = """\
 - **An expression is not a feeling.** The network recognises what a face shows. It says nothing about what a person
   feels, thinks, intends or will do, and must not be used to infer it or to make decisions about a person.
@@ -47,8 +50,8 @@ LIMITS = """\
 _PROTOCOL = (
     "Settings, epoch and calibration were chosen on validation. Only the evaluation read the test split. Each face"
     " counts once. Intervals are 95 % percentile bootstrap intervals over faces. Flip-averaged predictions are the mean"
-    " of the probabilities of a face and its mirror image. ECE is the expected calibration error in 15 bins of equal width."
-    f" FER+ majority (Barsoum et al., 2016, arXiv:1608.01041): {FERPLUS_RULE}. Published FER2013 figures include leaked"
+    " of the probabilities of a face and its mirror image. ECE is the expected calibration error in 15 bins of equal"
+    f" width. FER+ majority (Barsoum et al., 2016, arXiv:1608.01041): {FERPLUS_RULE}. Published FER2013 figures include leaked"
     " faces: compare them with the standard test, not with the clean one."
 )
 
@@ -69,7 +72,7 @@ def render_sections(metrics: dict[str, Any], config: Config | None, teachers: Ma
         teachers: the sha256 of each teacher's network, by its path.
 
     Returns:
-        ``introduction``, then the sections of :data:`HEADINGS`, in this order.
+        The text of each of :data:`SECTIONS`.
     """
     return {
         "introduction": _render_introduction(metrics),
@@ -138,6 +141,8 @@ def _build_results(metrics: dict[str, Any], name: str) -> list[EvalResult]:
             task_name="Facial expression recognition",
             dataset_type=metrics["data"],
             dataset_name=f"{metrics['data']}, {BLOCKS[name]}",
+            # Hugging Face takes results with the same type, config and split as one result.
+            dataset_config=name,
             dataset_split="test",
             metric_type=kind,
             metric_name=title,
