@@ -1,7 +1,7 @@
 """Records of past experiments as Markdown tables.
 
-A record is a JSON file in ``docs/experiments/records/``. Its ``columns`` are the columns of the table; its ``rows`` hold
-text, numbers, lists of numbers (one per seed) or null, and also the ``source`` and ``date`` of the figures.
+A record is a JSON file in ``docs/experiments/records/``. Its ``columns`` are the columns of the table; its ``rows``
+hold text, numbers, lists of numbers (one per seed) or null, and also the ``source`` and ``date`` of the figures.
 """
 
 from pathlib import Path

@@ -51,8 +51,8 @@ _PROTOCOL = (
     "Settings, epoch and calibration were chosen on validation. Only the evaluation read the test split. Each face"
     " counts once. Intervals are 95 % percentile bootstrap intervals over faces. Flip-averaged predictions are the mean"
     " of the probabilities of a face and its mirror image. ECE is the expected calibration error in 15 bins of equal"
-    f" width. FER+ majority (Barsoum et al., 2016, arXiv:1608.01041): {FERPLUS_RULE}. Published FER2013 figures include leaked"
-    " faces: compare them with the standard test, not with the clean one."
+    f" width. FER+ majority (Barsoum et al., 2016, arXiv:1608.01041): {FERPLUS_RULE}. Published FER2013 figures include"
+    " leaked faces: compare them with the standard test, not with the clean one."
 )
 
 _FER2013 = (
