@@ -158,8 +158,8 @@ def _render_introduction(metrics: dict[str, Any]) -> str:
     return (
         f"A network of the Xception family (Chollet, 2017, arXiv:1610.02357) with {metrics['params']:,} parameters. It"
         " reads one grey face of 48×48 pixels, values 0 to 255 (the network scales them itself), and returns seven"
-        f" probabilities{per_head}, in the order {', '.join(EXPRESSIONS)}. `model.keras` holds stock Keras layers only and"
-        " loads with plain Keras 3 on JAX, TensorFlow and torch. Use it through `fer.Classifier` or `fer.Analyzer`,"
+        f" probabilities{per_head}, in the order {', '.join(EXPRESSIONS)}. `model.keras` holds stock Keras layers only"
+        " and loads with plain Keras 3 on JAX, TensorFlow and torch. Use it through `fer.Classifier` or `fer.Analyzer`,"
         " which apply the calibration; `fer.Analyzer` also marks uncertain predictions."
     )
 
