@@ -10,13 +10,13 @@ from sklearn.metrics import accuracy_score
 from fer.calibration import Calibration, apply_calibration
 from fer.config import load_config
 from fer.data.dataset import Dataset
-from fer.data.ferplus import compute_ferplus_majority
+from fer.data.ferplus import FERPLUS_COLUMN_OF_EXPRESSION, compute_ferplus_majority
 from fer.errors import DataError
 from fer.evaluation import evaluate as module
 from fer.evaluation.evaluate import evaluate_run
 from fer.evaluation.metrics_file import compare_metrics, read_metrics
 from fer.evaluation.predictions import predict_split
-from fer.labels import EXPRESSIONS, FERPLUS_COLUMN_OF_EXPRESSION
+from fer.labels import EXPRESSIONS
 from fer.runs import Run
 
 FILES = {
