@@ -109,9 +109,10 @@ def train(
     help={
         "run": "name of the run under artifacts/, or a folder",
         "data": "name of the prepared data set (default: the run's)",
+        "document": "Markdown file whose marked sections of this run are replaced",
     }
 )
-def evaluate(c: Context, run: str = "xception", data: str | None = None) -> None:
+def evaluate(c: Context, run: str = "xception", data: str | None = None, document: str | None = None) -> None:
     """Measure a run on validation and test and write its reports and model card."""
 
 
@@ -120,7 +121,7 @@ def evaluate(c: Context, run: str = "xception", data: str | None = None) -> None
         "run": "name of the run under artifacts/, or a folder",
         "data": "name of the prepared data set (default: the run's)",
         "limit": "use only this many faces (default: all)",
-        "document": "Markdown file whose marked figures are replaced",
+        "document": "Markdown file whose marked photo check of this run is replaced",
         "quiet": "no progress bar",
     },
 )
@@ -133,6 +134,11 @@ def photos(
     quiet: bool = False,
 ) -> None:
     """Show the validation faces as photos and compare the accuracy with that on their own pixels."""
+
+
+@fer_task(help={"document": "Markdown file whose marked tables are replaced"})
+def experiments(c: Context, document: str = "docs/training.md") -> None:
+    """Render the records in docs/experiments/records/ into a document."""
 
 
 @fer_task(

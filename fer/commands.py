@@ -80,14 +80,22 @@ def train(
     return target.folder
 
 
-def evaluate(run: str = "xception", *, data: str | None = None, log: Log = print) -> dict[str, Any]:
+def evaluate(
+    run: str = "xception", *, data: str | None = None, document: str | None = None, log: Log = print
+) -> dict[str, Any]:
     """Measure a run on validation and test, write its reports, and return the content of ``metrics.json``."""
-    from fer.evaluation.evaluate import evaluate_run
-    from fer.evaluation.model_card import render_figures_table
+    from fer.evaluation import evaluate_run
+    from fer.evaluation.documents import check_document, update_document
+    from fer.evaluation.model_card import SECTIONS, render_run_sections
 
     target = Run.find(run)
+    if document is not None:
+        check_document(document, [f"{kind}:{target.name}" for kind in SECTIONS])
     metrics = evaluate_run(target.folder, _load_dataset_of(target, data))
-    log(render_figures_table(metrics))
+    sections = render_run_sections(target)
+    log(sections["figures"])
+    if document is not None:
+        update_document(document, {f"{kind}:{target.name}": text for kind, text in sections.items()})
     log(f"Reports are in {target.folder}.")
     return metrics
 
@@ -102,16 +110,29 @@ def photos(
     log: Log = print,
 ) -> dict[str, Any]:
     """Compare a run's accuracy on faces shown as photos with that on their own pixels; return ``photo_check.json``."""
-    from fer.evaluation.model_card import update_marked_section
+    from fer.evaluation.documents import check_document, update_document
     from fer.evaluation.photo_check import check_run, render_photo_check
 
     target = Run.find(run)
+    section = f"photos:{target.name}"
+    if document is not None:
+        check_document(document, [section])
     figures = check_run(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
     log(render_photo_check(figures))
     if document is not None:
-        update_marked_section(document, render_photo_check(figures))
+        update_document(document, {section: render_photo_check(figures)})
     log(f"Wrote {target.photo_check}.")
     return figures
+
+
+def experiments(document: str = "docs/training.md", *, log: Log = print) -> None:
+    """Replace the tables of past experiments in a document by their records."""
+    from fer.evaluation.documents import update_document
+    from fer.evaluation.experiments import render_records
+
+    tables = render_records()
+    update_document(document, tables)
+    log(f"Wrote {', '.join(tables)} into {document}.")
 
 
 def pipeline(
