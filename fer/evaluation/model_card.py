@@ -93,19 +93,32 @@ def write_model_card(
         config: the settings of the run, for the section on training; left out where there are none.
         teachers: sha256 of each teacher's network, by its path.
     """
-    sections = [
-        _render_front_matter(metrics),
-        _render_introduction(metrics),
-        f"## Figures\n\n{BEGIN}\n{render_figures_table(metrics)}\n{END}",
-        f"### Each expression, test part\n\n{render_class_table(metrics)}",
-        f"## Calibration\n\n{render_calibration(metrics)}",
-        _render_protocol(),
-        _render_data(metrics),
-        *([_render_training(config, teachers or {})] if config else []),
-        _LIMITS,
-        _render_origin(metrics),
-    ]
-    write_atomically(path, "\n\n".join(sections) + "\n")
+    sections = render_sections(metrics, config, teachers)
+    write_atomically(path, "\n\n".join([_render_front_matter(metrics), *sections.values()]) + "\n")
+
+
+def render_sections(
+    metrics: dict[str, Any], config: Config | None = None, teachers: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return the sections of the model card as Markdown with their headings, by name, in order.
+
+    Args:
+        metrics: the content of the run's ``metrics.json``.
+        config: the settings of the run; None leaves out the section "training".
+        teachers: sha256 of each teacher's network, by its path.
+    """
+    sections = {
+        "introduction": _render_introduction(metrics),
+        "figures": f"## Figures\n\n{BEGIN}\n{render_figures_table(metrics)}\n{END}",
+        "classes": f"### Each expression, test part\n\n{render_class_table(metrics)}",
+        "calibration": f"## Calibration\n\n{render_calibration(metrics)}",
+        "protocol": _render_protocol(),
+        "data": _render_data(metrics),
+        "training": _render_training(config, teachers or {}) if config else "",
+        "limits": _LIMITS,
+        "origin": _render_origin(metrics),
+    }
+    return {name: text for name, text in sections.items() if text}
 
 
 def read_marked_section(path: str | Path) -> str:

@@ -11,7 +11,7 @@ import pytest
 from app_media import SCREENSHOTS, list_files, read_astronaut, write_camera_film
 from PIL import Image
 
-from fer.app.pages.cards import read_data_url
+from fer.app.data_urls import decode_image_url
 from fer.bench.app import open_live, watch_live
 from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, pan_over, write_film
 from fer.vision.detection import YuNetDetector
@@ -86,7 +86,7 @@ def check_width(page, settings):
 def read_picture(page):
     source = page.locator("#live-picture img").get_attribute("src")
     assert source.startswith("data:image/jpeg;base64,"), "webp would take half the time of a frame"
-    return np.asarray(Image.open(io.BytesIO(read_data_url(source))).convert("RGB"))
+    return np.asarray(Image.open(io.BytesIO(decode_image_url(source))).convert("RGB"))
 
 
 def read_frame_number(page):
