@@ -49,7 +49,7 @@ class VideoInput(gr.Video):
 
     is_template = True
 
-    def preprocess(self, payload: FileData | None) -> Upload | None:  # type: ignore[override]
+    def preprocess(self, payload: FileData | None) -> Upload | None:
         """Return the upload, or None."""
         return _read_upload(payload)
 
@@ -59,7 +59,7 @@ class CameraInput(gr.Image):
 
     is_template = True
 
-    def preprocess(self, payload: ImageData | None) -> str | None:  # type: ignore[override]
+    def preprocess(self, payload: ImageData | None) -> str | None:
         """Return the frame as a data URL, or None."""
         return payload.url if payload is not None else None
 
@@ -169,7 +169,8 @@ def build_app(engine: Engine, *, viewers: int = VIEWERS, turn_seconds: int = TUR
     """
     root = Path(gr.utils.get_upload_folder()) / "made"
     events = Events(Handlers(engine, Sessions(root)))
-    with gr.Blocks(title=texts.TITLE, analytics_enabled=False, delete_cache=(60, OLDEST_FILE_SECONDS)) as app:
+    app = gr.Blocks(title=texts.TITLE, analytics_enabled=False, delete_cache=(60, OLDEST_FILE_SECONDS))
+    with app:
         gr.HTML(texts.HEAD, elem_id="fer-head")
         with gr.Tab("Live", id="live"):
             _build_live(events, viewers, turn_seconds)
@@ -385,7 +386,7 @@ def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None) 
             f"The app needs a free port on an address of this machine. Received: {reason}. Remedy: give others with"
             " --host and --port, or leave both out."
         ) from None
-    return url
+    return str(url)
 
 
 def build_theme() -> gr.Theme:

@@ -26,8 +26,9 @@ PYTHON_VERSION = "3.12"
 ROOT = Path(__file__).resolve().parents[2]
 #: Where a Space keeps its run, relative to its folder.
 SPACE_RUN = Run(ARTIFACTS / SHIPPED_RUNS[-1].name)
+#: The package whose requirements a Space installs.
+DISTRIBUTION = "fer-dl"
 
-_DISTRIBUTION = "fer-dl"
 #: Hugging Face installs gradio by the front matter; only tasks use invoke.
 _NOT_PINNED = ("gradio", "invoke")
 _NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.py[cod]", "shipped")
@@ -109,14 +110,14 @@ def render_requirements() -> str:
         PackageNotFoundError: one of them is not installed.
     """
     pins: dict[str, str] = {}
-    pending = _read_requirements(Requirement(_DISTRIBUTION))
+    pending = _read_requirements(Requirement(DISTRIBUTION))
     while pending:
         requirement = pending.pop()
         name = canonicalize_name(requirement.name)
         if name not in pins and name not in _NOT_PINNED:
             pins[name] = version(name)
             pending += _read_requirements(requirement)
-    return "".join(f"{name}=={pins[name]}\n" for name in sorted(pins))
+    return "".join(sorted(f"{name}=={pin}\n" for name, pin in pins.items()))
 
 
 def _read_requirements(requirement: Requirement) -> list[Requirement]:
