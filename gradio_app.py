@@ -310,7 +310,9 @@ def _build_video(events: Events) -> None:
     _build_endpoint(events.analyze_video, [video, every], api.VIDEO_SCHEMA, "video", 1)
 
 
-def _build_endpoint(call: Callable[..., Any], inputs: list[Any], schema: dict[str, Any], queue: str, limit: int) -> None:
+def _build_endpoint(
+    call: Callable[..., Any], inputs: list[Any], schema: dict[str, Any], queue: str, limit: int
+) -> None:
     with gr.Column(visible=False):
         button, answer = gr.Button(), Answer(schema)
         button.click(call, inputs, answer, api_name=call.__name__, concurrency_id=queue, concurrency_limit=limit)
@@ -346,12 +348,14 @@ def run_app(
     # A folder that only this user can read, instead of Gradio's, which all users of the machine share.
     with tempfile.TemporaryDirectory(prefix="fer-dl-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        app = build_app(Engine(), viewers=viewers, turn_seconds=turn_seconds)
-        print(f"The app runs at {launch(app, host=host, port=port)}", flush=True)
+        engine = Engine()
+        app = build_app(engine, viewers=viewers, turn_seconds=turn_seconds)
         try:
+            print(f"The app runs at {launch(app, host=host, port=port)}", flush=True)
             app.block_thread()
         finally:
             app.close(verbose=False)
+            engine.join()
 
 
 def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None) -> str:

@@ -51,6 +51,6 @@ def decode_image_url(url: str) -> bytes:
     except ValueError:
         pass
     raise ImageError(
-        "A camera frame must be a data URL of an image. Received: another or a damaged text. Remedy: reload the page, or"
-        " send data:image/jpeg;base64, and the image file in base64."
+        "A camera frame must be a data URL of an image. Received: other or damaged text. Remedy: reload the page, or"
+        " send data:image/jpeg;base64, followed by the image file in base64."
     )

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +37,6 @@ class Engine:
 
     def __init__(self, build: Callable[[], Analyzer] | None = None) -> None:
         self._build = Analyzer if build is None else build
-        # The interpreter waits for an executor's thread when it exits; a daemon thread would be killed while it compiles.
         executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fer-engine")
         self._loading = executor.submit(self._load)
         executor.shutdown(wait=False)
@@ -59,6 +58,10 @@ class Engine:
             # A new error each time: a traceback grows whenever its exception is raised again.
             raise ModelError(_describe_error(error)) from error
         return self._loading.result()
+
+    def join(self) -> None:
+        """Wait until loading has ended; call it before the process exits, which would break imports and compilation."""
+        wait([self._loading])
 
     def _load(self) -> Analyzers:
         try:

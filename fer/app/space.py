@@ -96,10 +96,10 @@ def render_readme() -> str:
     )
     return (
         f"---\n{data.to_yaml()}\n---\n\n# FER-DL\n\n"
-        "Names the facial expression in a live camera, a photo or a video, with a calibrated confidence. An expression\n"
-        "is not a feeling: do not use it to judge people or to make decisions about them.\n\n"
-        f"The app's Model tab and [the model card]({SPACE_RUN.model_card.as_posix()}) give the figures and limits of the"
-        " network.\n"
+        "Finds faces in a live camera, a photo or a video and names their expressions, with a calibrated confidence.\n"
+        "An expression is not a feeling: do not use it to judge people or to make decisions about them.\n\n"
+        "The figures and limits of the network are on the app's Model tab and in"
+        f" [the model card]({SPACE_RUN.model_card.as_posix()}).\n"
     )
 
 
@@ -121,12 +121,13 @@ def render_requirements() -> str:
 
 
 def _read_requirements(requirement: Requirement) -> list[Requirement]:
-    """Return the installed package's own requirements on this system, with those of the extras asked for."""
-    needed = [Requirement(line) for line in requires(requirement.name) or []]
-    extras = ("", *requirement.extras)
-    return [
-        each for each in needed if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras)
-    ]
+    """Return what an installed package needs on this system, with the extras that are asked for."""
+
+    def is_needed(needed: Requirement) -> bool:
+        extras = ("", *requirement.extras)
+        return needed.marker is None or any(needed.marker.evaluate({"extra": extra}) for extra in extras)
+
+    return list(filter(is_needed, map(Requirement, requires(requirement.name) or [])))
 
 
 def push_space(folder: str | Path, repo: str, *, dry_run: bool = False, say: Callable[[str], None] = print) -> None:

@@ -84,7 +84,7 @@ def check_width(page, settings):
 
 
 def read_picture(page):
-    source = page.locator("#live-picture img").get_attribute("src")
+    source = page.locator("#live-image img").get_attribute("src")
     assert source.startswith("data:image/jpeg;base64,"), "webp would take half the time of a frame"
     return np.asarray(Image.open(io.BytesIO(decode_image_url(source))).convert("RGB"))
 
@@ -174,12 +174,12 @@ def test_a_second_viewer_is_told_that_it_waits_and_gets_its_turn(visit, narrow_s
     camera.first.click()
     camera.filter(has_text="Record").first.click()
     two.wait_for_function(
-        "() => { const told = document.querySelector('#live-picture[data-waiting] .progress-text');"
+        "() => { const told = document.querySelector('#live-image[data-waiting] .progress-text');"
         " return told?.checkVisibility() && told.textContent.includes('queue'); }"
     )
     two.screenshot(path=str(SCREENSHOTS / "live-waiting.png"))
     two.wait_for_selector(STATUS)
-    assert wait_until(lambda: two.locator("#live-picture[data-waiting]").count() == 0)
+    assert wait_until(lambda: two.locator("#live-image[data-waiting]").count() == 0)
 
 
 @pytest.mark.parametrize(

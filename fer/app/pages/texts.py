@@ -20,9 +20,7 @@ FOOT = (
 )
 LIVE_HINT = "Allow the camera and press Record. Every person in view gets a card here."
 PHOTO_HINT = "Upload, paste or take a photo, or choose an example. Every face gets a card here."
-PHOTO_LIMITS = (
-    f"{', '.join(FORMATS)}, up to {MAX_PHOTO_BYTES // 2**20} MB and {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
-)
+PHOTO_LIMITS = f"{', '.join(FORMATS)}, up to {MAX_PHOTO_BYTES // 2**20} MB and {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
 VIDEO_HINT = "Upload a video and press Analyze."
 VIDEO_LIMITS = (
     f"Up to {MAX_BYTES // 2**20} MB and {MAX_SECONDS / 60:.0f} minutes, frames up to {MAX_PIXELS / 1e6:.1f} megapixels"
