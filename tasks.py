@@ -1,233 +1,248 @@
-"""The tasks of the project; each is a thin call into the package. `invoke --list` shows them."""
+"""The tasks of the project: names, options and their help. ``invoke --list`` shows them.
+
+A task of the package calls the function of the same name in ``fer.commands`` with its options.
+"""
 
 import functools
+import inspect
 from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import Any, get_args
 
-from invoke import Exit, task
+from invoke import Context, Exit, task
 
-from fer.errors import FerError
+from fer.errors import FerError, SettingsError
 
 
-def fer_task(**options: Any) -> Callable[[Callable[..., None]], Any]:
-    """Make an invoke task whose expected errors end it with one line and exit code 2."""
+def fer_task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
+    """Make a task that runs the command of its name; errors of the package end it with one line and exit code 2."""
 
-    def decorate(body: Callable[..., None]) -> Any:
-        @functools.wraps(body)
+    def decorate(declaration: Callable[..., None]) -> Any:
+        declared = inspect.signature(declaration)
+
+        @functools.wraps(declaration)
         def run(*arguments: Any, **keywords: Any) -> None:
+            options = declared.bind(*arguments, **keywords).arguments
+            options.pop("c")
             try:
-                body(*arguments, **keywords)
+                values = {name: _convert(name, value, declared) for name, value in options.items()}
+                getattr(import_module("fer.commands"), declaration.__name__)(**values)
             except FerError as error:
                 raise Exit(f"error: {error}", code=2) from None
 
-        return task(**options)(run)
+        # Invoke converts numbers itself, and ends a mistyped one with a traceback: it gets them as text.
+        texts = [
+            option.replace(default=str(option.default)) if type(option.default) is int else option
+            for option in declared.parameters.values()
+        ]
+        run.__signature__ = declared.replace(parameters=texts)  # type: ignore[attr-defined]
+        return task(**settings)(run)
 
     return decorate
+
+
+def _convert(name: str, value: Any, declared: inspect.Signature) -> Any:
+    """Return an option's value as a number if it is declared as one."""
+    kinds = declared.parameters[name].annotation
+    if not isinstance(value, str) or int not in (kinds, *get_args(kinds)):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        flag = name.replace("_", "-")
+        raise SettingsError(f"--{flag} takes a whole number. Received: {value!r}.") from None
 
 
 @fer_task(
     help={
         "source": "fer2013.csv, icml_face_data.csv (plain, .gz, .zip, .tar.gz), a folder tree, kaggle:<owner>/<name>;"
-        " none: the drawn sample",
-        "name": "name of the prepared set (default: fer2013, or sample)",
+        " none: drawn faces",
+        "name": "name of the prepared data set (default: fer2013, or sample)",
         "votes": "FER+ votes (default: fer2013new.csv beside the table)",
         "mapping": "JSON file from folder names to expressions",
         "skip-bad": "leave bad rows out and list them, instead of writing nothing",
-        "allow-download": "consent to reach the network for a source on Kaggle",
-        "seed": "seed of what is drawn at random",
+        "allow-download": "allow downloads for a source on Kaggle",
+        "seed": "seed of all random draws",
     }
 )
-def preprocess(c, source="", name="", votes="", mapping="", skip_bad=False, allow_download=False, seed=0):
+def preprocess(
+    c: Context,
+    source: str | None = None,
+    name: str | None = None,
+    votes: str | None = None,
+    mapping: str | None = None,
+    skip_bad: bool = False,
+    allow_download: bool = False,
+    seed: int = 0,
+) -> None:
     """Read a data set, check every row, guard its splits and write data/<name>.npz."""
-    from fer import commands
-
-    commands.preprocess(
-        source or None,
-        name or None,
-        votes=votes or None,
-        mapping=mapping or None,
-        skip_bad=skip_bad,
-        allow_download=allow_download,
-        seed=seed,
-    )
 
 
 @fer_task(
     help={
         "preset": "settings to start from: mini, small (default), base, original, sample",
         "config": "JSON file of settings that override the preset's",
-        "set": "one setting, section.key=value; may be given several times",
-        "data": "name of the prepared set (default: the settings')",
+        "set": "one setting, section.key=value; may be repeated",
+        "data": "name of the prepared data set (default: the settings')",
         "run": "name of the run under artifacts/, or a folder (default: the preset's name)",
-        "resume": "go on with the unfinished run",
-        "overwrite": "remove a run that stands in the folder",
+        "resume": "continue the unfinished run",
+        "overwrite": "replace the run in the folder",
         "quiet": "no progress bar",
     },
     iterable=["set"],
 )
-def train(c, preset="", config="", set=None, data="", run="", resume=False, overwrite=False, quiet=False):
+def train(
+    c: Context,
+    preset: str | None = None,
+    config: str | None = None,
+    set: list[str] | None = None,
+    data: str | None = None,
+    run: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> None:
     """Train a network in phases and write artifacts/<run>/."""
-    from fer import commands
-
-    commands.train(
-        preset or None,
-        config=config or None,
-        settings=set or (),
-        data=data or None,
-        run=run or None,
-        resume=resume,
-        overwrite=overwrite,
-        quiet=quiet,
-    )
 
 
 @fer_task(
     help={
         "run": "name of the run under artifacts/, or a folder",
-        "data": "name of the prepared set (default: the run's)",
+        "data": "name of the prepared data set (default: the run's)",
+        "document": "Markdown file whose marked sections of this run are replaced",
     }
 )
-def evaluate(c, run="xception", data=""):
+def evaluate(c: Context, run: str = "xception", data: str | None = None, document: str | None = None) -> None:
     """Measure a run on validation and test and write its reports and model card."""
-    from fer import commands
-
-    commands.evaluate(run, data=data or None)
 
 
 @fer_task(
     help={
         "run": "name of the run under artifacts/, or a folder",
-        "data": "name of the prepared set (default: the run's)",
-        "limit": "take only the first so many faces (default: all)",
-        "document": "Markdown file whose marked figures are replaced by the new ones",
+        "data": "name of the prepared data set (default: the run's)",
+        "limit": "use only this many faces (default: all)",
+        "document": "Markdown file whose marked photo check of this run is replaced",
         "quiet": "no progress bar",
-    }
+    },
 )
-def photos(c, run="xception", data="", limit=0, document="", quiet=False):
+def photos(
+    c: Context,
+    run: str = "xception",
+    data: str | None = None,
+    limit: int | None = None,
+    document: str | None = None,
+    quiet: bool = False,
+) -> None:
     """Show the validation faces as photos and compare the accuracy with that on their own pixels."""
-    from fer import commands
 
-    commands.check_photos(run, data=data or None, limit=limit or None, document=document or None, quiet=quiet)
+
+@fer_task(help={"document": "Markdown file whose marked tables are replaced"})
+def experiments(c: Context, document: str = "docs/training.md") -> None:
+    """Render the records in docs/experiments/records/ into a document."""
 
 
 @fer_task(
     default=True,
     help={
-        "source": "data to prepare (default: data/fer2013.npz where it exists, else the drawn sample)",
-        "preset": "settings of the run (default: small, or sample for the sample)",
+        "source": "data to prepare (default: data/fer2013.npz if it exists, else drawn faces)",
+        "preset": "settings of the run (default: small, or sample for drawn faces)",
         "run": "name of the run (default: the preset's name)",
-        "set": "one setting, section.key=value; may be given several times",
+        "set": "one setting, section.key=value; may be repeated",
         "quiet": "no progress bar",
     },
     iterable=["set"],
 )
-def pipeline(c, source="", preset="", run="", set=None, quiet=False):
+def pipeline(
+    c: Context,
+    source: str | None = None,
+    preset: str | None = None,
+    run: str | None = None,
+    set: list[str] | None = None,
+    quiet: bool = False,
+) -> None:
     """Preprocess, train and evaluate in turn, with one set of settings."""
-    from fer import commands
-
-    commands.run_pipeline(source or None, preset or None, run=run or None, settings=set or (), quiet=quiet)
 
 
 @fer_task(
     help={
-        "input": "a picture, a folder or a glob pattern",
+        "input": "an image, a folder or a glob pattern",
         "out": "the table: .csv, .json or .parquet",
         "annotate": "folder for copies with the faces drawn in",
-        "explain": "also draw each face's activation map there",
-        "whole-image": "every picture already is one face",
+        "explain": "also draw the activation map of each face there",
+        "whole-image": "every image is one face already",
         "run": "the run to use (default: the shipped one)",
         "quiet": "no progress bar",
     }
 )
-def predict(c, input, out="predictions.csv", annotate="", explain=False, whole_image=False, run="", quiet=False):
-    """Find the faces in pictures and write one table of their expressions."""
-    from fer import commands
-
-    commands.predict(
-        input,
-        out,
-        run=run or None,
-        annotate=annotate or None,
-        explain=explain,
-        whole_image=whole_image,
-        quiet=quiet,
-    )
+def predict(
+    c: Context,
+    input: str,
+    out: str = "predictions.csv",
+    annotate: str | None = None,
+    explain: bool = False,
+    whole_image: bool = False,
+    run: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Find the faces in images and write one table of their expressions."""
 
 
 @fer_task(
     help={
         "input": "a video, or the number of a camera",
-        "csv": "table with a row for every frame and face",
+        "csv": "table with one row per frame and face",
         "annotated": "copy with the faces drawn in, .mp4",
-        "plot": "picture of each person's expressions over time",
-        "every": "look at each frame whose index is a multiple of this",
+        "plot": "image of each person's expressions over time",
+        "every": "analyze each frame whose index is a multiple of this",
         "max-side": "longer side in pixels of the copy that is searched for faces (default: 640)",
         "run": "the run to use (default: the shipped one)",
         "quiet": "no progress bar",
     }
 )
-def video(c, input, csv="", annotated="", plot="", every=1, max_side=0, run="", quiet=False):
-    """Follow each person's expression through a video or before a camera."""
-    from fer import commands
-
-    commands.analyze_video(
-        input,
-        csv=csv or None,
-        annotated=annotated or None,
-        plot=plot or None,
-        every=every,
-        max_side=max_side or None,
-        run=run or None,
-        quiet=quiet,
-    )
+def video(
+    c: Context,
+    input: str,
+    csv: str | None = None,
+    annotated: str | None = None,
+    plot: str | None = None,
+    every: int = 1,
+    max_side: int | None = None,
+    run: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Follow each person's expression through a video or a camera stream."""
 
 
 @fer_task(help={"host": "address to serve on (default: this machine alone)", "port": "port to serve on"})
-def app(c, host="", port=0):
+def app(c: Context, host: str | None = None, port: int | None = None) -> None:
     """Serve the web app."""
-    from gradio_app import run_app
-
-    run_app(host=host or None, port=port or None)
 
 
 @fer_task(
     help={
         "out": "folder to assemble, new, empty or an earlier Space (default: build/space)",
         "push": "owner/name: send the folder to this Space",
-        "dry-run": "with --push: say what would be sent, and send nothing",
+        "dry-run": "with --push: list what would be sent, and send nothing",
     }
 )
-def space(c, out="build/space", push="", dry_run=False):
-    """Assemble a folder that runs as a Hugging Face Space, and send it where asked."""
-    from fer import commands
-
-    commands.build_space(out, push=push or None, dry_run=dry_run)
+def space(c: Context, out: str = "build/space", push: str | None = None, dry_run: bool = False) -> None:
+    """Assemble a folder that runs as a Hugging Face Space, and send it on request."""
 
 
 @fer_task(help={"app": "measure the web app instead: its start, the live tab in Chromium, eight viewers at once"})
-def bench(c, app=False):
+def bench(c: Context, app: bool = False) -> None:
     """Measure speed: our layers against stock Keras, a peer's network, frames a second, cold start and memory."""
-    if app:
-        from fer.bench.app import run_app_bench
-
-        run_app_bench()
-        return
-    from fer.bench.frames import run_analysis_bench
-    from fer.bench.networks import run_network_bench
-
-    run_network_bench()
-    run_analysis_bench()
 
 
 @task(help={"args": "arguments for pytest"})
-def test(c, args=""):
+def test(c: Context, args: str = "") -> None:
     """Run the test suite."""
     c.run(f"python -m pytest {args}", pty=False)
 
 
 @task
-def check(c):
-    """Check format, lint and types."""
+def check(c: Context) -> None:
+    """Check format, lint, types and the ranks of imports."""
     c.run("ruff format --check .")
     c.run("ruff check .")
     c.run("mypy")

@@ -1,19 +1,27 @@
 """FER-DL: facial-expression recognition with Keras 3, from FER2013 to a live camera.
 
-Public names are loaded on first use, so that ``import fer`` stays fast and touches no backend. Keras runs on JAX unless
+Public names are loaded on first use, so that ``import fer`` is fast and imports no backend. Keras runs on JAX unless
 ``KERAS_BACKEND`` is set or Keras was imported before this package.
+
+Example:
+    >>> import fer, skimage.data
+    >>> [face.label for face in fer.Analyzer().analyze(skimage.data.astronaut())]
+    ['happy']
 """
 
 import os
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if "keras" not in sys.modules:
     os.environ.setdefault("KERAS_BACKEND", "jax")
+if "jax" not in sys.modules:
+    # JAX 0.10.1 logs a false alarm for each cached CPU program (jax-ml/jax#38445); real faults are exceptions.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from fer.errors import FerError
 from fer.labels import EXPRESSIONS
+from fer.lazy import export_lazily
 
 if TYPE_CHECKING:
     from fer.analysis import Analyzer, Face
@@ -24,11 +32,7 @@ __all__ = ["EXPRESSIONS", "Analyzer", "Classifier", "Face", "FerError"]
 
 _LAZY = {"Analyzer": "fer.analysis", "Classifier": "fer.inference", "Face": "fer.analysis"}
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'fer' has no attribute {name!r}")
+__getattr__ = export_lazily(__name__, _LAZY)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,7 @@
-"""Calibrated answers: smoothing taken off, offsets and a temperature for the logits, a threshold of uncertainty.
+"""Calibration: smoothing removed, offsets and a temperature for the logits, a threshold for uncertain answers.
 
 Probabilities are float arrays (N, K) whose rows sum to 1; ``y_true`` is an int array (N,) of class indices.
-Everything here is chosen on the validation part alone.
+Everything here is fitted on validation alone.
 """
 
 from typing import Any
@@ -15,13 +15,13 @@ from fer.config import Fraction, Head, Settings
 from fer.labels import EXPRESSIONS
 
 _SMALLEST = 1e-12
-#: The offsets are fitted on softmax(_SHARPNESS * logits), nearly the answer alone: a count would have no gradient.
+#: The offsets are fitted on softmax(_SHARPNESS * logits), a differentiable stand-in for counting predictions.
 _SHARPNESS = 10.0
-#: So many faces that are as the network answers without offsets are counted in: the offsets of small sets shrink.
-_PRIOR_FACES = 100.0
-#: The largest share of the uniform distribution that is looked for in a network's answers.
+#: Pseudo-count that shrinks the offsets on small sets towards 0.
+_PSEUDO_COUNT = 100.0
+#: Upper bound of the search for smoothing.
 _LARGEST_SMOOTHING = 0.2
-#: How softly a probability below the uniform share fades to 0, in units of that share: none may become 0.
+#: Width of the soft threshold of `remove_smoothing`, in units of the uniform share: no probability becomes 0.
 _SOFTNESS = 0.15
 
 
@@ -63,16 +63,16 @@ def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarr
 
 
 def remove_smoothing(probabilities: np.ndarray, smoothing: float) -> np.ndarray:
-    """Take the share ``smoothing`` of the uniform distribution off, softly where there is less than that to take.
+    """Subtract the share ``smoothing`` of the uniform distribution, softly where a probability is smaller than it.
 
-    A network that was taught smoothed and mixed targets answers ``(1 - s) p + s / K`` for p: it is never sure.
+    A network trained on smoothed and mixed targets predicts ``(1 - s) p + s / K`` for p, so it is never certain.
 
     Args:
         probabilities: float (N, K), rows summing to 1.
         smoothing: share s, 0 or more and below 1.
 
     Returns:
-        float64 (N, K), rows summing to 1, each in the order that it was in.
+        float64 (N, K), rows summing to 1; the ranking within a row does not change.
     """
     uniform = smoothing / probabilities.shape[1]
     if not uniform:
@@ -83,10 +83,10 @@ def remove_smoothing(probabilities: np.ndarray, smoothing: float) -> np.ndarray:
 
 
 def apply_calibration(probabilities: np.ndarray, calibration: Calibration) -> np.ndarray:
-    """Return softmax((logits + offsets) / temperature), the logits being those of the answers without smoothing.
+    """Return softmax((logits + offsets) / temperature), with the logits of the probabilities without smoothing.
 
     Args:
-        probabilities: float (N, 7), the network's own, rows summing to 1.
+        probabilities: float (N, 7), uncalibrated, rows summing to 1.
         calibration: the smoothing, the offsets and the temperature.
 
     Returns:
@@ -103,14 +103,14 @@ def compute_log_loss(probabilities: np.ndarray, y_true: np.ndarray) -> float:
 
 
 def fit_offsets(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
-    """Return the offsets with which each class is answered as often as it is the true one.
+    """Return the offsets with which each class is predicted as often as it occurs.
 
-    A network that is taught hard cases answers them with the likelier neighbour, so that rare and subtle classes are
-    named too seldom. Of all answers with the wanted counts, those of the offsets have the largest sum of logits: the
-    offsets are the prices of an optimal transport of rows to classes, found by minimising its convex dual.
+    A network predicts a frequent class for hard cases, so rare and subtle classes are predicted too seldom. Of all
+    assignments with the wanted counts, the one given by the offsets has the largest sum of logits: the offsets are the
+    dual variables of an optimal transport of rows to classes, found by minimising its convex dual.
 
     Args:
-        probabilities: float (N, K), the network's own.
+        probabilities: float (N, K), uncalibrated.
         y_true: int (N,), the classes of the same rows.
 
     Returns:
@@ -121,8 +121,8 @@ def fit_offsets(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
     """
     logits = _SHARPNESS * _compute_logits(probabilities)
     num_classes = probabilities.shape[1]
-    prior = softmax(logits, axis=1).mean(axis=0) * _PRIOR_FACES
-    wanted = (np.bincount(y_true, minlength=num_classes) + prior) / (len(y_true) + _PRIOR_FACES)
+    prior = softmax(logits, axis=1).mean(axis=0) * _PSEUDO_COUNT
+    wanted = (np.bincount(y_true, minlength=num_classes) + prior) / (len(y_true) + _PSEUDO_COUNT)
 
     def dual(offsets: np.ndarray) -> tuple[float, np.ndarray]:
         moved = logits + offsets
@@ -134,15 +134,15 @@ def fit_offsets(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
 
 
 def fit_temperature(probabilities: np.ndarray, y_true: np.ndarray) -> float:
-    """Return the temperature, between 0.1 and 10, that minimises the log loss of the given rows."""
+    """Return the temperature, between 0.1 and 10, that minimises the log loss."""
     return float(np.exp(_search_temperature(probabilities, y_true).x))
 
 
 def fit_smoothing(probabilities: np.ndarray, y_true: np.ndarray) -> float:
-    """Return the smoothing, between 0 and 0.2, without which a temperature reaches the least log loss.
+    """Return the smoothing, between 0 and 0.2, whose removal gives the least log loss at the best temperature.
 
     Args:
-        probabilities: float (N, K), the network's own.
+        probabilities: float (N, K), uncalibrated.
         y_true: int (N,), the classes of the same rows.
     """
 
@@ -161,25 +161,25 @@ def _search_temperature(probabilities: np.ndarray, y_true: np.ndarray) -> Any:
 
 
 def choose_threshold(probabilities: np.ndarray, coverage: float) -> float:
-    """Return the confidence that the given share of the rows reaches."""
+    """Return the confidence that a share ``coverage`` of the rows reaches."""
     return float(np.quantile(probabilities.max(axis=-1), 1.0 - coverage))
 
 
 def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float = 0.9) -> Calibration:
-    """Choose smoothing, offsets, temperature, and the threshold that leaves ``coverage`` of the rows certain.
+    """Fit smoothing, offsets and temperature, and the threshold that leaves a share ``coverage`` of the rows certain.
 
     Args:
-        probabilities: float (N, 7), the network's own, of the validation part.
+        probabilities: float (N, 7), uncalibrated, of the validation split.
         y_true: int (N,), the classes of the same rows.
         coverage: share, 0 to 1, of the rows that keep a certain answer.
     """
     smoothing = fit_smoothing(probabilities, y_true)
     offsets = fit_offsets(remove_smoothing(probabilities, smoothing), y_true)
-    chosen = Calibration(smoothing=smoothing, offsets=tuple(offsets.tolist()), coverage=coverage)
-    temperature = fit_temperature(apply_calibration(probabilities, chosen), y_true)
-    chosen = chosen.model_copy(update={"temperature": temperature})
-    threshold = choose_threshold(apply_calibration(probabilities, chosen), coverage)
-    return chosen.model_copy(update={"uncertain_below": threshold})
+    fitted = Calibration(smoothing=smoothing, offsets=tuple(offsets.tolist()), coverage=coverage)
+    temperature = fit_temperature(apply_calibration(probabilities, fitted), y_true)
+    fitted = fitted.model_copy(update={"temperature": temperature})
+    threshold = choose_threshold(apply_calibration(probabilities, fitted), coverage)
+    return fitted.model_copy(update={"uncertain_below": threshold})
 
 
 def _compute_logits(probabilities: np.ndarray) -> np.ndarray:

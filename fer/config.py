@@ -1,7 +1,7 @@
 """Settings of the data, the network and its training: frozen, checked, and the same in a file as in the code.
 
-A run is described by one :class:`Config`. It is built from a named preset, then a JSON file, then single flags, each
-overriding the one before (:func:`load_config`). An unknown or mistyped setting is a :class:`~fer.errors.SettingsError`.
+A run is described by one :class:`Config`. It is built from a named preset, a JSON file and single settings, the later
+overriding the earlier (:func:`load_config`). An unknown or mistyped setting is a :class:`~fer.errors.SettingsError`.
 """
 
 import json
@@ -16,9 +16,9 @@ from fer.errors import SettingsError
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
-#: What an output of a network was taught: the data set's labels, or the distribution of the FER+ votes.
+#: What an output of a network is trained on: the labels of the data set, or the distribution of the FER+ votes.
 Head = Literal["labels", "votes"]
-#: All heads that there are, in the order in which a network has them.
+#: All heads, in the order that a network has them.
 HEADS: tuple[Head, ...] = ("labels", "votes")
 Checked = TypeVar("Checked", bound=BaseModel)
 
@@ -30,14 +30,16 @@ class Settings(BaseModel):
 
 
 class DataConfig(Settings):
-    """Which rows a network learns from, and what it is told about them."""
+    """Which rows a network is trained on, and with which targets."""
 
     name: str = Field("fer2013", description="Name of the prepared file data/<name>.npz.")
-    drop_leaked: bool = Field(False, description="Leave out training faces that stand again in validation or test.")
-    drop_not_face: bool = Field(True, description="Leave out training rows that most FER+ voters call no face.")
+    drop_leaked: bool = Field(False, description="Drop training faces that are duplicated in validation or test.")
+    drop_not_face: bool = Field(True, description="Drop training rows that most FER+ annotators mark as not a face.")
     ferplus_weight: Fraction = Field(0.0, description="Share of the FER+ vote distribution in a target; 0 ignores it.")
     label_smoothing: Fraction = Field(0.0, description="Share of the uniform distribution in a target.")
-    class_weight_power: Fraction = Field(0.0, description="Loss weight of a class is its inverse share to this power.")
+    class_weight_power: Fraction = Field(
+        0.0, description="The loss weight of a class is its inverse share to this power."
+    )
 
 
 class StageConfig(Settings):
@@ -64,28 +66,28 @@ class ModelConfig(Settings):
     exit_filters: tuple[Positive, ...] = Field((), description="Widths of the separable convolutions before pooling.")
     pool_size: Literal[2, 3] = Field(2, description="Window of the max pooling, whose stride is 2.")
     squeeze_ratio: Annotated[int, Field(ge=0)] = Field(
-        0, description="Squeeze-and-excitation reduction of each block (arXiv:1709.01507); 0 leaves it out."
+        0, description="Squeeze-and-excitation reduction of each block (arXiv:1709.01507); 0 disables it."
     )
     stochastic_depth: Fraction = Field(0.0, description="Drop rate of the last identity block (arXiv:1603.09382).")
     dropout: Fraction = 0.0
     heads: tuple[Head, ...] = Field(
-        ("labels",), description="Outputs on the same features: the labels', the FER+ votes', or both, in this order."
+        ("labels",), description="Outputs on the same features: for the labels, the FER+ votes, or both, in this order."
     )
     batch_norm_momentum: Fraction = 0.99
 
     @field_validator("heads")
     @classmethod
-    def _heads_stand_in_order(cls, heads: tuple[Head, ...]) -> tuple[Head, ...]:
-        # A saved network tells the number of its heads alone, so their order must be known.
+    def _check_heads(cls, heads: tuple[Head, ...]) -> tuple[Head, ...]:
+        # A saved network records the number of its heads only, so their order is fixed.
         if heads not in (("labels",), ("votes",), ("labels", "votes")):
             raise ValueError('heads must be ["labels"], ["votes"] or ["labels", "votes"]')
         return heads
 
 
 class AugmentationConfig(Settings):
-    """Ranges of the random changes of a face at strength 1; each phase scales them."""
+    """Ranges of the random augmentation of a face at strength 1; each phase scales them."""
 
-    rotation: float = Field(12.0, ge=0.0, le=180.0, description="Largest turn either way, in degrees.")
+    rotation: float = Field(12.0, ge=0.0, le=180.0, description="Largest rotation either way, in degrees.")
     shift: Fraction = Field(0.08, description="Largest shift either way, as a share of the side.")
     zoom: float = Field(0.1, ge=0.0, lt=1.0, description="Largest relative change of size either way.")
     flip: bool = Field(True, description="Mirror half of the faces.")
@@ -96,14 +98,14 @@ class AugmentationConfig(Settings):
 
 
 class PhaseConfig(Settings):
-    """A stretch of training with one learning-rate curve and one strength of augmentation."""
+    """A phase of training with one learning-rate schedule and one strength of augmentation."""
 
     name: str
     epochs: Positive
     learning_rate: float = Field(gt=0.0, description="Peak learning rate.")
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup_epochs: int = Field(0, ge=0, description="Epochs of linear rise to the peak.")
-    final_learning_rate: float = Field(0.0, ge=0.0, description="Where the cosine ends.")
+    final_learning_rate: float = Field(0.0, ge=0.0, description="Learning rate at the end of the cosine.")
     augmentation_strength: Fraction = 1.0
     mixup: bool = True
 
@@ -115,7 +117,7 @@ class PhaseConfig(Settings):
 
 
 class TrainingConfig(Settings):
-    """How a network is fitted."""
+    """How a network is trained."""
 
     batch_size: Positive = 64
     optimizer: Literal["adamw", "sgd"] = "adamw"
@@ -128,7 +130,7 @@ class TrainingConfig(Settings):
 
     @property
     def epochs(self) -> int:
-        """Epochs of all phases together."""
+        """Total epochs of all phases."""
         return sum(phase.epochs for phase in self.phases)
 
     def phase_at(self, epoch: int) -> PhaseConfig:
@@ -141,18 +143,18 @@ class TrainingConfig(Settings):
 
 
 class DistillationConfig(Settings):
-    """Trained networks whose mean answers are blended into the targets (arXiv:1503.02531)."""
+    """Trained networks whose mean predictions are blended into the targets (arXiv:1503.02531)."""
 
-    teacher: tuple[str, ...] = Field((), description="Run folders or .keras files; a lone one may stand as text.")
+    teacher: tuple[str, ...] = Field((), description="Run folders or .keras files; a single one may be given as text.")
     teacher_preset: str = Field(
-        "", description="Preset by which a missing teacher is trained first, its place in the list as the seed."
+        "", description="Preset for training a missing teacher first, with its index in the list as the seed."
     )
-    weight: Fraction = Field(0.7, description="Share of the teachers' mean answer in a target.")
-    temperature: float = Field(1.0, gt=0.0, description="Divides the answer's logits; above 1 softens it.")
+    weight: Fraction = Field(0.7, description="Share of the teachers' mean prediction in a target.")
+    temperature: float = Field(1.0, gt=0.0, description="Divides the logits of the prediction; above 1 softens it.")
     consistent: bool = Field(
         False,
-        description="Ask about each face as the pupil sees it, changed and mixed (arXiv:2106.05237), or else about"
-        " each training face once.",
+        description="Predict each face as the student sees it, augmented and mixed (arXiv:2106.05237); otherwise each"
+        " training face is predicted once.",
     )
 
     @field_validator("teacher", mode="before")
@@ -208,12 +210,12 @@ def list_presets() -> list[str]:
 
 
 def load_config(preset: str = "small", path: str | Path | None = None, overrides: Iterable[str] = ()) -> Config:
-    """Build the settings of a run from a preset, a JSON file and single flags, the later winning.
+    """Build the settings of a run from a preset, a JSON file and single settings; the later override the earlier.
 
     Args:
-        preset: a name out of :func:`list_presets`.
+        preset: a name from :func:`list_presets`.
         path: a JSON file whose keys override the preset's; nested objects are merged, lists are replaced.
-        overrides: ``section.key=value`` strings, the value in JSON or else taken as text.
+        overrides: ``section.key=value`` strings, the value in JSON, or text otherwise.
 
     Raises:
         SettingsError: a name, file or setting is not valid.

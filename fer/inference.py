@@ -1,7 +1,6 @@
-"""The one way from faces to probabilities: training's reports, the command line and the web app all pass here."""
+"""`Classifier`: faces to probabilities, for teachers, the evaluation, the command line and the web app."""
 
 import copy
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from fer.config import HEADS, Config, Head
 from fer.errors import ImageError, ModelError
 from fer.labels import EXPRESSIONS
 from fer.model.compile_cache import use_compile_cache
-from fer.model.forward import compile_forward, run_in_batches
+from fer.model.forward import BATCH_SIZES, compile_forward, compile_heads, run_in_batches
 from fer.model.layers import use_fast_layers
 from fer.model.saved import load_model
 from fer.model.xception import FEATURES_LAYER, IMAGE_SHAPE, LOGITS_LAYER
@@ -25,19 +24,25 @@ from fer.vision.images import prepare_face
 class Classifier:
     """A trained network that turns faces into calibrated probabilities of the seven expressions.
 
-    A network may have two heads on the same features: 'labels' was taught the data set's labels, 'votes' what the ten
-    annotators of FER+ saw. Annotators agree more with each other than with FER2013's labels, so 'votes' answers where
-    both are there; :meth:`with_head` asks the other one.
+    A network may have two heads on the same features: 'labels' was trained on the data set's labels, 'votes' on the
+    votes of the ten FER+ annotators. Annotators agree more with each other than with FER2013's labels, so 'votes'
+    answers where a network has both; :meth:`with_head` selects the other one.
 
     Args:
         model: a functional network from (N, 48, 48, 1), 0..255, to probabilities (N, 7), or (N, heads, 7).
-        config: settings of the run that it came from, where they are known.
-        calibrations: the calibration of each head, where they are known.
+        config: settings of the run it comes from, if known.
+        calibrations: the calibration of each head, if known.
 
     Attributes:
         heads: the network's heads, in order.
-        head: the one that answers.
+        head: the head that answers.
         num_params: number of weights of the network.
+
+    Example:
+        >>> import numpy as np
+        >>> classifier = Classifier.load()
+        >>> classifier.predict(np.zeros((2, 48, 48), np.uint8)).shape
+        (2, 7)
     """
 
     def __init__(
@@ -55,10 +60,8 @@ class Classifier:
         self.head: Head = "votes" if "votes" in self.heads else self.heads[0]
         self.num_params = int(model.count_params())
         self.model = use_fast_layers(model)
-        self._forward = compile_forward(self.model)
+        self._forward = compile_heads(self.model)
         self._map_features: Callable[[np.ndarray], np.ndarray] | None = None
-        # The backends' own caches are not promised to be safe under several threads, and one network uses all cores.
-        self._lock = threading.Lock()
 
     @classmethod
     def load(cls, path: str | Path | None = None) -> "Classifier":
@@ -68,10 +71,10 @@ class Classifier:
             path: a run folder or a ``.keras`` file; None for the shipped run.
 
         Raises:
-            ModelError: there is no such network, the file is damaged, or it is not one of this package's form.
+            ModelError: the file is missing, damaged, or not a network of this package's form.
         """
         if keras.backend.backend() == "jax":
-            # Keras draws fresh weights before it reads saved ones, and JAX compiles a program for each of their shapes.
+            # Building a network runs many small JAX programs; the cache keeps them between processes.
             use_compile_cache()
         run = Run.find_shipped() if path is None else Run(Path(path))
         if not run.folder.is_dir():
@@ -81,7 +84,7 @@ class Classifier:
 
     @property
     def calibration(self) -> Calibration:
-        """Calibration of the head that answers; one that changes nothing where it is not known."""
+        """Calibration of the head that answers; one that changes nothing if it is not known."""
         return self.calibrations.get(self.head, Calibration())
 
     def with_head(self, head: Head) -> "Classifier":
@@ -103,7 +106,7 @@ class Classifier:
         """Return calibrated probabilities.
 
         Args:
-            faces: uint8 (N, H, W) grey or (N, H, W, 3) RGB, 0..255; resized to 48 by 48 where they are not.
+            faces: uint8 (N, H, W) grey or (N, H, W, 3) RGB, 0..255; resized to 48 by 48 if they have another size.
             flip: average the probabilities of each face and its mirror image.
 
         Returns:
@@ -111,18 +114,36 @@ class Classifier:
 
         Raises:
             ImageError: the array has another type or shape.
+
+        Example:
+            >>> import numpy as np
+            >>> bool(abs(Classifier.load().predict(np.zeros((1, 48, 48), np.uint8)).sum() - 1) < 1e-5)
+            True
         """
         faces = prepare_faces(faces)
-        probabilities = self._calibrate(self._run(faces))
+        probabilities = apply_calibration(self.predict_raw(faces), self.calibration)
         if flip:
-            probabilities = (probabilities + self._calibrate(self._run(faces[:, :, ::-1]))) / 2.0
+            mirrored = apply_calibration(self.predict_raw(faces[:, :, ::-1]), self.calibration)
+            probabilities = (probabilities + mirrored) / 2.0
         return probabilities
 
-    def predict_raw(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:
-        """Return the network's own probabilities, as they are before the calibration."""
-        faces = prepare_faces(faces)
-        probabilities = self._run(faces)
-        return (probabilities + self._run(faces[:, :, ::-1])) / 2.0 if flip else probabilities
+    def predict_raw(self, faces: np.ndarray) -> np.ndarray:
+        """Return the head's own probabilities, float32 (N, 7), before calibration; faces as for :meth:`predict`."""
+        return self.predict_heads(prepare_faces(faces))[:, self.heads.index(self.head)]
+
+    def predict_heads(self, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:
+        """Return the probabilities of every head before calibration.
+
+        Args:
+            faces: uint8 or float32 (N, 48, 48), 0..255.
+            batch_sizes: sizes that the network is compiled for, ascending.
+
+        Returns:
+            float32 (N, heads, 7).
+        """
+        if not len(faces):
+            return np.zeros((0, len(self.heads), len(EXPRESSIONS)), np.float32)
+        return run_in_batches(self._forward, faces, batch_sizes=batch_sizes)
 
     def explain(self, faces: np.ndarray, class_index: int | np.ndarray | None = None) -> np.ndarray:
         """Return class activation maps: where in each face the evidence for an expression lies.
@@ -132,7 +153,7 @@ class Classifier:
 
         Args:
             faces: as for :meth:`predict`.
-            class_index: the class, one for all or int (N,); None for each face's most probable one.
+            class_index: one class for all faces, or int (N,); None for the most probable class of each face.
 
         Returns:
             float32 (N, 48, 48), 0..1.
@@ -146,26 +167,15 @@ class Classifier:
         faces = prepare_faces(faces)
         if not len(faces):
             return np.zeros((0, *IMAGE_SHAPE[:2]), np.float32)
-        chosen = self.predict(faces).argmax(axis=1) if class_index is None else class_index
-        classes = np.broadcast_to(chosen, len(faces))
+        indices = self.predict(faces).argmax(axis=1) if class_index is None else class_index
+        classes = np.broadcast_to(indices, len(faces))
         first = self.heads.index(self.head) * len(EXPRESSIONS)
         kernel = np.asarray(self._get_layer(LOGITS_LAYER).kernel)[:, first : first + len(EXPRESSIONS)]
-        with self._lock:
-            maps = np.einsum("nhwc,cn->nhw", self._read_features(faces), kernel[:, classes])
+        maps = np.einsum("nhwc,cn->nhw", self._read_features(faces), kernel[:, classes])
         maps = np.maximum(maps, 0.0)
         maps /= np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
         resized = keras.ops.image.resize(maps[..., None].astype(np.float32), IMAGE_SHAPE[:2], interpolation="bilinear")
         return np.clip(keras.ops.convert_to_numpy(resized)[..., 0], 0.0, 1.0)
-
-    def _run(self, faces: np.ndarray) -> np.ndarray:
-        if not len(faces):
-            return np.zeros((0, len(EXPRESSIONS)), np.float32)
-        with self._lock:
-            outputs = run_in_batches(self._forward, faces)
-        return outputs if outputs.ndim == 2 else outputs[:, self.heads.index(self.head)]
-
-    def _calibrate(self, probabilities: np.ndarray) -> np.ndarray:
-        return apply_calibration(probabilities, self.calibration)
 
     def _read_features(self, faces: np.ndarray) -> np.ndarray:
         if self._map_features is None:
@@ -184,7 +194,7 @@ class Classifier:
 
 
 def prepare_faces(faces: np.ndarray) -> np.ndarray:
-    """Return faces as uint8 (N, 48, 48), converted by the one function that prepares every face.
+    """Return faces as uint8 (N, 48, 48), converted by :func:`fer.vision.images.prepare_face`.
 
     Args:
         faces: uint8 (N, H, W) or (N, H, W, 3).

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from fer.calibration import Calibration, Calibrations
 from fer.config import HEADS, Config, parse_config, read_json, validate
@@ -24,6 +24,28 @@ SHIPPED_RUNS = (Path(__file__).parent / "shipped", Path(__file__).parent.parent 
 #: Sections that ``config.json`` held before calibration and provenance had files of their own.
 _FORMER_CALIBRATIONS = {"labels": "calibration", "votes": "calibration_votes"}
 
+#: Everything that tasks write into a run folder.
+_FILES = (
+    "model.keras",
+    "model.keras.sha256",
+    "config.json",
+    "calibration.json",
+    "provenance.json",
+    "history.csv",
+    "curves.png",
+    "state/state-*.npz",
+    "metrics.json",
+    "model_card.md",
+    "classification_report.txt",
+    "confusion_matrix.csv",
+    "confusion_matrix.png",
+    "roc.png",
+    "precision_recall.png",
+    "reliability.png",
+    "mistakes.png",
+    "photo_check.json",
+)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -38,6 +60,9 @@ class Run:
     """
 
     folder: Path
+
+    model_name: ClassVar[str] = "model.keras"
+    config_name: ClassVar[str] = "config.json"
 
     @classmethod
     def find(cls, name: str | Path) -> "Run":
@@ -79,12 +104,12 @@ class Run:
     @property
     def model(self) -> Path:
         """The network; a ``FER_MODEL`` that names a ``.keras`` file is that file."""
-        return self.folder if self.folder.suffix == ".keras" else self.folder / "model.keras"
+        return self.folder if self.folder.suffix == ".keras" else self.folder / self.model_name
 
     @property
     def config(self) -> Path:
         """The settings it was trained with."""
-        return self.folder / "config.json"
+        return self.folder / self.config_name
 
     @property
     def calibration(self) -> Path:
@@ -179,6 +204,21 @@ class Run:
                 " Remedy: drop --resume, or name another run with --run."
             )
 
+    def check_replaceable(self) -> None:
+        """Raise a :class:`~fer.errors.ModelError` where the folder holds files but no run."""
+        is_run = self.config.is_file() and (self.is_finished or self.is_begun)
+        if self.folder.exists() and not is_run and not (self.folder.is_dir() and not any(self.folder.iterdir())):
+            raise ModelError(
+                f"--overwrite replaces a run. Received: {self.folder}, which holds other files."
+                " Remedy: name another folder with --run."
+            )
+
+    def remove_files(self) -> None:
+        """Remove the files of the run; other files in the folder stay."""
+        for pattern in _FILES:
+            for path in self.folder.glob(pattern):
+                path.unlink()
+
     def read_config(self) -> Config:
         """Return the settings that the run was trained with.
 
@@ -216,13 +256,17 @@ class Run:
         write_atomically(self.calibration, _to_json(sections))
 
     def read_provenance(self) -> dict[str, Any]:
-        """Return ``provenance.json``: ``data_sha256``, and ``teachers``, a mapping from path to sha256."""
+        """Return ``provenance.json``: ``data_sha256``, and ``teachers``, a mapping from path to sha256.
+
+        Runs written before version 0.2 keep the digests of their teachers in ``config.json``.
+        """
         if self.provenance.is_file():
             return read_json(self.provenance)
-        distillation = self._read_settings().get("distillation", {}) if self.config.is_file() else {}
-        names, digests = distillation.get("teacher", ()), distillation.get("sha256", ())
-        names = [names] if isinstance(names, str) else names
-        return {"teachers": dict(zip(names, [digests] if isinstance(digests, str) else digests, strict=False))}
+        digests = self._read_settings().get("distillation", {}).get("sha256", ())
+        return {
+            "data_sha256": None,
+            "teachers": dict(zip(self.read_config().distillation.teacher, digests, strict=False)),
+        }
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         """Write ``provenance.json`` atomically."""

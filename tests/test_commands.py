@@ -9,7 +9,8 @@ from fer import commands, config
 from fer.data import draw_sample, save_dataset
 from fer.errors import DataError, ModelError, SettingsError
 from fer.files import compute_digest
-from fer.training import loop as training
+from fer.runs import Run
+from fer.training.trainer import Trainer
 
 ROOT = Path(__file__).parents[1]
 SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}]', "training.batch_size=16")
@@ -17,19 +18,19 @@ SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A working folder of its own, whose embedded sample is small."""
+    """A temporary working folder, where the drawn sample is small."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("fer.data.preparation.draw_sample", lambda name, seed: draw_sample(140, name=name, seed=seed))
     return tmp_path
 
 
-def test_the_pipeline_without_data_runs_on_the_sample_and_says_so(place):
-    said = []
-    metrics = commands.run_pipeline(settings=SHORT, quiet=True, say=said.append)
+def test_the_pipeline_without_data_runs_on_the_drawn_sample(place):
+    lines = []
+    metrics = commands.pipeline(set=SHORT, quiet=True, log=lines.append)
     assert metrics["is_sample"] is True
     assert metrics["test"]["n"] == 21
-    assert "sample" in said[0]
-    assert "invoke preprocess --source" in said[0]
+    assert "sample" in lines[0]
+    assert "invoke preprocess --source" in lines[0]
     files = {path.name for path in (place / "artifacts" / "sample").iterdir()}
     assert files >= {
         "model.keras",
@@ -42,19 +43,19 @@ def test_the_pipeline_without_data_runs_on_the_sample_and_says_so(place):
         "classification_report.txt",
         "model_card.md",
     }
-    assert commands.run_pipeline(settings=SHORT, quiet=True, say=said.append)["test"] == metrics["test"]
+    assert commands.pipeline(set=SHORT, quiet=True, log=lines.append)["test"] == metrics["test"]
 
 
-def test_the_pipeline_takes_the_prepared_fer2013_where_there_is_one(place):
+def test_the_pipeline_uses_a_prepared_fer2013(place):
     save_dataset(draw_sample(140, name="fer2013"))
-    metrics = commands.run_pipeline(preset="sample", run="mine", settings=SHORT, quiet=True, say=lambda line: None)
+    metrics = commands.pipeline(preset="sample", run="mine", set=SHORT, quiet=True, log=lambda line: None)
     assert metrics["data"] == "fer2013"
     assert (place / "artifacts" / "mine" / "model.keras").is_file()
 
 
 def test_a_finished_run_is_not_lost_by_accident(place):
     save_dataset(draw_sample(140))
-    arguments = {"preset": "sample", "settings": SHORT, "quiet": True, "say": lambda line: None}
+    arguments = {"preset": "sample", "set": SHORT, "quiet": True, "log": lambda line: None}
     folder = commands.train(**arguments)
     before = (folder / "model.keras").read_bytes()
     with pytest.raises(ModelError, match="holds a finished one"):
@@ -62,39 +63,39 @@ def test_a_finished_run_is_not_lost_by_accident(place):
     assert (folder / "model.keras").read_bytes() == before
     for mistake in ('model.heads=["votes"]', "distillation.teacher=nowhere", f"distillation.teacher={folder}"):
         with pytest.raises((DataError, ModelError)):
-            commands.train(**{**arguments, "settings": (*SHORT, mistake)}, overwrite=True)
+            commands.train(**{**arguments, "set": (*SHORT, mistake)}, overwrite=True)
         assert (folder / "model.keras").read_bytes() == before
     commands.train(**arguments, overwrite=True)
 
 
-def test_missing_teachers_are_trained_first_and_a_begun_one_is_gone_on_with(place, monkeypatch):
+def test_missing_teachers_are_trained_first_and_an_unfinished_one_is_resumed(place, monkeypatch):
     save_dataset(draw_sample(140))
-    said = []
-    arguments = {"preset": "sample", "quiet": True, "say": said.append}
+    lines = []
+    arguments = {"preset": "sample", "quiet": True, "log": lines.append}
     teachers = [str(place / "artifacts" / name) for name in ("first", "second")]
     taught = (*SHORT, f"distillation.teacher={json.dumps(teachers)}", "distillation.teacher_preset=sample")
     monkeypatch.setattr("fer.config._read_preset", shorten(config._read_preset))
     stop_after_an_epoch(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
-        commands.train(**arguments, run="second", settings=("training.seed=1",))
+        commands.train(**arguments, run="second", set=("training.seed=1",))
     monkeypatch.undo()
     monkeypatch.chdir(place)
     monkeypatch.setattr("fer.config._read_preset", shorten(config._read_preset))
-    folder = commands.train(**arguments, run="pupil", settings=taught)
-    assert any("Resuming after epoch 1 of 2" in line for line in said)
+    folder = commands.train(**arguments, run="student", set=taught)
+    assert any("Resuming after epoch 1 of 2" in line for line in lines)
     seeds = [config.load_config("sample", Path(path) / "config.json").training.seed for path in teachers]
     assert seeds == [0, 1]
-    before = len(said)
+    before = len(lines)
     with pytest.raises(ModelError, match="holds a finished one"):
-        commands.train(**arguments, run="pupil", settings=(*taught, 'distillation.teacher=["not/begun"]'))
-    with pytest.raises(ModelError, match="outside its pupil's folder"):
-        commands.train(**arguments, run="third", settings=(*taught, 'distillation.teacher=["artifacts/third"]'))
+        commands.train(**arguments, run="student", set=(*taught, 'distillation.teacher=["not/begun"]'))
+    with pytest.raises(ModelError, match="outside its student's folder"):
+        commands.train(**arguments, run="third", set=(*taught, 'distillation.teacher=["artifacts/third"]'))
     save_dataset(draw_sample(140, name="other"))
     with pytest.raises(ModelError, match="which was trained on 'sample'"):
-        commands.train(**arguments, run="fourth", settings=taught, data="other")
-    assert len(said) == before
-    digests = config.load_config("sample", folder / "config.json").distillation.sha256
-    assert digests == tuple(compute_digest(Path(path) / "model.keras") for path in teachers)
+        commands.train(**arguments, run="fourth", set=taught, data="other")
+    assert len(lines) == before
+    digests = Run(folder).read_provenance()["teachers"]
+    assert digests == {path: compute_digest(Path(path) / "model.keras") for path in teachers}
 
 
 def shorten(read_preset):
@@ -109,16 +110,16 @@ def shorten(read_preset):
 
 
 def stop_after_an_epoch(monkeypatch):
-    end_epoch = training._Run.end_epoch
+    end_epoch = Trainer.end_epoch
 
-    def end_and_stop(run, logs, seconds):
-        end_epoch(run, logs, seconds)
+    def end_and_stop(*arguments):
+        end_epoch(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training._Run, "end_epoch", end_and_stop)
+    monkeypatch.setattr(Trainer, "end_epoch", end_and_stop)
 
 
-def test_what_is_missing_names_the_task_that_makes_it(place):
+def test_missing_files_name_the_task_that_makes_them(place):
     with pytest.raises(DataError, match="invoke preprocess"):
         commands.train("sample")
     with pytest.raises(ModelError, match="invoke train"):
@@ -142,9 +143,10 @@ def run_invoke(folder, *arguments):
         (("evaluate", "--run", "none"), "invoke train"),
         (("preprocess", "--source", "missing.csv"), "missing.csv"),
         (("space", "--dry-run"), "--push owner/name"),
+        (("preprocess", "--seed", "x"), "--seed takes a whole number"),
     ],
 )
-def test_a_task_ends_a_mistake_with_one_line_and_code_2(tmp_path, arguments, message):
+def test_a_mistake_ends_with_one_line_and_code_2(tmp_path, arguments, message):
     result = run_invoke(tmp_path, *arguments)
     assert result.returncode == 2
     lines = [line for line in result.stderr.splitlines() if line.strip()]
@@ -174,13 +176,13 @@ def test_every_task_of_the_public_surface_is_there(tmp_path):
 
 def test_the_photo_check_writes_its_figures_into_the_run_and_a_document(place):
     save_dataset(draw_sample(140))
-    commands.train("sample", settings=SHORT, quiet=True, say=lambda line: None)
+    commands.train("sample", set=SHORT, quiet=True, log=lambda line: None)
     document = place / "page.md"
     document.write_text("before\n<!-- figures:begin -->\nold\n<!-- figures:end -->\nafter\n")
-    said = []
-    figures = commands.check_photos("sample", limit=5, document=str(document), quiet=True, say=said.append)
+    lines = []
+    figures = commands.photos("sample", limit=5, document=str(document), quiet=True, log=lines.append)
     assert figures["n"] == 5
     assert figures == json.loads((place / "artifacts" / "sample" / "photo_check.json").read_text())
-    assert document.read_text() == f"before\n<!-- figures:begin -->\n{said[0]}\n<!-- figures:end -->\nafter\n"
-    assert "photo_check.json" in said[1]
-    assert commands.check_photos("sample", limit=5, quiet=True, say=said.append) == figures
+    assert document.read_text() == f"before\n<!-- figures:begin -->\n{lines[0]}\n<!-- figures:end -->\nafter\n"
+    assert "photo_check.json" in lines[1]
+    assert commands.photos("sample", limit=5, quiet=True, log=lines.append) == figures

@@ -1,4 +1,4 @@
-"""The documents say what the code does: links, commands, settings, signatures, imports and the README's session."""
+"""Documents match the code: links, commands, settings, signatures, imports, layout and the README's session."""
 
 import ast
 import doctest
@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 import shlex
+import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -16,13 +17,15 @@ from invoke.parser import Parser
 from pydantic import BaseModel
 
 import fer
+from fer.calibration import Calibration
 from fer.config import Config
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 DOCUMENTS = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
+DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 NETWORK = ROOT / "artifacts" / "xception" / "model.keras"
-ROOMS = ("quickstart", "data", "model", "training", "evaluation", "images-and-video", "app", "space", "python-api")
+TOPICS = ("quickstart", "data", "model", "training", "evaluation", "images-and-video", "app", "space", "python-api")
 
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -75,44 +78,51 @@ def test_relative_links_resolve(path):
     assert find_broken_links(path) == []
 
 
-def test_a_broken_link_and_a_wrong_anchor_would_be_found(tmp_path, monkeypatch):
+def test_find_broken_links_reports_files_anchors_and_paths_outside_the_repository(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     page = tmp_path / "page.md"
     page.write_text("# One title\n[a](page.md#one-title) [b](gone.md) [c](#two) [d](https://a.example) [e](../x)\n")
     assert find_broken_links(page) == ["gone.md", "#two", "../x"]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_document_of_use_is_linked_from_the_readme(room):
-    assert f"(docs/{room}.md)" in read(README)
+@pytest.mark.parametrize("topic", TOPICS)
+def test_readme_links_every_topic(topic):
+    assert f"(docs/{topic}.md)" in read(README)
 
 
-def test_every_decision_is_listed_in_order():
-    folder = ROOT / "docs" / "decisions"
-    names = sorted(path.name for path in folder.glob("0*.md"))
-    assert [int(name[:4]) for name in names] == list(range(1, len(names) + 1))
-    assert re.findall(r"\]\((0\d{3}-[^)]+)\)", read(folder / "README.md")) == names
+def test_decisions_are_numbered_without_gaps():
+    assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "decisions").glob("0*.md")), ids=lambda path: path.stem)
-def test_a_decision_has_context_decision_and_consequences(path):
+def test_decisions_readme_lists_every_decision_by_number_and_title():
+    titles = [read(path).partition("\n")[0] for path in DECISIONS]
+    entries = [
+        re.sub(r"# (\d+\.) (.+)", rf"\1 [\2]({path.name})", title)
+        for title, path in zip(titles, DECISIONS, strict=True)
+    ]
+    listed = re.findall(r"^\d+\. \[.+?\]\(.+?\)", read(ROOT / "docs" / "decisions" / "README.md"), re.MULTILINE)
+    assert listed == entries
+
+
+@pytest.mark.parametrize("path", DECISIONS, ids=lambda path: path.stem)
+def test_decision_has_its_three_sections(path):
     assert re.findall(r"^\*\*(\w+)\.\*\*", read(path), re.MULTILINE) == ["Context", "Decision", "Consequences"]
 
 
 @each_document
-def test_no_place_of_one_machine_is_named(path):
-    found = re.findall(r"(?<![\w.])/(?:work|tmp|root|home|Users)\b\S*|file://\S*|\b[A-Z]:\\\S*", read(path))
-    assert found == []
+def test_document_contains_no_local_path(path):
+    paths = re.findall(r"(?<![\w.])/(?:work|tmp|root|home|Users)\b\S*|file://\S*|\b[A-Z]:\\\S*", read(path))
+    assert paths == []
 
 
 # Commands
 
 
 def read_commands(text: str) -> list[str]:
-    """Return every `invoke …` of a document's shell blocks and inline code, one command an entry."""
+    """Return the `invoke …` commands in a document's shell blocks and inline code."""
     lines = [line for block in read_blocks(text, "bash") for line in block.replace("\\\n", " ").splitlines()]
     parts = [part.strip() for line in [*lines, *read_inline_code(text)] for part in re.split(r"&&|;|\|\|", line)]
-    return [found.group() for part in parts if (found := re.match(r"(?:[A-Z_]+=\S+ )*invoke .*", part))]
+    return [command.group() for part in parts if (command := re.match(r"(?:[A-Z_]+=\S+ )*invoke .*", part))]
 
 
 def build_parser() -> Parser:
@@ -122,9 +132,9 @@ def build_parser() -> Parser:
 
 
 def parse_command(command: str) -> None:
-    """Read a command as invoke would; it raises where a task, a flag or a value is wrong.
+    """Parse a command as invoke does, which raises if a task, a flag or a value is wrong.
 
-    The name of a task alone is a mention of it, which may leave out arguments that it needs.
+    A task's name alone is a mention, which may omit required arguments.
     """
     words = shlex.split(command, comments=True)
     words, parser = words[words.index("invoke") + 1 :], build_parser()
@@ -138,54 +148,67 @@ def tasks_module(monkeypatch):
 
 
 @each_document
-def test_named_commands_exist_with_their_flags(path, tasks_module):
+def test_commands_have_valid_tasks_and_flags(path, tasks_module):
     wrong = {}
     for command in read_commands(read(path)):
         try:
             parse_command(command)
-        except Exception as error:  # invoke's parser raises errors of several kinds; all of them mean a wrong document.
+        except Exception as error:  # invoke's parser raises several classes of error.
             wrong[command] = str(error)
     assert wrong == {}
 
 
-def test_a_wrong_command_would_be_found(tasks_module):
+def test_read_commands_returns_blocks_and_inline_code():
     assert read_commands("`invoke train`\n```bash\nA=1 invoke check && invoke \\\n  test  # all\n```\n") == [
         "A=1 invoke check",
         "invoke    test  # all",
         "invoke train",
     ]
+
+
+def test_parse_command_accepts_placeholders_and_comments(tasks_module):
     parse_command("A=1 invoke train --preset <name> --set a.b=1  # a comment")
-    for command in ("invoke nothing", "invoke train --nothing", "invoke train --preset"):
-        with pytest.raises(Exception, match=r"(?i)nothing|preset"):
-            parse_command(command)
+
+
+@pytest.mark.parametrize("command", ["invoke nothing", "invoke train --nothing", "invoke train --preset"])
+def test_parse_command_refuses_a_wrong_command(command, tasks_module):
+    with pytest.raises(Exception, match=r"(?i)nothing|preset"):
+        parse_command(command)
 
 
 @each_document
-def test_named_flags_belong_to_a_task(path, tasks_module):
+def test_flags_belong_to_a_task(path, tasks_module):
     contexts = Collection.from_module(import_module("tasks")).to_contexts()
     known = {"--help", "--list"} | {flag for context in contexts for flag in context.flags}
     named = {code.split()[0].partition("=")[0] for code in read_inline_code(read(path)) if code.startswith("--")}
     assert named - known == set()
 
 
-def test_the_readme_names_every_task(tasks_module):
+def test_readme_lists_every_task(tasks_module):
     contexts = Collection.from_module(import_module("tasks")).to_contexts()
     rows = [cells[0] for cells in read_rows(read(README)) if cells[0].startswith("`invoke ")]
     assert sorted(rows) == sorted(f"`invoke {context.name}`" for context in contexts)
 
 
-def test_the_first_screen_holds_the_two_commands_and_the_clash_of_names():
-    first = read(README)[:1700]
-    assert "pip install -e . && invoke pipeline" in first
-    assert 'pip install -e ".[test]" && invoke test' in first
-    assert "An unrelated package on PyPI is called\n`fer` and uses the same import name" in first
+@pytest.fixture
+def first_screen():
+    return read(README)[:1700]
 
 
-# Settings, parameters, signatures
+@pytest.mark.parametrize("command", ["pip install -e . && invoke pipeline", 'pip install -e ".[test]" && invoke test'])
+def test_readmes_first_screen_has_both_commands(command, first_screen):
+    assert command in first_screen
+
+
+def test_readmes_first_screen_warns_of_the_name_clash(first_screen):
+    assert "An unrelated package on PyPI is called\n`fer` and uses the same import name" in first_screen
+
+
+# Settings, calibration, parameter counts, landmarks
 
 
 def list_settings(model: type[BaseModel] = Config, prefix: str = "") -> dict[str, str]:
-    """Return every setting's dotted name, ``[]`` for the members of a list, with its default as JSON or '-'."""
+    """Return the default of each setting, as JSON or '-', by its dotted name; ``[]`` marks the elements of a list."""
     settings: dict[str, str] = {}
     for name, field in model.model_fields.items():
         inner = [kind for kind in (field.annotation, *get_args(field.annotation)) if is_settings(kind)]
@@ -201,22 +224,35 @@ def is_settings(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def test_every_setting_stands_in_the_documents_with_its_default():
-    rows = [cells for cells in read_rows(read(ROOT / "docs" / "training.md")) if len(cells) == 4 and "." in cells[0]]
-    documented = {cells[0].strip("`"): cells[2].strip("`") for cells in rows if cells[0].strip("`") in list_settings()}
-    assert documented == list_settings()
-    sections = tuple(f"`{section}." for section in Config.model_fields)
-    assert [cells[0] for cells in rows if cells[0].startswith(sections) and cells[0].strip("`") not in documented] == []
+def read_training_rows() -> list[list[str]]:
+    rows = read_rows(read(ROOT / "docs" / "training.md"))
+    return [[cell.strip("`") for cell in cells] for cells in rows if len(cells) == 4]
 
 
-def test_parameter_counts_are_those_of_the_tested_table():
-    from test_model_xception import NUM_PARAMS
+def test_documented_settings_have_the_defaults_of_the_code():
+    settings = list_settings()
+    assert {name: default for name, _, default, _ in read_training_rows() if name in settings} == settings
+
+
+def test_documented_settings_exist():
+    sections = tuple(f"{section}." for section in Config.model_fields)
+    documented = {name for name, *_ in read_training_rows() if name.startswith(sections)}
+    assert documented - set(list_settings()) == set()
+
+
+def test_documented_calibration_has_the_defaults_of_the_code():
+    defaults = {name: json.dumps(field.default) for name, field in Calibration.model_fields.items()}
+    assert {name: default for name, _, default, _ in read_training_rows() if name in defaults} == defaults
+
+
+def test_documented_parameter_counts_are_those_of_the_tested_table():
+    from model.test_xception import NUM_PARAMS
 
     rows = [cells for cells in read_rows(read(ROOT / "docs" / "model.md")) if cells[0].strip("`") in NUM_PARAMS]
     assert {cells[0].strip("`"): int(cells[1].replace(",", "")) for cells in rows} == NUM_PARAMS
 
 
-def test_the_landmarks_of_fer2013_are_those_of_the_code():
+def test_documented_landmarks_are_those_of_the_code():
     from fer.vision.alignment import FRAME, LANDMARKS
 
     text = read(ROOT / "docs" / "images-and-video.md")
@@ -227,18 +263,39 @@ def test_the_landmarks_of_fer2013_are_those_of_the_code():
     assert f"{FRAME.kept_tilt:.0f}°" in text
 
 
+# Layout
+
+
+def test_contributing_lists_every_module_and_package_of_the_first_level():
+    layout = read(ROOT / "docs" / "contributing.md").partition("## Layout")[2].partition("\n## ")[0]
+    listed = set(re.findall(r"`fer/([a-z]+)(?:\.py|/)`", layout))
+    modules = {path.stem for path in (ROOT / "fer").glob("[a-z]*") if path.is_dir() or path.suffix == ".py"}
+    assert listed == modules
+
+
+def test_documented_import_layers_are_those_of_import_linter():
+    contracts = tomllib.loads(read(ROOT / "pyproject.toml"))["tool"]["importlinter"]["contracts"]
+    (layers,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    text = read(ROOT / "docs" / "contributing.md").partition("## Import layers")[2].partition("\n## ")[0]
+    documented = [set(re.findall(r"`(\w+)`", line)) for line in re.findall(r"^\d+\. (.+)$", text, re.MULTILINE)]
+    assert documented[::-1] == [set(layer.split(" | ")) for layer in layers]
+
+
+# Names, signatures, examples
+
+
 def find_object(name: str) -> Any:
-    """Return what a dotted name means, importing the longest part of it that is a module."""
+    """Return the object of a dotted name; the longest prefix that is a module is imported."""
     parts = name.split(".")
     for length in range(len(parts), 0, -1):
         try:
-            found = import_module(".".join(parts[:length]))
+            value = import_module(".".join(parts[:length]))
         except ModuleNotFoundError:
             continue
         for part in parts[length:]:
-            found = getattr(found, part)
-        return found
-    raise AssertionError(f"{name} is no name of the package")
+            value = getattr(value, part)
+        return value
+    raise AssertionError(f"no module of the package: {name}")
 
 
 def format_signature(name: str) -> str:
@@ -256,7 +313,7 @@ HEADINGS = re.findall(r"^### `(.+)`$", read(ROOT / "docs" / "python-api.md"), re
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
-def test_documented_names_exist_with_their_signatures(heading):
+def test_documented_name_has_its_signature(heading):
     name, is_call, _ = heading.partition("(")
     if is_call:
         assert format_signature(name) == heading
@@ -266,7 +323,7 @@ def test_documented_names_exist_with_their_signatures(heading):
 
 def test_every_public_name_is_documented():
     documented = {heading.partition("(")[0] for heading in HEADINGS}
-    missing = {name for name in fer.__all__ if not any(f"{each}.".startswith(f"fer.{name}.") for each in documented)}
+    missing = {name for name in fer.__all__ if not any(f"{entry}.".startswith(f"fer.{name}.") for entry in documented)}
     assert missing == set()
 
 
@@ -276,14 +333,14 @@ def list_imported_names(block: str) -> list[str]:
 
 
 @each_document
-def test_python_examples_parse_and_import_what_exists(path):
+def test_python_examples_import_existing_names(path):
     for block in read_blocks(read(path), "python"):
         for name in list_imported_names(block):
             if name.startswith("fer."):
                 find_object(name)
 
 
-def test_a_wrong_import_in_an_example_would_be_found():
+def test_find_object_raises_for_an_unknown_name():
     with pytest.raises(AttributeError, match="Nothing"):
         find_object("fer.analysis.Nothing")
 
@@ -291,7 +348,7 @@ def test_a_wrong_import_in_an_example_would_be_found():
 # The README's session and the versions
 
 
-def test_the_readmes_session_runs_as_printed(monkeypatch):
+def test_readmes_session_gives_the_printed_output(monkeypatch):
     assert NETWORK.is_file(), f"the shipped network is missing: {NETWORK.relative_to(ROOT)}"
     monkeypatch.delenv("FER_MODEL", raising=False)
     (session,) = read_blocks(read(README), "pycon")
@@ -302,6 +359,9 @@ def test_the_readmes_session_runs_as_printed(monkeypatch):
     assert result.failed == 0, "".join(report)
 
 
-def test_the_version_is_the_same_everywhere():
+def test_citation_has_the_version_of_the_package():
     assert f"\nversion: {fer.__version__}\n" in read(ROOT / "CITATION.cff")
+
+
+def test_changelog_has_the_version_of_the_package():
     assert f"\n## [{fer.__version__}]" in read(ROOT / "CHANGELOG.md")

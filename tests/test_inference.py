@@ -11,7 +11,7 @@ from fer.inference import Classifier
 from fer.model.forward import BATCH_SIZES, run_in_batches
 from fer.model.saved import load_model, save_model
 from fer.model.xception import build_xception
-from fer.training.loop import write_settings
+from fer.runs import Run
 
 OFFSETS = (0.1, 0.0, -0.1, 0.2, 0.0, 0.0, -0.2)
 
@@ -21,7 +21,8 @@ def run_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
     config = load_config("sample")
     calibration = Calibration(offsets=OFFSETS, temperature=1.6, uncertain_below=0.3, coverage=0.9)
-    write_settings(config.model_copy(update={"calibration": calibration}), folder)
+    Run(folder).write_config(config)
+    Run(folder).write_calibrations({"labels": calibration})
     save_model(build_xception(config.model, seed=3), folder / "model.keras")
     return folder
 
@@ -181,10 +182,11 @@ def two_headed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("two-headed")
     config = load_config("sample", overrides=['model.heads=["labels","votes"]'])
     calibrations = {
-        "calibration": Calibration(temperature=1.6),
-        "calibration_votes": Calibration(offsets=OFFSETS, temperature=0.8),
+        "labels": Calibration(temperature=1.6),
+        "votes": Calibration(offsets=OFFSETS, temperature=0.8),
     }
-    write_settings(config.model_copy(update=calibrations), folder)
+    Run(folder).write_config(config)
+    Run(folder).write_calibrations(calibrations)
     save_model(build_xception(config.model, seed=3), folder / "model.keras")
     return folder
 

@@ -130,14 +130,14 @@ def _read_requirements(requirement: Requirement) -> list[Requirement]:
     return list(filter(is_needed, map(Requirement, requires(requirement.name) or [])))
 
 
-def push_space(folder: str | Path, repo: str, *, dry_run: bool = False, say: Callable[[str], None] = print) -> None:
+def push_space(folder: str | Path, repo: str, *, dry_run: bool = False, log: Callable[[str], None] = print) -> None:
     """Upload a Space's folder to Hugging Face.
 
     Args:
         folder: a folder made by :func:`build_space`.
         repo: owner/name.
         dry_run: list the files instead, without a connection.
-        say: called with each line of output.
+        log: called with each line of output.
 
     Raises:
         SettingsError: ``repo`` is not of the form owner/name.
@@ -150,11 +150,11 @@ def push_space(folder: str | Path, repo: str, *, dry_run: bool = False, say: Cal
     amount = f"{len(files)} files, {sum(sizes) / 1e6:.1f} MB"
     if dry_run:
         for path, size in zip(files, sizes, strict=True):
-            say(f"{size:>10,}  {path.as_posix()}")
-        say(f"Would send {amount}, to the Space {repo}. Nothing was sent.")
+            log(f"{size:>10,}  {path.as_posix()}")
+        log(f"Would send {amount}, to the Space {repo}. Nothing was sent.")
         return
     _upload(Path(folder), repo)
-    say(f"Sent {amount}: https://huggingface.co/spaces/{repo}")
+    log(f"Sent {amount}: https://huggingface.co/spaces/{repo}")
 
 
 def _upload(folder: Path, repo: str) -> None:

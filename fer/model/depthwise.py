@@ -1,7 +1,7 @@
-"""Depthwise convolution on JAX as shifted multiply-adds, with a gradient that stays fast on a CPU.
+"""Depthwise convolution on JAX as shifted multiply-adds, with a gradient that is fast on a CPU.
 
-XLA's CPU compiler runs a grouped convolution as a naive loop (openxla/xla, jax issue 23713). A kernel of k×k taps is as
-well the sum of k² shifted copies of the input, each times one weight a channel, which the compiler fuses into one pass.
+XLA's CPU compiler runs a grouped convolution as a naive loop (jax-ml/jax#23713). The same result is the sum of k²
+shifted copies of the input, each times one weight per channel, which the compiler fuses into one pass.
 
 Arrays are channels-last: input (N, H, W, C), kernel (kh, kw, C), both of one floating dtype.
 """
@@ -26,7 +26,7 @@ def convolve_depthwise(x: jax.Array, kernel: jax.Array, strides: tuple[int, int]
     Args:
         x: (N, H, W, C).
         kernel: (kh, kw, C).
-        strides: step along height and width.
+        strides: steps along height and width.
         padding: zeros before and after, along height and width.
 
     Returns:
@@ -54,23 +54,23 @@ convolve_depthwise.defvjp(_forward, _backward)
 def _compute_input_gradient(
     x: jax.Array, kernel: jax.Array, gradient: jax.Array, strides: tuple[int, int], padding: Padding
 ) -> jax.Array:
-    """Correlate the gradient, spread out by the strides, with the mirrored kernel."""
-    spread = tuple(
+    """Correlate the gradient, dilated by the strides, with the flipped kernel."""
+    dilation = tuple(
         (taps - 1 - before, length + before - stride * (steps - 1) - 1, stride - 1)
         for length, steps, taps, stride, (before, _) in zip(
             x.shape[1:3], gradient.shape[1:3], kernel.shape[:2], strides, padding, strict=True
         )
     )
-    spread_gradient = lax.pad(gradient, jnp.zeros((), gradient.dtype), ((0, 0, 0), *spread, (0, 0, 0)))
-    return convolve_depthwise(spread_gradient, kernel[::-1, ::-1], (1, 1), ((0, 0), (0, 0)))
+    dilated_gradient = lax.pad(gradient, jnp.zeros((), gradient.dtype), ((0, 0, 0), *dilation, (0, 0, 0)))
+    return convolve_depthwise(dilated_gradient, kernel[::-1, ::-1], (1, 1), ((0, 0), (0, 0)))
 
 
 def _compute_kernel_gradient(
     x: jax.Array, kernel: jax.Array, gradient: jax.Array, strides: tuple[int, int], padding: Padding
 ) -> jax.Array:
-    """Sum each tap's products over height and width in one reduction for all taps, then over the batch.
+    """Sum the products of all taps over height and width in one reduction, then over the batch.
 
-    One variadic reduction reads its inputs once; one sum for each tap reads them once a tap, some six times slower.
+    One variadic reduction reads its inputs once; a separate sum per tap reads them k² times, six times slower.
     """
     views = _shifted_views(_pad(x, padding), kernel.shape[:2], strides)
     products = tuple((view * gradient).astype(jnp.float32) for view in views)
@@ -81,9 +81,9 @@ def _compute_kernel_gradient(
 
 @jax.custom_vjp
 def multiply_channels(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Mix the channels of each place: (N, H, W, C) times (C, D) gives (N, H, W, D).
+    """Multiply the channels at each position by a matrix: (N, H, W, C) times (C, D) gives (N, H, W, D).
 
-    As products of two-dimensional arrays: left in four dimensions, the gradient's contraction is transposed first.
+    The arrays are flattened to two dimensions: in four, the contraction of the gradient starts with a transpose.
     """
     return (_flatten(x) @ kernel).reshape(*x.shape[:-1], kernel.shape[-1])
 

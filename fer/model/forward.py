@@ -1,4 +1,4 @@
-"""The one way in which faces pass through a network outside a training step: compiled once for each of a few sizes."""
+"""Inference outside a training step: a network compiled once for each of a few batch sizes."""
 
 import threading
 from collections.abc import Callable
@@ -7,23 +7,27 @@ from typing import Any
 import keras
 import numpy as np
 
-#: Batches are padded to one of these, so that nothing is compiled in the middle of a stream.
+from fer.labels import EXPRESSIONS
+
+#: Batches are padded to one of these sizes, so that nothing is compiled in the middle of a stream.
 BATCH_SIZES = (1, 8, 64, 256)
 
 Forward = Callable[[np.ndarray], np.ndarray]
 
 
-def compile_forward(*models: keras.Model) -> Forward:
-    """Return a compiled function from faces to outputs that reads the models' weights anew at each call.
+def compile_forward(model: keras.Model) -> Forward:
+    """Return a compiled function from faces to outputs that reads the model's weights anew at each call.
+
+    It may be called from several threads.
 
     Args:
-        models: functional networks of one input and one output; the outputs of several are averaged.
+        model: a functional network with one input and one output.
 
     Returns:
-        A function from float32 (N, H, W, 1), 0..255, to a float32 array of N rows.
+        A function from float32 (N, H, W, 1), 0..255, to a float32 array with N rows.
     """
     if keras.backend.backend() != "jax":
-        return _predict_in_turn(models)
+        return _lock_predict(model)
     import jax
 
     from fer.model.compile_cache import use_compile_cache
@@ -31,38 +35,41 @@ def compile_forward(*models: keras.Model) -> Forward:
     use_compile_cache()
 
     @jax.jit
-    def forward(weights: list[tuple[list[jax.Array], list[jax.Array]]], faces: np.ndarray) -> jax.Array:
-        outputs = [
-            model.stateless_call(trainable, non_trainable, faces, training=False)[0]
-            for model, (trainable, non_trainable) in zip(models, weights, strict=True)
-        ]
-        return sum(outputs[1:], outputs[0]) / len(outputs)
+    def forward(trainable: list[jax.Array], non_trainable: list[jax.Array], faces: np.ndarray) -> Any:
+        return model.stateless_call(trainable, non_trainable, faces, training=False)[0]
 
     def run(faces: np.ndarray) -> np.ndarray:
-        return np.asarray(forward([_read_weights(model) for model in models], faces))
+        trainable = [variable.value for variable in model.trainable_variables]
+        non_trainable = [variable.value for variable in model.non_trainable_variables]
+        return np.asarray(forward(trainable, non_trainable, faces))
 
     return run
 
 
-def _predict_in_turn(models: tuple[keras.Model, ...]) -> Forward:
-    lock = threading.Lock()  # Keras's own prediction is not made for several threads
+def compile_heads(model: keras.Model) -> Forward:
+    """Return a compiled function from faces to the probabilities of every head, float32 (N, heads, 7).
+
+    A saved network with one head gives (N, 7); the axis of heads is added here, so that no other code depends on it.
+    """
+    forward = compile_forward(model)
+    return lambda faces: forward(faces).reshape(len(faces), -1, len(EXPRESSIONS))
+
+
+def _lock_predict(model: keras.Model) -> Forward:
+    lock = threading.Lock()  # Keras' own prediction is not safe under several threads
 
     def run(faces: np.ndarray) -> np.ndarray:
         with lock:
-            return np.mean([model.predict_on_batch(faces) for model in models], axis=0)
+            return np.asarray(model.predict_on_batch(faces))
 
     return run
 
 
-def _read_weights(model: keras.Model) -> tuple[list[Any], list[Any]]:
-    return [v.value for v in model.trainable_variables], [v.value for v in model.non_trainable_variables]
-
-
 def run_in_batches(forward: Forward, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:
-    """Pass any number of faces through a compiled function, every face once, in batches of fixed sizes.
+    """Run a compiled function on any number of faces, in batches of fixed sizes.
 
     Args:
-        forward: from :func:`compile_forward`.
+        forward: from :func:`compile_forward` or :func:`compile_heads`.
         faces: uint8 or float32 (N, 48, 48), 0..255, N at least 1.
         batch_sizes: the allowed sizes, ascending.
 
@@ -80,5 +87,5 @@ def run_in_batches(forward: Forward, faces: np.ndarray, *, batch_sizes: tuple[in
 
 
 def _choose_size(num_faces: int, batch_sizes: tuple[int, ...]) -> int:
-    """Return the largest size that the faces left fill at least by half: 65 faces are 64 and 1, and not 256."""
+    """Return the largest size that the remaining faces fill at least by half: 65 faces become 64 and 1, not 256."""
     return max((size for size in batch_sizes if size <= 2 * num_faces), default=batch_sizes[0])

@@ -1,8 +1,8 @@
-"""Layers with a stock Keras layer's weights and results, computed in the way that is fastest where the code runs.
+"""Drop-in replacements of stock Keras layers: the same weights and results, computed faster on some backends.
 
-Each class here derives from the stock layer that it stands in for and has the same configuration and weights, so a
-network can be changed from one kind to the other at any time (:func:`use_fast_layers`, :func:`use_stock_layers`).
-Networks are trained and run with the fast kind and saved with the stock kind: a saved file needs none of this code.
+Each class derives from the stock layer it replaces and has the same configuration and weights, so a network can be
+converted either way at any time (:func:`use_fast_layers`, :func:`use_stock_layers`). Networks are trained and run with
+fast layers and saved with stock layers: a saved file needs none of this code.
 """
 
 import functools
@@ -16,7 +16,7 @@ from fer.model.padding import compute_padding
 
 @functools.cache
 def runs_on_jax_cpu() -> bool:
-    """Return whether Keras computes with JAX on a CPU, the one place where the stock layers are slow."""
+    """Return whether Keras runs on JAX on a CPU, where the stock layers are slow."""
     if keras.backend.backend() != "jax":
         return False
     import jax
@@ -26,22 +26,22 @@ def runs_on_jax_cpu() -> bool:
 
 @functools.cache
 def runs_on_torch() -> bool:
-    """Return whether Keras computes with torch, whose fused kernels the stock layers partly pass by."""
+    """Return whether Keras runs on torch, some of whose fused kernels the stock layers do not use."""
     return keras.backend.backend() == "torch"
 
 
 class FastSeparableConv2D(keras.layers.SeparableConv2D):
-    """A separable convolution: shifted multiply-adds for its depthwise part, a matrix product for its pointwise one.
+    """A separable convolution: shifted multiply-adds for the depthwise part, a matrix product for the pointwise part.
 
-    On torch, two convolutions on channels-last memory. Where that is no faster (TensorFlow, a GPU) or not covered
-    (dilation, several depthwise outputs a channel, channels first), the stock computation runs.
+    On torch, two convolutions on channels-last memory. The stock computation runs where that is no faster
+    (TensorFlow, a GPU) or not supported (dilation, a depth multiplier, channels first).
     """
 
     def call(self, inputs: Any) -> Any:
         """Convolve inputs (N, H, W, C) to (N, H', W', filters)."""
-        if self._is_covered() and runs_on_torch():
+        if self._is_supported() and runs_on_torch():
             return self._call_torch(inputs)
-        if not (runs_on_jax_cpu() and self._is_covered()):
+        if not (runs_on_jax_cpu() and self._is_supported()):
             return super().call(inputs)
         from fer.model.depthwise import convolve_depthwise, multiply_channels
 
@@ -60,12 +60,12 @@ class FastSeparableConv2D(keras.layers.SeparableConv2D):
         outputs = torch_kernels.convolve(outputs, ops.convert_to_tensor(self.pointwise_kernel), (1, 1), "valid")
         return _add_bias_and_activate(self, outputs)
 
-    def _is_covered(self) -> bool:
+    def _is_supported(self) -> bool:
         return self.data_format == "channels_last" and self.depth_multiplier == 1 and set(self.dilation_rate) == {1}
 
 
 class FastConv2D(keras.layers.Conv2D):
-    """A convolution that is a matrix product where its kernel has one tap; on torch, one on channels-last memory."""
+    """A convolution that is a matrix product if its kernel is 1×1; on torch, it uses channels-last memory."""
 
     def call(self, inputs: Any) -> Any:
         """Convolve inputs (N, H, W, C) to (N, H', W', filters)."""
@@ -93,7 +93,7 @@ class FastConv2D(keras.layers.Conv2D):
 
 
 class FastBatchNormalization(keras.layers.BatchNormalization):
-    """A batch normalisation that is one fused kernel in training on torch."""
+    """A batch normalisation that is one fused kernel when training on torch."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Normalise inputs (..., C) to zero mean and unit variance over the batch, then scale and shift."""
@@ -111,7 +111,7 @@ class FastBatchNormalization(keras.layers.BatchNormalization):
 
 
 class FastMaxPooling2D(keras.layers.MaxPooling2D):
-    """A max pooling that is a reshape and a maximum where the windows tile the picture."""
+    """A max pooling that is a reshape and a maximum if the windows tile the input."""
 
     def call(self, inputs: Any) -> Any:
         """Pool inputs (N, H, W, C) to (N, H', W', C)."""
@@ -143,7 +143,7 @@ _STOCK_OF_FAST = {fast: stock for stock, fast in _FAST_OF_STOCK.items()}
 
 
 def use_fast_layers(model: keras.Model) -> keras.Model:
-    """Return a copy of a functional network, weights included, in which fast layers stand in for stock ones."""
+    """Return a copy of a functional network, weights included, with fast layers instead of stock ones."""
     return _exchange_layers(model, _FAST_OF_STOCK)
 
 

@@ -1,4 +1,4 @@
-"""Networks on disk: ``.keras`` files of stock layers with a sha256 beside them, written whole and checked when read."""
+"""Saved networks: ``.keras`` files of stock layers with a sha256 beside them, written atomically and verified."""
 
 import json
 import zipfile
@@ -13,7 +13,7 @@ from fer.model.layers import use_stock_layers
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """Write a network as a ``.keras`` file of stock layers, whole or not at all, with its sha256 beside it."""
+    """Write a network atomically as a ``.keras`` file of stock layers, with its sha256 beside it."""
     temporary = path.with_name(f"{path.stem}.tmp.keras")
     use_stock_layers(model).save(temporary)
     write_atomically(path.with_name(f"{path.name}.sha256"), f"{compute_digest(temporary)}  {path.name}\n")
@@ -21,9 +21,9 @@ def save_model(model: keras.Model, path: Path) -> None:
 
 
 def load_model(path: str | Path) -> keras.Model:
-    """Read a ``.keras`` file after checking that it is whole, and the one it is said to be.
+    """Read a ``.keras`` file after checking that it is whole and unchanged.
 
-    Where a file ``<name>.sha256`` stands beside it, its digest must agree. Nothing but stock Keras layers is loaded.
+    If there is a file ``<name>.sha256`` beside it, the digest must match. Only stock Keras layers are loaded.
 
     Raises:
         ModelError: the file is missing, damaged, changed, or no Keras network.
@@ -33,8 +33,8 @@ def load_model(path: str | Path) -> keras.Model:
         raise ModelError(f"A saved network must exist. Received: {path} (missing). Remedy: run `invoke train`.")
     if not zipfile.is_zipfile(path):
         raise ModelError(
-            f"A saved network must be a whole .keras file. Received: {path} (damaged, or another kind)."
-            " Remedy: restore it, or train anew with `invoke train`."
+            f"A saved network must be a whole .keras file. Received: {path} (damaged, or another format)."
+            " Remedy: restore it, or train a new one with `invoke train`."
         )
     _check_digest(path)
     try:
@@ -43,37 +43,37 @@ def load_model(path: str | Path) -> keras.Model:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"A saved network must be a whole .keras file. Received: {path} ({reason})."
-            " Remedy: restore it, or train anew with `invoke train`."
+            " Remedy: restore it, or train a new one with `invoke train`."
         ) from None
 
 
 def _read_network(path: Path) -> keras.Model:
-    """Read a network as Keras does, but draw no initial weights: the saved ones replace them at once.
+    """Read a network as Keras does, without drawing initial weights, which the saved ones replace.
 
-    The draws, and what JAX compiles for each of their shapes, are most of the time that ``load_model`` takes.
+    Drawing them, and compiling a JAX program for each of their shapes, is most of the time of Keras' ``load_model``.
     """
     with zipfile.ZipFile(path) as archive:
         config = json.loads(archive.read("config.json"))
-    model = keras.saving.deserialize_keras_object(_drop_draws(config | {"compile_config": None}), safe_mode=True)
+    model = keras.saving.deserialize_keras_object(_zero_initializers(config | {"compile_config": None}), safe_mode=True)
     model.load_weights(path)
     return model
 
 
-def _drop_draws(config: Any) -> Any:
-    """Return a network's configuration with zeros in place of every initializer."""
+def _zero_initializers(config: Any) -> Any:
+    """Return a network's configuration with every initializer replaced by zeros."""
     if isinstance(config, list):
-        return [_drop_draws(value) for value in config]
+        return [_zero_initializers(value) for value in config]
     if not isinstance(config, dict):
         return config
     if config.get("module") == "keras.initializers":
         return config | {"class_name": "Zeros", "config": {}}
-    return {key: _drop_draws(value) for key, value in config.items()}
+    return {key: _zero_initializers(value) for key, value in config.items()}
 
 
 def _check_digest(path: Path) -> None:
-    noted = path.with_name(f"{path.name}.sha256")
-    if noted.is_file() and noted.read_text(encoding="ascii").split()[0] != compute_digest(path):
+    digest_file = path.with_name(f"{path.name}.sha256")
+    if digest_file.is_file() and digest_file.read_text(encoding="ascii").split()[0] != compute_digest(path):
         raise ModelError(
-            f"A saved network must agree with the digest beside it. Received: {path}, which was changed or damaged."
+            f"A saved network must match the digest beside it. Received: {path}, which was changed or damaged."
             " Remedy: restore both files."
         )

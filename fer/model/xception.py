@@ -1,7 +1,7 @@
-"""The Xception family (Chollet, 2017, arXiv:1610.02357) in functional Keras, one builder for every size.
+"""The Xception family (Chollet, 2017, arXiv:1610.02357) in functional Keras, built from settings.
 
 A network takes uint8-valued faces (N, 48, 48, 1), 0 to 255, scales them itself and returns probabilities: (N, 7), or
-(N, heads, 7) where it has several heads.
+(N, heads, 7) with several heads.
 """
 
 import functools
@@ -22,11 +22,11 @@ LOGITS_LAYER = "logits"
 
 
 def build_xception(config: ModelConfig, *, seed: int = 0) -> keras.Model:
-    """Build a network with fresh weights.
+    """Build a network with random initial weights.
 
     Args:
         config: widths, depths and regularisation.
-        seed: seed of the initial weights and of every dropout.
+        seed: seed of the initial weights and of the dropout layers.
 
     Returns:
         A functional model from (N, 48, 48, 1), 0..255, to float32 (N, 7), or (N, heads, 7), rows that sum to 1.
@@ -35,7 +35,7 @@ def build_xception(config: ModelConfig, *, seed: int = 0) -> keras.Model:
 
 
 class _Builder:
-    """Holds the settings and the layer shorthands while one network is put together."""
+    """Settings and shared layer arguments of one network under construction."""
 
     def __init__(self, config: ModelConfig, seed: int) -> None:
         self.config = config

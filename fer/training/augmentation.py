@@ -1,9 +1,9 @@
-"""Random changes of training faces, computed on the host as a pure function of (seed, epoch, row).
+"""Augmentation of training faces on the host, as a pure function of (seed, epoch, row).
 
-The draws of an epoch are made at once for every row (:func:`draw_changes`), so that a face is changed in the same way
-whatever batch it falls into, however many threads run, and whether or not training was interrupted.
+The random parameters of an epoch are drawn at once for all rows (:func:`draw_augmentation`), so that a face is
+augmented in the same way in any batch, with any number of threads, and whether or not training was interrupted.
 
-Faces are uint8 (N, 48, 48), grey 0..255; changed faces are float32 of the same shape and range.
+Faces are uint8 (N, 48, 48), grey 0..255; augmented faces are float32 of the same shape and range.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ _ERASED_ASPECT = 1 / 0.3
 
 
 @dataclass(frozen=True)
-class Changes:
-    """What happens to each face: one row a face in every array."""
+class Augmentation:
+    """Random parameters, one row per face in every array."""
 
     angle: np.ndarray  # degrees, float64 (N,)
     shift: np.ndarray  # pixels along x and y, float64 (N, 2)
@@ -36,9 +36,9 @@ class Changes:
     partner: np.ndarray  # the row mixed in, int64 (N,)
     share: np.ndarray  # the face's own share of the mixture, 0..1, float64 (N,)
 
-    def select(self, rows: np.ndarray) -> "Changes":
-        """Return the changes of the given rows."""
-        return Changes(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+    def select(self, rows: np.ndarray) -> "Augmentation":
+        """Return the parameters of some rows."""
+        return Augmentation(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
 
 
 def make_generator(seed: int, epoch: int, purpose: str) -> np.random.Generator:
@@ -46,17 +46,17 @@ def make_generator(seed: int, epoch: int, purpose: str) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch, *purpose.encode()])))
 
 
-def draw_changes(
+def draw_augmentation(
     num_faces: int, side: int, config: AugmentationConfig, phase: PhaseConfig, *, epoch: int, seed: int
-) -> Changes:
-    """Draw the changes of every face for one epoch.
+) -> Augmentation:
+    """Draw the parameters of all faces for one epoch.
 
     Args:
-        num_faces: rows of the training part.
+        num_faces: rows of the training split.
         side: side of a face in pixels.
         config: ranges at strength 1.
-        phase: the strength of this epoch's phase, and whether it mixes.
-        epoch: number of the epoch, from 0.
+        phase: gives the strength and whether faces are mixed.
+        epoch: index of the epoch, from 0.
         seed: seed of the run.
     """
     rng = make_generator(seed, epoch, "changes")
@@ -65,7 +65,7 @@ def draw_changes(
     def uniform(largest: float, *shape: int) -> np.ndarray:
         return rng.uniform(-1.0, 1.0, (num_faces, *shape)) * largest * strength
 
-    return Changes(
+    return Augmentation(
         angle=uniform(config.rotation),
         shift=uniform(config.shift * side, 2),
         scale=1.0 + uniform(config.zoom),
@@ -79,34 +79,34 @@ def draw_changes(
     )
 
 
-def augment_faces(faces: np.ndarray, changes: Changes) -> np.ndarray:
-    """Change each face; mixing with partners is the caller's, who has the other rows (:func:`mix_faces`).
+def augment_faces(faces: np.ndarray, parameters: Augmentation) -> np.ndarray:
+    """Augment each face, all but mixup, which needs the partners' rows (:func:`mix_faces`).
 
     Args:
         faces: uint8 (N, 48, 48).
-        changes: one row a face.
+        parameters: one row per face.
 
     Returns:
         float32 (N, 48, 48), 0..255.
     """
-    changed = np.empty(faces.shape, np.float32)
-    matrices = compute_matrices(changes, faces.shape[-1])
-    for face, matrix, out in zip(faces, matrices, changed, strict=True):
+    augmented = np.empty(faces.shape, np.float32)
+    matrices = compute_matrices(parameters, faces.shape[-1])
+    for face, matrix, out in zip(faces, matrices, augmented, strict=True):
         _warp(face, matrix, out)
-    means = changed.mean(axis=(1, 2), keepdims=True)
-    changed -= means
-    changed *= changes.contrast[:, None, None].astype(np.float32)
-    changed += means + changes.brightness[:, None, None].astype(np.float32)
-    np.clip(changed, 0.0, 255.0, out=changed)
-    for row in np.flatnonzero(changes.erased[:, 2]):
-        x, y, width, height = changes.erased[row]
-        changed[row, y : y + height, x : x + width] = changes.erased_grey[row]
-    return changed
+    means = augmented.mean(axis=(1, 2), keepdims=True)
+    augmented -= means
+    augmented *= parameters.contrast[:, None, None].astype(np.float32)
+    augmented += means + parameters.brightness[:, None, None].astype(np.float32)
+    np.clip(augmented, 0.0, 255.0, out=augmented)
+    for row in np.flatnonzero(parameters.erased[:, 2]):
+        x, y, width, height = parameters.erased[row]
+        augmented[row, y : y + height, x : x + width] = parameters.erased_grey[row]
+    return augmented
 
 
 @contextlib.contextmanager
 def one_opencv_thread() -> Iterator[None]:
-    """Hold OpenCV to one thread: a face is too small to be shared, and many cores would wait for one another."""
+    """Limit OpenCV to one thread: a face is too small to gain from more, and threads would wait for each other."""
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
@@ -116,7 +116,7 @@ def one_opencv_thread() -> Iterator[None]:
 
 
 def mix_faces(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return ``share`` of the first rows and the rest of the second, float32, for faces or targets alike.
+    """Return ``share`` times the first rows plus the rest of the second, float32, for faces or targets alike.
 
     Reference:
         Zhang et al., 2018, "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412, equation 1.
@@ -125,14 +125,14 @@ def mix_faces(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.nd
     return weights * first + (1.0 - weights) * second
 
 
-def compute_matrices(changes: Changes, side: int) -> np.ndarray:
-    """Return the affine maps, float64 (N, 2, 3), from a face's pixels to the changed face's, about its centre."""
+def compute_matrices(parameters: Augmentation, side: int) -> np.ndarray:
+    """Return the affine maps, float64 (N, 2, 3), from a face's pixels to the augmented face's, about its centre."""
     centre = (side - 1) / 2.0
-    radians = np.deg2rad(changes.angle)
-    cosine, sine = np.cos(radians) * changes.scale, np.sin(radians) * changes.scale
-    mirror = np.where(changes.flip, -1.0, 1.0)
+    radians = np.deg2rad(parameters.angle)
+    cosine, sine = np.cos(radians) * parameters.scale, np.sin(radians) * parameters.scale
+    mirror = np.where(parameters.flip, -1.0, 1.0)
     linear = np.stack([np.stack([cosine * mirror, sine], -1), np.stack([-sine * mirror, cosine], -1)], 1)
-    offset = centre + changes.shift - linear @ np.array([centre, centre])
+    offset = centre + parameters.shift - linear @ np.array([centre, centre])
     return np.concatenate([linear, offset[..., None]], axis=-1)
 
 

@@ -17,8 +17,8 @@ def plot_history(history: pd.DataFrame, path: str | Path) -> None:
 
     Args:
         history: the table of ``history.csv``: columns ``epoch`` (from 1), ``phase``, ``learning_rate``, ``train_loss``,
-            ``train_accuracy``, ``validation_loss``, ``validation_accuracy`` and ``validation_score``, a row an epoch;
-            each further head has a column ``validation_accuracy_<head>``.
+            ``train_accuracy``, ``validation_loss``, ``validation_accuracy`` and ``validation_score``, one row per
+            epoch; each further head has a column ``validation_accuracy_<head>``.
         path: the PNG file to write.
     """
     figure = make_figure(10, 7)

@@ -1,43 +1,41 @@
-"""Training in phases, with the best network by validation kept and a run that resumes exactly where it was.
+"""From a prepared data set to a run folder: checks, missing teachers, phases of training, resume, and the plot.
 
 After every epoch the whole state (weights, averages, optimiser, dropout seeds, history) is written atomically; order
-and changes of the faces follow from the seed and the epoch. A run that was killed therefore ends, once resumed, with
-the weights of one that was not.
+and augmentation of the faces follow from the seed and the epoch. A run that was killed and resumed therefore ends with
+the weights of an uninterrupted one.
 """
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import keras
-import numpy as np
 import pandas as pd
 
-from fer.config import Config
+from fer.config import Config, load_config
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
-from fer.errors import DataError, ModelError, SettingsError
-from fer.files import write_atomically
-from fer.model.forward import compile_forward, run_in_batches
-from fer.model.saved import save_model
-from fer.model.xception import build_xception
+from fer.errors import DataError, ModelError
 from fer.runs import Run
 from fer.training.batches import TrainingBatches
-from fer.training.progress import ProgressBar
-from fer.training.schedule import PhaseSchedule
-from fer.training.state import RunState, load_state, remove_states, save_state
+from fer.training.curves import plot_history
+from fer.training.devices import use_all_devices, use_dtype_policy
+from fer.training.distillation import Teachers
+from fer.training.trainer import Trainer
 from fer.training.validation import Validation
 
-_STATE_FOLDER = "state"
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """What a finished run left: its folder, its history (a row an epoch) and the epoch that was kept (from 1)."""
+    """A finished run.
+
+    Args:
+        folder: the run folder.
+        history: one row per epoch.
+        best_epoch: the epoch whose weights were kept, from 1.
+        validation_accuracy: accuracy of these weights on validation, first head, 0..1.
+    """
 
     folder: Path
     history: pd.DataFrame
@@ -51,292 +49,145 @@ def train(
     folder: str | Path,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     progress: bool = True,
-    say: Say = print,
+    log: Log = print,
 ) -> TrainedRun:
-    """Train a network and write ``model.keras``, ``config.json`` and ``history.csv`` into a run folder.
+    """Train a network, after its missing teachers, and write a run folder.
+
+    The folder then holds ``model.keras``, ``config.json``, ``calibration.json``, ``provenance.json``, ``history.csv``
+    and ``curves.png``.
 
     Args:
-        dataset: a prepared set with training and validation parts.
+        dataset: a prepared data set with train and validation splits.
         config: settings of the run; ignored in favour of the folder's own when resuming.
-        folder: the run folder, made where it is missing.
-        resume: go on with the unfinished run in the folder.
+        folder: the run folder, created if missing.
+        resume: continue the unfinished run in the folder.
+        overwrite: replace the run in the folder, once the new one has passed all checks.
         progress: show a bar with time left, accuracy and learning rate.
-        say: receives one-line messages.
+        log: called with each line of output.
 
     Raises:
-        ModelError: the folder already holds a run, or none that could be resumed.
-        DataError: the set lacks a part, or is not the one that the run began with.
-        SettingsError: the settings do not fit the data or the devices.
+        ModelError: the folder holds a run already, or none that could be resumed, or a teacher does not fit.
+        DataError: the data set lacks a split, or is not the one that the run began with.
+        SettingsError: the settings do not fit the data, the teachers or the devices.
+
+    Example:
+        >>> from fer.config import load_config
+        >>> from fer.data import load_dataset
+        >>> train(load_dataset("sample"), load_config("sample"), "artifacts/sample")  # doctest: +SKIP
     """
-    folder = Path(folder)
+    run = Run(Path(folder))
+    config = _open_run(run, config, resume, overwrite)
+    config = config.model_copy(update={"data": config.data.model_copy(update={"name": dataset.name})})
+    _check_splits(dataset)
+    _check_teachers_outside(config, run)
+    _train_missing_teachers(config, dataset, progress=progress, log=log)
+    config = _choose_heads(config, dataset, log)
+    validation = Validation.build(dataset.part("validation"), config.model.heads)
+    teachers = _load_teachers(config, log)
+    provenance = {"data_sha256": dataset.fingerprint, "teachers": teachers.digests if teachers else {}}
     if resume:
-        _check_parts(dataset)
-    else:
-        config = fit_settings(config, dataset, folder, say=say)
-    config = _open_folder(folder, config, resume)
-    with _all_devices(config.training.batch_size), _dtype_policy(config.training.dtype_policy):
-        run = _Run(dataset, config, folder, say)
+        _check_provenance(run, provenance)
+    with use_all_devices(config.training.batch_size), use_dtype_policy(config.training.dtype_policy):
+        trainer = Trainer(run, TrainingBatches(dataset, config, teachers), validation, log)
         if resume:
-            run.restore()
-        run.fit(progress)
-        return run.finish()
-
-
-class _Run:
-    """The network, its optimiser and its data while they are being trained."""
-
-    def __init__(self, dataset: Dataset, config: Config, folder: Path, say: Say) -> None:
-        self.config, self.folder, self.say = config, folder, say
-        self.fingerprint = dataset.fingerprint
-        self.validation = Validation.build(dataset.part("validation"), config.model.heads)
-        if config.distillation.teacher:
-            when = "at every step" if config.distillation.consistent else "once"
-            say(f"Asking the teachers {', '.join(config.distillation.teacher)} about the training faces, {when}.")
-        self.batches = TrainingBatches(dataset, config)
-        self.model = build_xception(config.model, seed=config.training.seed)
-        self.averaged = build_xception(config.model, seed=config.training.seed)
-        self.forward = compile_forward(self.averaged)
-        self.schedule = PhaseSchedule(config.training.phases, self.batches.steps_per_epoch)
-        self.optimizer = _build_optimizer(config, self.schedule)
-        self.optimizer.build(self.model.trainable_variables)
-        self.model.compile(self.optimizer, "categorical_crossentropy", metrics=["accuracy"])
-        self.history: list[dict[str, Any]] = []
-        self.best: list[np.ndarray] = []
-        self.epoch = 0
-
-    @property
-    def variables(self) -> list[Any]:
-        return [*_state_variables(self.model), *self.optimizer.variables]
-
-    def restore(self) -> None:
-        state = load_state(self.folder / _STATE_FOLDER, say=self.say)
-        if state.record["fingerprint"] != self.fingerprint:
-            raise DataError(
-                f"A run goes on with the data set it began with. Received: fingerprint {self.fingerprint[:12]},"
-                f" not {state.record['fingerprint'][:12]}. Remedy: prepare that set again with `invoke preprocess`."
-            )
-        for variable, value in zip(self.variables, state.variables, strict=True):
-            variable.assign(value)
-        self.history, self.best, self.epoch = state.record["history"], state.best, state.epoch
-        self.say(f"Resuming after epoch {self.epoch} of {self.config.training.epochs}.")
-
-    def fit(self, progress: bool) -> None:
-        last = self.config.training.epochs
-        if self.epoch == last:
-            return
-        bar = ProgressBar(self.schedule, self.batches.steps_per_epoch, self.epoch, last, shown=progress)
-        batches = self.batches.read_from(self.epoch, last)
-        try:
-            self.model.fit(
-                batches,
-                steps_per_epoch=self.batches.steps_per_epoch,
-                initial_epoch=self.epoch,
-                epochs=last,
-                shuffle=False,
-                verbose=0,
-                callbacks=[_EpochEnd(self), bar],
-            )
-        finally:
-            batches.close()  # type: ignore[attr-defined]
-
-    def end_epoch(self, logs: dict[str, float], seconds: float) -> None:
-        """Measure the averaged weights on validation, keep the best, and write history and state."""
-        self.epoch += 1
-        self._average()
-        row = self._describe_epoch(logs, run_in_batches(self.forward, self.validation.faces), seconds)
-        if not self.best or self._is_best(row):
-            self.best = [np.asarray(value) for value in self.averaged.get_weights()]
-        self.history.append(row)
-        record = {"fingerprint": self.fingerprint, "history": self.history}
-        values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
-        save_state(self.folder / _STATE_FOLDER, RunState(self.epoch, values, self.best, record))
-        self._write_history()
-
-    def _average(self) -> None:
-        """Give the second network the averaged weights, and the batch statistics as they stand."""
-        self.averaged.set_weights(self.model.get_weights())
-        averages = [variable for variable in self.optimizer.variables if variable.name.endswith("_average")]
-        for variable, value in zip(self.averaged.trainable_variables if averages else [], averages, strict=True):
-            variable.assign(value)
-
-    def _describe_epoch(self, logs: dict[str, float], outputs: np.ndarray, seconds: float) -> dict[str, Any]:
-        images = self.batches.steps_per_epoch * self.config.training.batch_size
-        return {
-            "epoch": self.epoch,
-            "phase": self.config.training.phase_at(self.epoch - 1).name,
-            "learning_rate": float(self.schedule(self.epoch * self.batches.steps_per_epoch - 1)),
-            "train_loss": float(logs["loss"]),
-            "train_accuracy": float(logs["accuracy"]),
-            **self.validation.measure(outputs),
-            "seconds": seconds,
-            "images_per_second": images / seconds,
-            "data_share": self.batches.seconds_waited / seconds,
-        }
-
-    def _is_best(self, row: dict[str, Any]) -> bool:
-        return row["validation_score"] > max(earlier["validation_score"] for earlier in self.history)
-
-    def _write_history(self) -> None:
-        write_atomically(
-            self.folder / "history.csv", pd.DataFrame(self.history).to_csv(index=False, float_format="%.6g")
+            trainer.restore()
+        else:
+            run.remove_files()
+            run.write_config(config)
+            run.write_provenance(provenance)
+        log(
+            f"Training {config.model.name!r} on {dataset.name!r} for {config.training.epochs} epochs into {run.folder}."
         )
-
-    def finish(self) -> TrainedRun:
-        """Save the best network in stock layers, and the settings with its calibration."""
-        self.averaged.set_weights(self.best)
-        calibrations = self.validation.calibrate(run_in_batches(self.forward, self.validation.faces))
-        save_model(self.averaged, self.folder / "model.keras")
-        Run(self.folder).write_calibrations(calibrations)
-        remove_states(self.folder / _STATE_FOLDER)
-        history = pd.DataFrame(self.history)
-        best = history.iloc[int(history["validation_score"].argmax())]
-        return TrainedRun(self.folder, history, int(best["epoch"]), float(best["validation_accuracy"]))
+        trainer.fit(progress=progress)
+        history = trainer.finish()
+    plot_history(history, run.curves)
+    best = history.iloc[int(history["validation_score"].argmax())]
+    return TrainedRun(run.folder, history, int(best["epoch"]), float(best["validation_accuracy"]))
 
 
-class _EpochEnd(keras.callbacks.Callback):
-    """Hands each finished epoch to the run."""
-
-    def __init__(self, run: _Run) -> None:
-        super().__init__()
-        self.run = run
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.start, self.run.batches.seconds_waited = time.perf_counter(), 0.0
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.run.end_epoch(logs, time.perf_counter() - self.start)
-
-
-def fit_settings(config: Config, dataset: Dataset, folder: Path, *, say: Say = print) -> Config:
-    """Return the settings of a new run once data and teacher are found fit for them; nothing is written.
-
-    Where no validation face has a FER+ majority, a head for the votes beside the labels' is left out, said aloud.
-
-    Raises:
-        ModelError: the teacher is missing, or stands in the folder that the run is to have.
-        DataError: the set lacks a part, or there is nothing that the heads could be validated on.
-    """
-    _check_parts(dataset)
-    check_teachers_stand_outside(config, folder)
-    part = dataset.part("validation")
-    if config.model.heads == ("labels", "votes") and not (compute_ferplus_majority(part.votes) >= 0).any():
-        say(f"Data set {dataset.name!r} has no FER+ votes to validate on: training the head 'labels' alone.")
-        config = config.model_copy(update={"model": config.model.model_copy(update={"heads": ("labels",)})})
-    Validation.build(part, config.model.heads)
-    return config
-
-
-def check_teachers_stand_outside(config: Config, folder: Path) -> None:
-    """Raise a :class:`ModelError` where a teacher stands, or is to stand, in the folder of its pupil."""
-    for teacher in config.distillation.teacher:
-        if folder.resolve() in (Path(teacher).resolve(), *Path(teacher).resolve().parents):
-            raise ModelError(
-                f"A teacher must stand outside its pupil's folder. Received: {teacher} for the run {folder}."
-                " Remedy: name another run with --run."
-            )
-
-
-def has_begun(folder: Path) -> bool:
-    """Return whether a folder holds an unfinished run."""
-    return (folder / _STATE_FOLDER).is_dir() and any((folder / _STATE_FOLDER).iterdir())
-
-
-def write_settings(config: Config, folder: Path) -> None:
-    """Write a run's settings to its ``config.json``, whole or not at all."""
-    write_atomically(folder / "config.json", config.to_json())
-
-
-def check_folder(folder: Path, *, resume: bool = False) -> None:
-    """Raise a :class:`ModelError` where a folder cannot take a new run, or has none to resume."""
-    if (folder / "model.keras").exists():
-        raise ModelError(
-            f"A run folder holds one run. Received: {folder}, which holds a finished one."
-            " Remedy: name another with --run, or move it away."
-        )
-    begun = has_begun(folder)
-    if resume and not begun:
-        raise ModelError(
-            f"Only an unfinished run can be resumed. Received: {folder}, which holds none. Remedy: drop --resume."
-        )
-    if begun and not resume:
-        raise ModelError(
-            f"A run folder holds one run. Received: {folder}, which holds an unfinished one."
-            " Remedy: go on with --resume, or name another with --run."
-        )
-
-
-def _open_folder(folder: Path, config: Config, resume: bool) -> Config:
-    """Return the settings to train with, once the folder is found fit for them."""
-    check_folder(folder, resume=resume)
+def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config:
+    """Return the settings to train with, after checking that the folder can be used."""
     if resume:
-        return Run(folder).read_config()
-    write_settings(config, folder)
+        run.check_resumable()
+        return run.read_config()
+    if overwrite:
+        run.check_replaceable()
+    else:
+        run.check_free()
     return config
 
 
-def _check_parts(dataset: Dataset) -> None:
+def _check_splits(dataset: Dataset) -> None:
     for split in ("train", "validation"):
         if not len(dataset.part(split)):
             raise DataError(
-                f"Training needs train and validation parts. Received: {dataset.name!r} without {split}."
+                f"Training needs train and validation splits. Received: {dataset.name!r} without {split}."
                 " Remedy: prepare a source that has them with `invoke preprocess`."
             )
 
 
-def _build_optimizer(config: Config, schedule: PhaseSchedule) -> keras.optimizers.Optimizer:
-    training = config.training
-    shared: dict[str, Any] = {
-        "learning_rate": schedule,
-        "weight_decay": training.weight_decay or None,
-        "global_clipnorm": training.gradient_clip or None,
-        "use_ema": training.ema_momentum > 0,
-        "ema_momentum": training.ema_momentum or 0.99,
-    }
-    if training.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
-    else:
-        optimizer = keras.optimizers.AdamW(**shared)
-    if training.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+def _check_teachers_outside(config: Config, run: Run) -> None:
+    folder = run.folder.resolve()
+    for teacher in config.distillation.teacher:
+        if folder in (Path(teacher).resolve(), *Path(teacher).resolve().parents):
+            raise ModelError(
+                f"A teacher must be outside its student's folder. Received: {teacher} for the run {run.folder}."
+                " Remedy: name another run with --run."
+            )
 
 
-def _state_variables(model: keras.Model) -> list[Any]:
-    """Return the weights and the dropout seeds, not the running sums of metrics, which every epoch starts at zero."""
-    metric_variables = {id(variable) for metric in model.metrics for variable in metric.variables}
-    return [variable for variable in model.variables if id(variable) not in metric_variables]
+def _train_missing_teachers(config: Config, dataset: Dataset, *, progress: bool, log: Log) -> None:
+    """Train each missing teacher with the preset for teachers; its position in the list is its seed."""
+    distillation = config.distillation
+    for seed, name in enumerate(distillation.teacher if distillation.teacher_preset else ()):
+        teacher = Run(Path(name))
+        if teacher.is_finished:
+            _check_teacher_data(teacher, dataset.name)
+            continue
+        log(f"The teacher {name} is missing: training it first.")
+        settings = load_config(distillation.teacher_preset, overrides=[f"training.seed={seed}"])
+        train(dataset, settings, teacher.folder, resume=teacher.is_begun, progress=progress, log=log)
 
 
-@contextlib.contextmanager
-def _dtype_policy(name: str) -> Iterator[None]:
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(previous)
-
-
-@contextlib.contextmanager
-def _all_devices(batch_size: int) -> Iterator[None]:
-    """Share each batch among the devices where there are several (JAX).
-
-    Raises:
-        SettingsError: the batch cannot be shared evenly.
-    """
-    devices = keras.distribution.list_devices() if keras.backend.backend() == "jax" else []
-    if len(devices) < 2:
-        yield
-        return
-    if batch_size % len(devices):
-        raise SettingsError(
-            f"training.batch_size must be a multiple of the number of devices ({len(devices)}). Received: {batch_size}."
-            f" Remedy: --set training.batch_size={len(devices) * max(batch_size // len(devices), 1)}."
+def _check_teacher_data(teacher: Run, name: str) -> None:
+    trained_on = teacher.read_config().data.name
+    if trained_on != name:
+        raise ModelError(
+            f"A preset's teachers must be trained on the data set of their student, {name!r}. Received:"
+            f" {teacher.folder}, which was trained on {trained_on!r}. Remedy: move it away, or name other folders in"
+            " distillation.teacher."
         )
-    previous = keras.distribution.distribution()
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
-    try:
-        yield
-    finally:
-        keras.distribution.set_distribution(previous)
+
+
+def _choose_heads(config: Config, dataset: Dataset, log: Log) -> Config:
+    """Return the settings, without the head 'votes' if there are no FER+ votes to validate it on."""
+    votes = dataset.part("validation").votes
+    if config.model.heads != ("labels", "votes") or (compute_ferplus_majority(votes) >= 0).any():
+        return config
+    log(f"Data set {dataset.name!r} has no FER+ votes to validate on: training the head 'labels' alone.")
+    return config.model_copy(update={"model": config.model.model_copy(update={"heads": ("labels",)})})
+
+
+def _load_teachers(config: Config, log: Log) -> Teachers | None:
+    distillation = config.distillation
+    if not distillation.teacher:
+        return None
+    when = "at every step" if distillation.consistent else "once"
+    log(f"Teachers {', '.join(distillation.teacher)} predict the training faces {when}.")
+    return Teachers(distillation, config.model.heads)
+
+
+def _check_provenance(run: Run, current: Mapping[str, object]) -> None:
+    began = run.read_provenance()
+    if began["data_sha256"] != current["data_sha256"]:
+        raise DataError(
+            f"A run must be resumed with the data set it began with. Received: fingerprint {current['data_sha256']},"
+            f" expected {began['data_sha256']}. Remedy: prepare that data set again with `invoke preprocess`."
+        )
+    if began["teachers"] != current["teachers"]:
+        raise ModelError(
+            f"The teachers changed since this run began. Received: sha256 {current['teachers']}, expected"
+            f" {began['teachers']}. Remedy: restore those files, or start a new run."
+        )

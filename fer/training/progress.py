@@ -1,4 +1,4 @@
-"""A progress bar over a whole run."""
+"""Progress bar over a whole run."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _EVERY = 10
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Shows steps done, time left, accuracy of the running epoch and learning rate.
+    """Shows steps done, time left, running accuracy and learning rate.
 
     Args:
         schedule: gives the learning rate of a step.
@@ -35,11 +35,11 @@ class ProgressBar(keras.callbacks.Callback):
         self.last_epoch = last_epoch
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Name the epoch."""
+        """Show the number of the epoch."""
         self.bar.set_description(f"epoch {epoch + 1}/{self.last_epoch}", refresh=False)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Advance by one step; every tenth shows accuracy and learning rate."""
+        """Advance by one step; show accuracy and learning rate at every tenth."""
         self.step += 1
         self.bar.update()
         if self.step % _EVERY == 0 and not self.bar.disable:
@@ -47,7 +47,7 @@ class ProgressBar(keras.callbacks.Callback):
             self.bar.set_postfix_str(f"accuracy {float(logs['accuracy']):.3f}, lr {rate:.2e}", refresh=False)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Write the epoch's figures on a line of their own."""
+        """Print a line with the epoch's accuracy and loss."""
         if not self.bar.disable:
             self.bar.write(f"epoch {epoch + 1}: accuracy {float(logs['accuracy']):.4f}, loss {float(logs['loss']):.4f}")
 

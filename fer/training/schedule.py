@@ -1,4 +1,4 @@
-"""The learning rate over all phases of a run."""
+"""Learning-rate schedule over all phases of a run."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from fer.config import PhaseConfig
 
 
 class PhaseSchedule(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear rise, then a constant or a half cosine, phase after phase.
+    """Linear warm-up, then a constant or a half cosine, phase after phase.
 
     Args:
         phases: the phases of the run, in order.

@@ -1,4 +1,4 @@
-"""What a network is told about each training face: which rows, which target distribution, which weight."""
+"""Training targets: which rows are used, their target distributions and their weights."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from fer.labels import EXPRESSIONS
 
 
 def select_training_rows(dataset: Dataset, config: DataConfig) -> np.ndarray:
-    """Return the indices, int64, of the rows of the training part that the settings keep.
+    """Return the indices, int64, of the training rows that the settings keep.
 
     Raises:
         DataError: no row is left.
@@ -22,13 +22,13 @@ def select_training_rows(dataset: Dataset, config: DataConfig) -> np.ndarray:
         kept = kept & ~compute_not_face(dataset.votes)
     if not kept.any():
         raise DataError(
-            f"A training part must have faces. Received: none in {dataset.name!r}. Remedy: check the splits."
+            f"A training split must have faces. Received: none in {dataset.name!r}. Remedy: check the splits."
         )
     return np.flatnonzero(kept)
 
 
 def build_targets(labels: np.ndarray, votes: np.ndarray, config: DataConfig) -> np.ndarray:
-    """Return target distributions: the label, blended with the FER+ votes where there are any, then smoothed.
+    """Return target distributions: the label, blended with the FER+ votes if the face has any, then smoothed.
 
     Args:
         labels: int (N,), class indices.
@@ -53,9 +53,9 @@ def build_targets(labels: np.ndarray, votes: np.ndarray, config: DataConfig) -> 
 def build_head_targets(
     labels: np.ndarray, votes: np.ndarray, config: DataConfig, heads: tuple[Head, ...]
 ) -> np.ndarray:
-    """Return the target distributions of each head: of 'labels' as the settings blend them, of 'votes' the votes alone.
+    """Return the target distributions of each head: blended ones for 'labels', the votes alone for 'votes'.
 
-    A face without usable votes has its label for both.
+    A face without usable votes gets its label for both.
 
     Args:
         labels: int (N,), class indices.
@@ -64,15 +64,15 @@ def build_head_targets(
         heads: the network's heads, in order.
 
     Returns:
-        float32 (N, 7) for one head, (N, heads, 7) for several.
+        float32 (N, heads, 7), rows summing to 1.
     """
     settings = {"labels": config, "votes": config.model_copy(update={"ferplus_weight": 1.0})}
     targets = [build_targets(labels, votes, settings[head]) for head in heads]
-    return targets[0] if len(targets) == 1 else np.stack(targets, axis=1)
+    return np.stack(targets, axis=1)
 
 
 def compute_row_weights(labels: np.ndarray, config: DataConfig) -> np.ndarray:
-    """Return the loss weight of each row, float32 (N,) with mean 1: its class's inverse share to the set power."""
+    """Return loss weights, float32 (N,) with mean 1: the inverse share of each row's class to the configured power."""
     shares = np.bincount(labels, minlength=len(EXPRESSIONS)) / len(labels)
     weights = np.maximum(shares, 1e-12)[labels] ** -config.class_weight_power
     return (weights / weights.mean()).astype(np.float32)

@@ -1,4 +1,4 @@
-"""What a network's heads are judged by on the validation part, and calibrated on."""
+"""Validation targets of each head, for model selection and calibration."""
 
 from dataclasses import dataclass
 
@@ -18,8 +18,8 @@ class Validation:
     Attributes:
         faces: uint8 (N, 48, 48).
         heads: the network's heads, in order.
-        rows: an int64 array for each head, indices into the faces.
-        y_true: an int64 array for each head, the classes of those rows.
+        rows: one int64 array per head, indices into the faces.
+        y_true: one int64 array per head, the classes of those rows.
     """
 
     faces: np.ndarray
@@ -29,7 +29,7 @@ class Validation:
 
     @classmethod
     def build(cls, part: Dataset, heads: tuple[Head, ...]) -> "Validation":
-        """Take every face under its label for the head 'labels', and those with a FER+ majority for 'votes'.
+        """Take every face with its label for the head 'labels', and faces with a FER+ majority for 'votes'.
 
         Raises:
             DataError: there is a head 'votes', and no face has a FER+ majority.
@@ -41,30 +41,33 @@ class Validation:
                 f"A head 'votes' needs FER+ votes. Received: data set {part.name!r} without a majority in validation."
                 ' Remedy: prepare it with --votes, or set model.heads=["labels"].'
             )
-        y_true = tuple(classes[head][chosen] for head, chosen in zip(heads, rows, strict=True))
+        y_true = tuple(classes[head][indices] for head, indices in zip(heads, rows, strict=True))
         return cls(part.faces, heads, rows, y_true)
 
     def measure(self, outputs: np.ndarray) -> dict[str, float]:
         """Return loss and accuracy of the first head, accuracies of the others, and the mean accuracy as the score.
 
         Args:
-            outputs: float (N, 7) or (N, heads, 7), the network's answers to the faces.
+            outputs: float (N, heads, 7), probabilities of all validation faces.
         """
-        answers = self._split(outputs)
-        accuracies = [float((p.argmax(axis=1) == y).mean()) for p, y in zip(answers, self.y_true, strict=True)]
+        by_head = self._select(outputs)
+        accuracies = [float((p.argmax(axis=1) == y).mean()) for p, y in zip(by_head, self.y_true, strict=True)]
         others = {f"validation_accuracy_{head}": a for head, a in zip(self.heads[1:], accuracies[1:], strict=True)}
         return {
-            "validation_loss": compute_log_loss(answers[0], self.y_true[0]),
+            "validation_loss": compute_log_loss(by_head[0], self.y_true[0]),
             "validation_accuracy": accuracies[0],
             **others,
             "validation_score": float(np.mean(accuracies)),
         }
 
     def calibrate(self, outputs: np.ndarray) -> Calibrations:
-        """Return the calibration of each head."""
-        answers = zip(self.heads, self._split(outputs), self.y_true, strict=True)
-        return {head: calibrate(probabilities, y_true) for head, probabilities, y_true in answers}
+        """Return the calibration of each head, fitted on its rows.
 
-    def _split(self, outputs: np.ndarray) -> list[np.ndarray]:
-        by_head = outputs.reshape(len(outputs), len(self.heads), -1)
-        return [by_head[rows, index] for index, rows in enumerate(self.rows)]
+        Args:
+            outputs: float (N, heads, 7), probabilities of all validation faces.
+        """
+        by_head = zip(self.heads, self._select(outputs), self.y_true, strict=True)
+        return {head: calibrate(probabilities, y_true) for head, probabilities, y_true in by_head}
+
+    def _select(self, outputs: np.ndarray) -> list[np.ndarray]:
+        return [outputs[rows, index] for index, rows in enumerate(self.rows)]

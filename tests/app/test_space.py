@@ -12,8 +12,8 @@ import pytest
 from app_media import list_files, read_astronaut, serve
 from PIL import Image
 
+from fer import commands
 from fer.app import space
-from fer.commands import build_space
 from fer.errors import ModelError, SettingsError, SpaceError
 from fer.runs import SHIPPED_RUNS
 
@@ -219,7 +219,7 @@ def test_an_earlier_space_is_kept_if_a_package_is_missing(earlier_space, monkeyp
 
 def test_a_dry_run_lists_every_file_and_sends_nothing(folder, stub_client):
     lines = []
-    space.push_space(folder, "me/fer", dry_run=True, say=lines.append)
+    space.push_space(folder, "me/fer", dry_run=True, log=lines.append)
     assert [line.split()[-1] for line in lines[:-1]] == [path.as_posix() for path in space.list_files(folder)]
     assert f"Would send {len(lines) - 1} files" in lines[-1]
     assert "me/fer" in lines[-1]
@@ -228,7 +228,7 @@ def test_a_dry_run_lists_every_file_and_sends_nothing(folder, stub_client):
 
 def test_a_dry_run_needs_push(folder):
     with pytest.raises(SettingsError, match="--push"):
-        build_space(str(folder), dry_run=True)
+        commands.space(str(folder), dry_run=True)
 
 
 class StubClient:
@@ -255,7 +255,7 @@ def stub_client(monkeypatch):
 
 def test_push_creates_a_gradio_space_and_uploads_the_folder(folder, stub_client):
     lines = []
-    space.push_space(folder, "me/fer", say=lines.append)
+    space.push_space(folder, "me/fer", log=lines.append)
     (create, arguments, created), (upload, _, sent) = stub_client.calls
     assert (create, arguments) == ("create_repo", ("me/fer",))
     assert created == {"repo_type": "space", "space_sdk": "gradio", "exist_ok": True}

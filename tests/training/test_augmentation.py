@@ -3,14 +3,14 @@ import numpy as np
 import pytest
 
 from fer.config import AugmentationConfig, PhaseConfig
-from fer.training.augmentation import augment_faces, compute_matrices, draw_changes, mix_faces, one_opencv_thread
+from fer.training.augmentation import augment_faces, compute_matrices, draw_augmentation, mix_faces, one_opencv_thread
 
 NOTHING = AugmentationConfig(rotation=0, shift=0, zoom=0, flip=False, brightness=0, contrast=0, erasing=0)
 FULL = PhaseConfig(name="main", epochs=1, learning_rate=0.1)
 
 
 def draw(config, num_faces=200, *, phase=FULL, epoch=0, seed=0):
-    return draw_changes(num_faces, 48, config, phase, epoch=epoch, seed=seed)
+    return draw_augmentation(num_faces, 48, config, phase, epoch=epoch, seed=seed)
 
 
 def make_faces(num_faces=8, seed=0):

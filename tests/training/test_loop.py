@@ -1,4 +1,3 @@
-import json
 import os
 import signal
 import subprocess
@@ -11,10 +10,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer.config import load_config, parse_config, read_json
+from fer.config import load_config, parse_config
 from fer.data import draw_sample, save_dataset
 from fer.errors import DataError, ModelError, SettingsError
 from fer.files import compute_digest
+from fer.runs import Run
 from fer.training.batches import TrainingBatches
 from fer.training.loop import train
 from fer.training.state import RunState, load_state, save_state
@@ -61,9 +61,9 @@ def test_a_run_leaves_network_settings_and_history(finished):
     assert list(history["phase"]) == ["main"] * 3 + ["fine-tune"]
     assert (history["seconds"] > 0).all()
     assert finished.validation_accuracy == pytest.approx(history["validation_accuracy"].max(), abs=1e-5)
-    config = parse_config(read_json(finished.folder / "config.json"))
-    assert config.calibration.temperature != 1.0
-    assert 0 < config.calibration.uncertain_below < 1
+    calibration = Run(finished.folder).read_calibrations()["labels"]
+    assert calibration.temperature != 1.0
+    assert 0 < calibration.uncertain_below < 1
     digest = (finished.folder / "model.keras.sha256").read_text().split()[0]
     assert digest == compute_digest(finished.folder / "model.keras")
     assert not (finished.folder / "state").exists()
@@ -136,46 +136,46 @@ def test_resuming_needs_an_unfinished_run_and_training_an_empty_folder(finished,
 
 def test_a_run_goes_on_only_with_its_own_data(dataset, tmp_path):
     folder = tmp_path / "run"
-    state = RunState(1, [], [], {"fingerprint": "another", "history": []})
-    save_state(folder / "state", state)
-    (folder / "config.json").write_text(make_config().to_json())
+    save_state(folder / "state", RunState(1, [], [], []))
+    Run(folder).write_config(make_config())
+    Run(folder).write_provenance({"data_sha256": "another", "teachers": {}})
     with pytest.raises(DataError, match="the data set it began with"):
         train(dataset, make_config(), folder, resume=True, progress=False)
 
 
 def test_a_damaged_state_falls_back_to_the_one_before_and_says_so(tmp_path):
-    states = [RunState(epoch, [np.full(3, epoch)], [np.ones(2)], {"history": [epoch]}) for epoch in (1, 2, 3)]
+    states = [RunState(epoch, [np.full(3, epoch)], [np.ones(2)], [{"epoch": epoch}]) for epoch in (1, 2, 3)]
     paths = [save_state(tmp_path, state) for state in states]
     assert [path.exists() for path in paths] == [False, True, True]
     newest = paths[2].read_bytes()
-    said = []
+    lines = []
     for damaged in (newest[: len(newest) // 2], b"", newest[:-200] + bytes(200)):
         paths[2].write_bytes(damaged)
-        state = load_state(tmp_path, say=said.append)
+        state = load_state(tmp_path, log=lines.append)
         assert state.epoch == 2
         np.testing.assert_array_equal(state.variables[0], np.full(3, 2))
-    assert len(said) == 3
-    assert all("state-00003.npz is damaged" in line for line in said)
+    assert len(lines) == 3
+    assert all("state-00003.npz is damaged" in line for line in lines)
     paths[1].write_bytes(b"")
-    with pytest.raises(ModelError, match="whole state file"):
-        load_state(tmp_path, say=said.append)
+    with pytest.raises(ModelError, match="whole checkpoint"):
+        load_state(tmp_path, log=lines.append)
 
 
 def test_batches_are_a_function_of_seed_and_epoch_alone(dataset):
     first, second = (TrainingBatches(dataset, make_config()) for _ in range(2))
-    streamed = list(first.read_from(0, 3))
+    streamed = list(first.read(0, 3))
     assert len(streamed) == 3 * first.steps_per_epoch
-    for expected, received in zip(streamed[2 * first.steps_per_epoch :], second.read_epoch(2), strict=True):
+    for expected, received in zip(streamed[2 * first.steps_per_epoch :], second.read(2, 3), strict=True):
         for a, b in zip(expected, received, strict=True):
             np.testing.assert_array_equal(a, b)
-    other = next(TrainingBatches(dataset, make_config(seed=5)).read_epoch(2))
-    assert (other[0] != next(second.read_epoch(2))[0]).any()
+    other = next(TrainingBatches(dataset, make_config(seed=5)).read(2, 3))
+    assert (other[0] != next(second.read(2, 3))[0]).any()
 
 
 def test_every_row_appears_at_most_once_in_an_epoch(dataset):
     batches = TrainingBatches(dataset, make_config(phases=[PHASES[0] | {"augmentation_strength": 0.0, "mixup": False}]))
     batches.faces = np.broadcast_to(np.arange(len(batches.faces), dtype=np.uint8)[:, None, None], batches.faces.shape)
-    seen = np.concatenate([faces[:, 0, 0, 0] for faces, _, _ in batches.read_epoch(0)])
+    seen = np.concatenate([faces[:, 0, 0, 0] for faces, _, _ in batches.read(0, 1)])
     assert len(seen) == len(set(seen)) == batches.steps_per_epoch * 16
 
 
@@ -183,7 +183,7 @@ def test_an_error_in_the_thread_reaches_the_consumer(dataset):
     batches = TrainingBatches(dataset, make_config())
     batches.targets = batches.targets[:1]
     with pytest.raises(IndexError):
-        list(batches.read_from(0, 1))
+        list(batches.read(0, 1))
 
 
 def test_a_batch_larger_than_the_training_part_is_refused(dataset):
@@ -211,4 +211,4 @@ def test_two_devices_give_the_answers_of_one(finished, dataset, tmp_path):
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
     one, two = (pd.read_csv(folder / "history.csv") for folder in (finished.folder, tmp_path / "two"))
     np.testing.assert_allclose(two["train_loss"], one["train_loss"], rtol=2e-2)
-    assert json.loads((tmp_path / "two" / "config.json").read_text())["calibration"]["temperature"] > 0
+    assert Run(tmp_path / "two").read_calibrations()["labels"].temperature > 0

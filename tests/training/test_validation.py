@@ -15,7 +15,7 @@ BOTH = ("labels", "votes")
 
 
 def make_part(shift):
-    """The sample's validation part, with votes for the expression ``shift`` places on, none for every third face."""
+    """The sample's validation split, with votes ``shift`` classes further on, and none for every third face."""
     part = draw_sample(140, seed=1).part("validation")
     votes = np.zeros((len(part), 10), np.uint8)
     votes[np.arange(len(part)), np.array(FERPLUS_COLUMN_OF_EXPRESSION)[(part.labels + shift) % 7]] = 10
@@ -29,7 +29,7 @@ def answer(classes, confidence=0.7):
     return probabilities
 
 
-def test_each_head_counts_under_its_own_classes():
+def test_each_head_is_measured_on_its_own_classes():
     part = make_part(shift=1)
     validation = Validation.build(part, BOTH)
     right = np.stack([answer(part.labels), answer((part.labels + 1) % 7)], axis=1)
@@ -52,9 +52,9 @@ def test_the_score_is_the_mean_over_the_heads():
     assert measured["validation_score"] == pytest.approx((1 + expected) / 2)
 
 
-def test_one_head_has_no_column_but_its_own():
+def test_one_head_has_only_its_own_columns():
     part = make_part(shift=0)
-    measured = Validation.build(part, ("labels",)).measure(answer(part.labels))
+    measured = Validation.build(part, ("labels",)).measure(answer(part.labels)[:, None])
     assert set(measured) == {"validation_loss", "validation_accuracy", "validation_score"}
 
 
@@ -64,8 +64,8 @@ def test_each_head_is_calibrated_on_its_own_rows():
     wrong[::2] = (wrong[::2] + 1) % 7
     outputs = np.stack([answer(part.labels, 0.99), answer(wrong, 0.99)], axis=1)
     chosen = Validation.build(part, BOTH).calibrate(outputs)
-    assert set(chosen) == {"calibration", "calibration_votes"}
-    assert chosen["calibration"].temperature < 1 < chosen["calibration_votes"].temperature
+    assert set(chosen) == {"labels", "votes"}
+    assert chosen["labels"].temperature < 1 < chosen["votes"].temperature
 
 
 def test_a_head_for_votes_without_votes_is_refused():
@@ -87,13 +87,13 @@ def test_a_network_with_two_heads_is_trained_and_measured_by_head(tmp_path):
     np.testing.assert_allclose(run.history["validation_score"], mean, atol=1e-9)
 
 
-def test_without_votes_the_labels_alone_are_learnt_and_that_is_said(tmp_path):
+def test_without_votes_the_head_labels_is_trained_alone_with_a_message(tmp_path):
     dataset = draw_sample(140, seed=1)
     phases = 'training.phases=[{"name": "main", "epochs": 1, "learning_rate": 0.002}]'
     config = load_config("sample", overrides=['model.heads=["labels","votes"]', phases])
-    said = []
-    run = train(dataset, config, tmp_path / "run", progress=False, say=said.append)
-    assert "no FER+ votes" in said[0]
+    lines = []
+    run = train(dataset, config, tmp_path / "run", progress=False, log=lines.append)
+    assert "no FER+ votes" in lines[0]
     assert load_config("sample", run.folder / "config.json").model.heads == ("labels",)
     alone = load_config("sample", overrides=['model.heads=["votes"]', phases])
     with pytest.raises(DataError, match="needs FER\\+ votes"):
@@ -102,6 +102,6 @@ def test_without_votes_the_labels_alone_are_learnt_and_that_is_said(tmp_path):
 
 
 @pytest.mark.parametrize("heads", ['["votes","labels"]', '["labels","labels"]', "[]", '["other"]'])
-def test_heads_stand_in_their_order_once(heads):
+def test_heads_must_be_in_order_and_unique(heads):
     with pytest.raises(SettingsError, match=r"model\.heads"):
         load_config("sample", overrides=[f"model.heads={heads}"])

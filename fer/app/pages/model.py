@@ -12,11 +12,12 @@ from fer.app.data_urls import encode_data_url
 from fer.app.pages.cards import render_notice
 from fer.errors import ModelError
 from fer.evaluation.metrics_file import read_metrics
-from fer.evaluation.model_card import render_calibration, render_class_table, render_figures_table, render_sections
+from fer.evaluation.model_card import HEADINGS, render_run_sections
 from fer.labels import COLORS, EXPRESSIONS
 from fer.runs import Run
 
-#: Sections of the model card that the tab shows below the figures.
+#: Sections of the model card above and below the confusion matrix and the plots.
+_FIGURE_SECTIONS = ("figures", "classes", "calibration")
 _CARD_SECTIONS = ("protocol", "data", "training", "limits", "origin")
 
 
@@ -51,16 +52,16 @@ def build_model_page(run: Run | None = None) -> ModelPage:
     if not run.folder.is_dir():
         return _build_empty("The network is a single file, without a run folder.")
     try:
-        metrics = read_metrics(run.folder)
+        metrics, sections = read_metrics(run.folder), render_run_sections(run)
     except ModelError:
-        return _build_empty("The network has not been evaluated yet.")
+        return _build_empty("The network has not been evaluated yet, or its run folder is incomplete.")
     suffix = _name_head(metrics, "labels")
     return ModelPage(
         headline=_render_headline(metrics),
-        figures=_render_figures(metrics),
+        figures=_join_sections(sections, HEADINGS | {"classes": HEADINGS["classes"] + suffix}, _FIGURE_SECTIONS),
         confusion=_render_confusion(run.confusion_matrix, suffix),
         plots=_render_plots(run, suffix),
-        card=_render_card(run, metrics),
+        card=_join_sections(sections, HEADINGS, _CARD_SECTIONS),
     )
 
 
@@ -70,7 +71,7 @@ def _build_empty(reason: str) -> ModelPage:
 
 def _name_head(metrics: dict[str, Any], head: str) -> str:
     """Return the end of a caption that names the head; empty for a network with one head."""
-    return f", head {head}" if len(metrics.get("heads", ())) > 1 else ""
+    return f", head {head}" if len(metrics["heads"]) > 1 else ""
 
 
 def _render_headline(metrics: dict[str, Any]) -> str:
@@ -128,14 +129,6 @@ def _render_interval(figures: dict[str, Any]) -> str:
     return f"95 % interval {low:.3f}-{high:.3f}"
 
 
-def _render_figures(metrics: dict[str, Any]) -> str:
-    split = f"test split{_name_head(metrics, 'labels')}"
-    return (
-        f"### Accuracy\n\n{render_figures_table(metrics)}\n\n### Each expression, {split}\n\n"
-        f"{render_class_table(metrics)}\n\n### Calibration\n\n{render_calibration(metrics)}"
-    )
-
-
 def _render_confusion(path: Path, suffix: str) -> str:
     if not path.is_file():
         return render_notice("The confusion matrix is missing. Remedy: run `invoke evaluate`.")
@@ -189,8 +182,5 @@ def _render_plot(path: Path, text: str) -> str:
     return f'<figure><img src="{source}" alt="{text}" loading="lazy"><figcaption>{text}</figcaption></figure>'
 
 
-def _render_card(run: Run, metrics: dict[str, Any]) -> str:
-    config = run.read_config() if run.config.is_file() else None
-    sections = render_sections(metrics, config, run.read_provenance().get("teachers"))
-    # One more "#" puts the headings of the card below the tab's.
-    return "\n\n".join(f"#{sections[name]}" for name in _CARD_SECTIONS if name in sections)
+def _join_sections(sections: dict[str, str], headings: dict[str, str], names: tuple[str, ...]) -> str:
+    return "\n\n".join(f"### {headings[name]}\n\n{sections[name]}" for name in names)

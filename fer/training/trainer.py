@@ -1,0 +1,159 @@
+"""One network in training: optimiser, averaged weights, validation after each epoch, checkpoints and the final save."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+
+from fer.config import TrainingConfig
+from fer.files import write_atomically
+from fer.model.forward import compile_heads, run_in_batches
+from fer.model.saved import save_model
+from fer.model.xception import build_xception
+from fer.runs import Run
+from fer.training.batches import TrainingBatches
+from fer.training.progress import ProgressBar
+from fer.training.schedule import PhaseSchedule
+from fer.training.state import RunState, load_state, remove_states, save_state
+from fer.training.validation import Validation
+
+
+class Trainer:
+    """The network, its optimiser and its history.
+
+    Args:
+        run: the run folder, whose settings and provenance are written already.
+        batches: the training split; it knows the settings.
+        validation: what each epoch is measured on.
+        log: called with each line of output.
+    """
+
+    def __init__(self, run: Run, batches: TrainingBatches, validation: Validation, log: Callable[[str], None]) -> None:
+        self.run, self.batches, self.validation, self.log = run, batches, validation, log
+        self.config = batches.config
+        training = self.config.training
+        self.model = build_xception(self.config.model, seed=training.seed)
+        self.averaged = build_xception(self.config.model, seed=training.seed)
+        self._forward = compile_heads(self.averaged)
+        self.schedule = PhaseSchedule(training.phases, batches.steps_per_epoch)
+        self.optimizer = build_optimizer(training, self.schedule)
+        self.optimizer.build(self.model.trainable_variables)
+        self.model.compile(self.optimizer, "categorical_crossentropy", metrics=["accuracy"])
+        self.history: list[dict[str, Any]] = []
+        self.best: list[np.ndarray] = []
+        self.epoch = 0
+
+    @property
+    def variables(self) -> list[Any]:
+        """Every variable that the next epoch depends on: weights, dropout seeds and the optimiser's state."""
+        metric_variables = {id(variable) for metric in self.model.metrics for variable in metric.variables}
+        kept = [variable for variable in self.model.variables if id(variable) not in metric_variables]
+        return [*kept, *self.optimizer.variables]
+
+    def restore(self) -> None:
+        """Continue from the newest whole checkpoint of the run folder."""
+        state = load_state(self.run.state, log=self.log)
+        for variable, value in zip(self.variables, state.variables, strict=True):
+            variable.assign(value)
+        self.history, self.best, self.epoch = state.history, state.best, state.epoch
+        self.log(f"Resuming after epoch {self.epoch} of {self.config.training.epochs}.")
+
+    def fit(self, *, progress: bool) -> None:
+        """Train to the last epoch, with validation and a checkpoint after each."""
+        last = self.config.training.epochs
+        if self.epoch == last:
+            return
+        batches = self.batches.read(self.epoch, last)
+        try:
+            self.model.fit(
+                batches,
+                steps_per_epoch=self.batches.steps_per_epoch,
+                initial_epoch=self.epoch,
+                epochs=last,
+                shuffle=False,
+                verbose=0,
+                callbacks=[
+                    _EpochEnd(self),
+                    ProgressBar(self.schedule, self.batches.steps_per_epoch, self.epoch, last, shown=progress),
+                ],
+            )
+        finally:
+            batches.close()
+
+    def end_epoch(self, logs: dict[str, float], seconds: float, seconds_waited: float) -> None:
+        """Measure the averaged weights on validation, keep the best, and write history and checkpoint."""
+        self.epoch += 1
+        self._average_weights()
+        row = self._describe_epoch(logs, seconds) | {"data_share": seconds_waited / seconds}
+        if not self.history or row["validation_score"] > max(past["validation_score"] for past in self.history):
+            self.best = [np.asarray(value) for value in self.averaged.get_weights()]
+        self.history.append(row)
+        values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
+        save_state(self.run.state, RunState(self.epoch, values, self.best, self.history))
+        write_atomically(self.run.history, pd.DataFrame(self.history).to_csv(index=False, float_format="%.6g"))
+
+    def finish(self) -> pd.DataFrame:
+        """Save the best network in stock layers with its calibration, remove the checkpoints, return the history."""
+        self.averaged.set_weights(self.best)
+        self.run.write_calibrations(self.validation.calibrate(self._predict_validation()))
+        save_model(self.averaged, self.run.model)
+        remove_states(self.run.state)
+        return pd.DataFrame(self.history)
+
+    def _average_weights(self) -> None:
+        """Copy the network into ``averaged``, with the moving averages of its weights if the optimiser has them."""
+        weights = self.model.get_weights()
+        self.optimizer.finalize_variable_values(self.model.trainable_variables)
+        self.averaged.set_weights(self.model.get_weights())
+        self.model.set_weights(weights)
+
+    def _predict_validation(self) -> np.ndarray:
+        return run_in_batches(self._forward, self.validation.faces)
+
+    def _describe_epoch(self, logs: dict[str, float], seconds: float) -> dict[str, Any]:
+        return {
+            "epoch": self.epoch,
+            "phase": self.config.training.phase_at(self.epoch - 1).name,
+            "learning_rate": float(self.schedule(self.epoch * self.batches.steps_per_epoch - 1)),
+            "train_loss": float(logs["loss"]),
+            "train_accuracy": float(logs["accuracy"]),
+            **self.validation.measure(self._predict_validation()),
+            "seconds": seconds,
+            "images_per_second": self.batches.steps_per_epoch * self.config.training.batch_size / seconds,
+        }
+
+
+class _EpochEnd(keras.callbacks.Callback):
+    """Times each epoch and hands it to the trainer."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        super().__init__()
+        self.trainer = trainer
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.start, self.waited = time.perf_counter(), self.trainer.batches.seconds_waited
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        seconds_waited = self.trainer.batches.seconds_waited - self.waited
+        self.trainer.end_epoch(logs, time.perf_counter() - self.start, seconds_waited)
+
+
+def build_optimizer(training: TrainingConfig, schedule: PhaseSchedule) -> keras.optimizers.Optimizer:
+    """Return AdamW or SGD with Nesterov momentum; biases and batch normalisation are not decayed."""
+    shared: dict[str, Any] = {
+        "learning_rate": schedule,
+        "weight_decay": training.weight_decay or None,
+        "global_clipnorm": training.gradient_clip or None,
+        "use_ema": training.ema_momentum > 0,
+        "ema_momentum": training.ema_momentum or 0.99,
+    }
+    if training.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
+    else:
+        optimizer = keras.optimizers.AdamW(**shared)
+    if training.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
