@@ -97,6 +97,23 @@ class AugmentationConfig(Settings):
     mixup: float = Field(0.0, ge=0.0, description="Alpha of mixup's Beta distribution (arXiv:1710.09412); 0 = none.")
 
 
+class DegradationConfig(Settings):
+    """Probabilities of degradations that real images have and FER2013 has not; each phase scales them."""
+
+    blur: Fraction = Field(0.0, description="Probability of a Gaussian blur.")
+    low_resolution: Fraction = Field(0.0, description="Probability of a reduction to 16 to 36 pixels and back.")
+    jpeg: Fraction = Field(0.0, description="Probability of JPEG compression with quality 15 to 80.")
+    noise: Fraction = Field(0.0, description="Probability of Gaussian noise of up to 16 grey levels.")
+    gamma: float = Field(0.0, ge=0.0, le=3.0, description="Largest gamma either way, in powers of two.")
+    light: Fraction = Field(0.0, description="Probability of uneven light.")
+    occlusion: Fraction = Field(0.0, description="Probability of glasses, a mask or a hand.")
+
+    @property
+    def is_active(self) -> bool:
+        """Whether any degradation can happen."""
+        return self != DegradationConfig()
+
+
 class PhaseConfig(Settings):
     """A phase of training with one learning-rate schedule and one strength of augmentation."""
 
@@ -169,6 +186,7 @@ class Config(Settings):
     data: DataConfig = DataConfig()
     model: ModelConfig
     augmentation: AugmentationConfig = AugmentationConfig()
+    degradation: DegradationConfig = DegradationConfig()
     training: TrainingConfig
     distillation: DistillationConfig = DistillationConfig()
 

@@ -25,6 +25,7 @@ from fer.training.augmentation import (
     mix_faces,
     one_opencv_thread,
 )
+from fer.training.degradation import Degradation, degrade_faces, draw_degradation
 from fer.training.distillation import Teachers
 from fer.training.targets import build_head_targets, compute_row_weights, select_training_rows
 
@@ -84,29 +85,29 @@ class TrainingBatches:
 
     def _plan(self, epoch: int) -> Iterator[Callable[[], Batch]]:
         training = self.config.training
-        parameters = draw_augmentation(
-            len(self.faces),
-            self.faces.shape[-1],
-            self.config.augmentation,
-            training.phase_at(epoch),
-            epoch=epoch,
-            seed=training.seed,
+        phase, seed = training.phase_at(epoch), training.seed
+        augmentation = draw_augmentation(
+            len(self.faces), self.faces.shape[-1], self.config.augmentation, phase, epoch=epoch, seed=seed
         )
-        order = make_generator(training.seed, epoch, "order").permutation(len(self.faces))
+        degradation = draw_degradation(len(self.faces), self.config.degradation, phase, epoch=epoch, seed=seed)
+        order = make_generator(seed, epoch, "order").permutation(len(self.faces))
         for rows in np.split(order[: self.steps_per_epoch * training.batch_size], self.steps_per_epoch):
-            yield partial(self._build_batch, rows, parameters)
+            yield partial(self._build_batch, rows, augmentation, degradation)
 
-    def _build_batch(self, rows: np.ndarray, parameters: Augmentation) -> Batch:
-        faces = augment_faces(self.faces[rows], parameters.select(rows))
+    def _build_batch(self, rows: np.ndarray, augmentation: Augmentation, degradation: Degradation) -> Batch:
+        faces = augment_faces(self.faces[rows], augmentation.select(rows))
         targets = self.targets[rows]
-        share = parameters.share[rows]
+        share = augmentation.share[rows]
         if (share < 1.0).any():
-            partners = parameters.partner[rows]
-            faces = mix_faces(faces, augment_faces(self.faces[partners], parameters.select(partners)), share)
+            partners = augmentation.partner[rows]
+            faces = mix_faces(faces, augment_faces(self.faces[partners], augmentation.select(partners)), share)
             targets = mix_faces(targets, self.targets[partners], share)
         if self._step_teachers:
+            # Teachers see the face before it is degraded, so that the student learns to recognise it all the same.
             predictions = self._step_teachers.predict(faces, batch_sizes=(len(faces),))
             targets = self._step_teachers.blend(targets, predictions)
+        if self.config.degradation.is_active:
+            faces = degrade_faces(faces, degradation.select(rows))
         weights = self.weights[rows]
         if len(self.config.model.heads) == 1:
             return faces[..., None], targets[:, 0], weights

@@ -1,0 +1,154 @@
+"""Degradations of training faces, common in real images and rare in FER2013, as a function of (seed, epoch, row).
+
+Blur, low resolution, JPEG artefacts, noise, gamma, uneven light, and occlusion by glasses, masks and hands. Each applies
+to a face with its own probability, so some faces get none and others several.
+
+Faces are float32 (N, 48, 48), grey 0..255. The random parameters are independent of those of
+:mod:`fer.training.augmentation`: a run without degradations draws the same augmentation as before.
+
+References:
+    Zeng et al., 2021, "MAFER", arXiv:2105.02481 (low-resolution training for expressions in the wild).
+    Hendrycks and Dietterich, 2019, "Benchmarking Neural Network Robustness to Common Corruptions", arXiv:1903.12261.
+"""
+
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+
+from fer.config import DegradationConfig, PhaseConfig
+from fer.training.augmentation import make_generator
+
+#: Standard deviation of the blur in pixels of a 48-pixel face.
+_BLUR_SIGMA = (0.4, 1.8)
+#: Side in pixels that a face is reduced to before it is enlarged again: 16 is a face of a distant person.
+_REDUCED_SIDE = (16, 36)
+_JPEG_QUALITY = (15, 80)
+#: Standard deviation of the noise in grey levels.
+_NOISE_SIGMA = (2.0, 16.0)
+#: Largest difference of grey levels across a face under uneven light.
+_LIGHT_RANGE = 110.0
+#: Rows of a 48-pixel face, as shares of its side, that glasses and masks cover, before a random shift.
+_GLASSES, _MASK = (0.30, 0.44), (0.58, 1.0)
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """Random parameters, one row per face in every array; 0 where a degradation does not apply."""
+
+    blur: np.ndarray  # standard deviation in pixels, float64 (N,)
+    side: np.ndarray  # pixels, int64 (N,)
+    quality: np.ndarray  # JPEG quality, int64 (N,)
+    noise: np.ndarray  # standard deviation in grey levels, float64 (N,)
+    gamma: np.ndarray  # exponent, float64 (N,); 1 where it does not apply
+    light: np.ndarray  # grey levels across the face along x and y, float64 (N, 2)
+    occlusion: np.ndarray  # x, y, width, height as shares of the side, float64 (N, 4)
+    occlusion_grey: np.ndarray  # grey level, float64 (N,)
+    is_ellipse: np.ndarray  # bool (N,): a hand is an ellipse, glasses and masks are bars
+    seed: np.ndarray  # of the noise, uint64 (N,)
+
+    def select(self, rows: np.ndarray) -> "Degradation":
+        """Return the parameters of some rows."""
+        return Degradation(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+
+
+def draw_degradation(
+    num_faces: int, config: DegradationConfig, phase: PhaseConfig, *, epoch: int, seed: int
+) -> Degradation:
+    """Draw the parameters of all faces for one epoch.
+
+    Args:
+        num_faces: rows of the training split.
+        config: probabilities and ranges at strength 1.
+        phase: gives the strength, which scales the probabilities.
+        epoch: index of the epoch, from 0.
+        seed: seed of the run.
+    """
+    rng = make_generator(seed, epoch, "degradation")
+    strength = phase.augmentation_strength
+
+    def applies(probability: float) -> np.ndarray:
+        return rng.random(num_faces) < probability * strength
+
+    angle = rng.uniform(0.0, 2.0 * np.pi, num_faces)
+    slope = rng.uniform(0.0, _LIGHT_RANGE, num_faces) * applies(config.light)
+    occlusion, is_ellipse = _draw_occlusions(rng, num_faces)
+    return Degradation(
+        blur=rng.uniform(*_BLUR_SIGMA, num_faces) * applies(config.blur),
+        side=rng.integers(*_REDUCED_SIDE, num_faces, endpoint=True) * applies(config.low_resolution),
+        quality=rng.integers(*_JPEG_QUALITY, num_faces, endpoint=True) * applies(config.jpeg),
+        noise=rng.uniform(*_NOISE_SIGMA, num_faces) * applies(config.noise),
+        gamma=2.0 ** (rng.uniform(-1.0, 1.0, num_faces) * config.gamma * strength),
+        light=np.stack([np.cos(angle), np.sin(angle)], axis=-1) * slope[:, None],
+        occlusion=occlusion * applies(config.occlusion)[:, None],
+        occlusion_grey=rng.uniform(0.0, 255.0, num_faces),
+        is_ellipse=is_ellipse,
+        seed=rng.integers(0, 2**63, num_faces, dtype=np.uint64),
+    )
+
+
+def degrade_faces(faces: np.ndarray, parameters: Degradation) -> np.ndarray:
+    """Degrade faces in the order in which a camera does: light and occlusion, optics and sensor, then compression.
+
+    Args:
+        faces: float32 (N, 48, 48), 0..255.
+        parameters: one row per face.
+
+    Returns:
+        float32 (N, 48, 48), 0..255.
+    """
+    side = faces.shape[-1]
+    degraded = 255.0 * (faces / 255.0) ** parameters.gamma[:, None, None].astype(np.float32)
+    ramp = np.linspace(-0.5, 0.5, side, dtype=np.float32)
+    light = parameters.light.astype(np.float32)
+    degraded += light[:, 0, None, None] * ramp[None, None, :] + light[:, 1, None, None] * ramp[None, :, None]
+    np.clip(degraded, 0.0, 255.0, out=degraded)
+    for index, face in enumerate(degraded):
+        degraded[index] = _degrade_face(face, parameters, index)
+    return degraded
+
+
+def _degrade_face(face: np.ndarray, parameters: Degradation, index: int) -> np.ndarray:
+    if parameters.occlusion[index, 2]:
+        _occlude(face, parameters.occlusion[index], parameters.occlusion_grey[index], parameters.is_ellipse[index])
+    if parameters.blur[index]:
+        face = cv2.GaussianBlur(face, (0, 0), parameters.blur[index], borderType=cv2.BORDER_REFLECT_101)
+    if parameters.side[index]:
+        size = (int(parameters.side[index]),) * 2
+        face = cv2.resize(cv2.resize(face, size, interpolation=cv2.INTER_AREA), face.shape[::-1])
+    if parameters.noise[index]:
+        rng = np.random.Generator(np.random.Philox(int(parameters.seed[index])))
+        face = face + rng.normal(0.0, parameters.noise[index], face.shape).astype(np.float32)
+    if parameters.quality[index]:
+        face = _compress(face, int(parameters.quality[index]))
+    return np.clip(face, 0.0, 255.0)
+
+
+def _occlude(face: np.ndarray, box: np.ndarray, grey: float, is_ellipse: bool) -> None:
+    x, y, width, height = (box * face.shape[0]).tolist()
+    if is_ellipse:
+        centre, axes = (round(x + width / 2), round(y + height / 2)), (round(width / 2), round(height / 2))
+        cv2.ellipse(face, centre, axes, 0.0, 0.0, 360.0, grey, thickness=cv2.FILLED)
+    else:
+        cv2.rectangle(face, (round(x), round(y)), (round(x + width), round(y + height)), grey, thickness=cv2.FILLED)
+
+
+def _compress(face: np.ndarray, quality: int) -> np.ndarray:
+    pixels = np.clip(np.rint(face), 0, 255).astype(np.uint8)
+    _, content = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_GRAYSCALE), np.float32)
+
+
+def _draw_occlusions(rng: np.random.Generator, num_faces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw for each face glasses, a mask or a hand, as a box in shares of the side, and whether it is an ellipse."""
+    kind = rng.integers(0, 3, num_faces)
+    shift = rng.uniform(-0.06, 0.06, num_faces)
+    bars = np.array([_GLASSES, _MASK])[np.minimum(kind, 1)]
+    bar_boxes = np.stack(
+        [np.full(num_faces, 0.08), bars[:, 0] + shift, np.full(num_faces, 0.84), bars[:, 1] - bars[:, 0]], axis=-1
+    )
+    size = rng.uniform(0.2, 0.5, (num_faces, 2))
+    corner = rng.uniform(-0.15, 0.8, (num_faces, 2))
+    hand_boxes = np.concatenate([corner, size], axis=-1)
+    is_ellipse = kind == 2
+    return np.where(is_ellipse[:, None], hand_boxes, bar_boxes), is_ellipse
