@@ -74,6 +74,16 @@ class MemoryImage(gr.Image):
         return None if value is None else Base64ImageData(url=value)
 
 
+class VideoOutput(gr.Video):
+    """A video output that, unlike gr.Video, never converts: Gradio's converted copy would outlive the visit."""
+
+    is_template = True
+
+    def postprocess(self, value: str | Path | None) -> FileData | None:
+        """Return a video that is given as the path of a file."""
+        return None if value is None else FileData(path=str(value), orig_name=Path(value).name)
+
+
 class Answer(gr.JSON):
     """The answer of an endpoint.
 
@@ -278,7 +288,7 @@ def _build_video(events: Events) -> None:
         with gr.Column(scale=2, min_width=300):
             progress = gr.HTML(cards.render_notice(texts.VIDEO_HINT, kind="empty"), elem_id="video-progress")
             summary = gr.HTML("", elem_id="video-summary")
-            annotated = gr.Video(
+            annotated = VideoOutput(
                 label="Annotated video",
                 interactive=False,
                 visible=False,

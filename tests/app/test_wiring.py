@@ -108,6 +108,13 @@ def test_gradio_does_not_write_the_live_image_to_a_file(wiring):
     assert image.model_dump() == {"url": "data:image/jpeg;base64,AAAA"}
 
 
+def test_gradio_does_not_convert_the_annotated_video(app, wiring, tmp_path):
+    shown = next(block for block in app.blocks.values() if getattr(block, "elem_id", None) == "video-annotated")
+    assert isinstance(shown, wiring.VideoOutput)
+    assert shown.postprocess(tmp_path / "annotated.mp4").path == str(tmp_path / "annotated.mp4")
+    assert shown.postprocess(None) is None
+
+
 def test_gradio_does_not_decode_an_upload(wiring, tmp_path):
     from gradio.data_classes import FileData, ImageData
 
@@ -121,7 +128,7 @@ def test_an_empty_photo_input_has_no_upload(wiring):
     assert wiring.PhotoInput().preprocess(None) is None
 
 
-@pytest.mark.parametrize("name", ["PhotoInput", "VideoInput", "CameraInput", "MemoryImage", "Answer"])
+@pytest.mark.parametrize("name", ["PhotoInput", "VideoInput", "CameraInput", "MemoryImage", "VideoOutput", "Answer"])
 def test_components_keep_gradios_frontend(wiring, name):
     component = getattr(wiring, name)
     assert component.is_template
