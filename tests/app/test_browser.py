@@ -79,7 +79,7 @@ def shoot(page, name):
 
 
 def check_width(page, settings):
-    # A phone's browser zooms out of a page that is too wide, so its own width says nothing.
+    # The browser of a phone zooms out of a page that is too wide, so the window's width is no measure.
     assert page.evaluate("() => document.documentElement.scrollWidth") <= settings["viewport"]["width"]
 
 

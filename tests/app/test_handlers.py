@@ -72,9 +72,10 @@ def test_a_frame_does_not_wait_for_the_network(tmp_path):
         go.wait(30)
         return build_stub_analyzer()
 
-    handlers = Handlers(Engine(build), Sessions(tmp_path))
-    update = handlers.show_live("ada", FRAME, explain=False, paused=False)
+    engine = Engine(build)
+    update = Handlers(engine, Sessions(tmp_path)).show_live("ada", FRAME, explain=False, paused=False)
     go.set()
+    engine.join()
     assert "is loading" in update.status
     assert update.image is None
 

@@ -115,13 +115,13 @@ def test_faces_of_the_data_set_and_checkpoints_are_not_copied(run_folder, tmp_pa
     assert not names & {"mistakes.png", "epoch.npz"}
 
 
-@pytest.mark.parametrize("place", [".", "inside", ".."])
-def test_the_run_of_the_space_is_never_cleared(run_folder, monkeypatch, place):
+@pytest.mark.parametrize("path", [".", "inside", ".."])
+def test_the_run_of_the_space_is_never_cleared(run_folder, monkeypatch, path):
     for folder in (run_folder, run_folder.parent):
         (folder / "README.md").write_text(space.render_readme())
     monkeypatch.chdir(run_folder)
     with pytest.raises(SettingsError, match="a source of the Space"):
-        space.build_space(place)
+        space.build_space(path)
     assert (run_folder / "model.keras").is_file()
 
 
@@ -169,12 +169,12 @@ def read_tree(folder):
     return {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("place", [".", "..", "fer", "fer/app/space", "other/.."])
-def test_the_package_itself_is_never_cleared(checkout, monkeypatch, place):
+@pytest.mark.parametrize("path", [".", "..", "fer", "fer/app/space", "other/.."])
+def test_the_package_itself_is_never_cleared(checkout, monkeypatch, path):
     before = read_tree(checkout.parent)
     monkeypatch.chdir(checkout)
     with pytest.raises(SettingsError, match="a source of the Space"):
-        space.build_space(place)
+        space.build_space(path)
     assert read_tree(checkout.parent) == before
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from app_media import build_stub_analyzer
+from vision_media import draw_frames, write_video
 
 from fer.app.engine import Engine
 from fer.errors import SettingsError
@@ -27,7 +28,9 @@ def wiring():
 def app(wiring, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        yield wiring.build_app(Engine(build_stub_analyzer))
+        engine = Engine(build_stub_analyzer)
+        yield wiring.build_app(engine)
+        engine.join()
 
 
 def find_event(app, name):
@@ -108,11 +111,21 @@ def test_gradio_does_not_write_the_live_image_to_a_file(wiring):
     assert image.model_dump() == {"url": "data:image/jpeg;base64,AAAA"}
 
 
-def test_gradio_does_not_convert_the_annotated_video(app, wiring, tmp_path):
-    shown = next(block for block in app.blocks.values() if getattr(block, "elem_id", None) == "video-annotated")
-    assert isinstance(shown, wiring.VideoOutput)
-    assert shown.postprocess(tmp_path / "annotated.mp4").path == str(tmp_path / "annotated.mp4")
-    assert shown.postprocess(None) is None
+def test_gradio_does_not_convert_the_annotated_video(wiring, tmp_path, monkeypatch):
+    # If ffmpeg is installed, Gradio converts videos that it considers unplayable, and never deletes the copy.
+    monkeypatch.setattr("gradio.processing_utils.ffmpeg_installed", lambda: True)
+    monkeypatch.setattr("gradio.processing_utils.video_is_playable", lambda path: False)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = write_video(tmp_path / "annotated.mp4", draw_frames(3))
+    shown = wiring.VideoOutput().postprocess(path)
+    assert (shown.path, shown.orig_name) == (str(path), "annotated.mp4")
+    assert list(tmp_path.rglob("*")) == [path]
+
+
+def test_the_app_shows_the_annotated_video_as_it_is(app, wiring):
+    (annotated,) = [block for block in app.blocks.values() if getattr(block, "elem_id", None) == "video-annotated"]
+    assert isinstance(annotated, wiring.VideoOutput)
+    assert annotated.postprocess(None) is None
 
 
 def test_gradio_does_not_decode_an_upload(wiring, tmp_path):
