@@ -88,8 +88,8 @@ def render_cards(faces: Sequence[Face], activations: Sequence[np.ndarray] = ()) 
     """
     if not faces:
         return render_notice("No face was found. Try a larger, brighter or more frontal face.", kind="empty")
-    nothing: list[np.ndarray | None] = [None] * len(faces)
-    rows = zip(faces, activations or nothing, strict=True)
+    no_maps: list[np.ndarray | None] = [None] * len(faces)
+    rows = zip(faces, activations or no_maps, strict=True)
     cards = [render_card(face, number, activation) for number, (face, activation) in enumerate(rows, start=1)]
     return f'<div class="fer-cards">{"".join(cards)}</div>'
 

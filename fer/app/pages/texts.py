@@ -8,7 +8,7 @@ from fer.vision.images import MAX_PIXELS as MAX_PHOTO_PIXELS
 TITLE = "FER-DL: facial expressions"
 HEAD = (
     "<h1>FER-DL: facial expressions</h1><p>A small network finds faces and names the expression of each one, with a"
-    " calibrated confidence; an answer below the threshold is marked as uncertain. An expression is not a feeling.</p>"
+    " calibrated confidence. Uncertain answers are marked. An expression is not a feeling.</p>"
 )
 FOOT = (
     "<p><b>Privacy.</b> Images and videos are analyzed on this server and sent nowhere else. Camera frames are never"
