@@ -281,7 +281,8 @@ def _build_video(events: Events) -> None:
         with gr.Column(scale=1, min_width=280):
             video = VideoInput(label="Video", sources=["upload"], height=260, buttons=[], elem_id="video-input")
             gr.HTML(f"<small>{texts.VIDEO_LIMITS}</small>")
-            every = gr.Radio([("every frame", 1), ("every 2nd", 2), ("every 5th", 5)], value=1, label="Frames to analyze")
+            steps = [("every frame", 1), ("every 2nd", 2), ("every 5th", 5)]
+            every = gr.Radio(steps, value=1, label="Frames to analyze")
             with gr.Row():
                 start = gr.Button("Analyze", variant="primary", min_width=110, elem_id="video-start")
                 cancel = gr.Button("Cancel", min_width=110, interactive=False, elem_id="video-cancel")

@@ -56,7 +56,7 @@ class Engine:
         error = self._loading.exception()
         if error is not None:
             # A new error each time: a traceback grows whenever its exception is raised again.
-            raise ModelError(_describe_error(error)) from error
+            raise ModelError(str(error)) from error
         return self._loading.result()
 
     def join(self) -> None:
@@ -68,12 +68,15 @@ class Engine:
             photo = self._build()
             video, live = (Analyzer(photo.classifier, max_side=side) for side in (DEFAULT_SIDE, STREAM_SIDE))
             _warm_up(photo)
-        except FerError as error:
-            _LOGGER.error("%s", error)
+        except FerError:
             raise
-        except Exception:
+        except Exception as error:
             _LOGGER.exception("The network could not be loaded.")
-            raise
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ModelError(
+                f"The network must load before it can answer. Received: {reason}. Remedy: see the traceback in the"
+                " server's log and start the app again."
+            ) from error
         return Analyzers(photo, video, live)
 
 
@@ -86,13 +89,3 @@ def _warm_up(analyzer: Analyzer) -> None:
     for size in BATCH_SIZES[:-1]:
         analyzer.classifier.predict(np.zeros((size, 48, 48), np.uint8))
     analyzer.classifier.explain(np.zeros((1, 48, 48), np.uint8), 0)
-
-
-def _describe_error(error: BaseException) -> str:
-    if isinstance(error, FerError):
-        return str(error)
-    reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    return (
-        f"The network must load before it can answer. Received: {reason}. Remedy: see the traceback in the server's log"
-        " and start the app again."
-    )
