@@ -142,6 +142,7 @@ class TrainingConfig(Settings):
     gradient_clip: float = Field(1.0, ge=0.0, description="Largest global norm of a gradient; 0 = no limit.")
     ema_momentum: float = Field(0.999, ge=0.0, lt=1.0, description="Momentum of the averaged weights; 0 = none.")
     dtype_policy: Literal["float32", "mixed_bfloat16"] = "float32"
+    initial_run: str = Field("", description="Run folder or .keras file whose weights training starts from.")
     phases: tuple[PhaseConfig, ...] = Field(min_length=1)
     seed: Annotated[int, Field(ge=0)] = 0
 

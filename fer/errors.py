@@ -1,16 +1,16 @@
-"""The package's exceptions: each message is one line that states the rule, what was received and the remedy."""
+"""Exceptions of the package. Each message is one line: the rule, what was received, and the remedy."""
 
 
 class FerError(Exception):
-    """The base of every error that this package raises on purpose."""
+    """Base class of all errors that this package raises deliberately."""
 
 
 class DataError(FerError):
-    """A data set, or a row of one, cannot be used."""
+    """A data set or one of its rows cannot be used."""
 
 
 class SettingsError(FerError):
-    """A setting is unknown, mistyped or out of range."""
+    """A setting or option is unknown, has the wrong type or is out of range."""
 
 
 class ModelError(FerError):
@@ -18,7 +18,7 @@ class ModelError(FerError):
 
 
 class ImageError(FerError):
-    """A picture cannot be decoded or is not of an accepted form."""
+    """An image cannot be decoded or has an unsupported format."""
 
 
 class VideoError(FerError):
@@ -26,4 +26,8 @@ class VideoError(FerError):
 
 
 class SpaceError(FerError):
-    """A Hugging Face Space cannot be built or sent."""
+    """A Hugging Face Space cannot be built or uploaded."""
+
+
+class OutputError(FerError):
+    """An output file cannot be written."""

@@ -1,25 +1,30 @@
-"""Writing a file whole or not at all, and telling whether it still is."""
+"""Atomic file writes, a check that a path is writable, and digests."""
 
+import contextlib
+import errno
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
+
+from fer.errors import OutputError
 
 Content = str | bytes | Callable[[IO[bytes]], object]
 
 
 def write_atomically(path: str | Path, content: Content) -> None:
-    """Write a file beside its place, then move it there, so that ``path`` holds the old content or all of the new one.
+    """Write a file through a temporary file, so that ``path`` always holds either the old content or all of the new.
 
     Args:
-        path: the file; its folder is made where it is missing.
-        content: text (written as UTF-8), bytes, or a function that writes to the binary stream it is given.
+        path: the file; missing folders are created.
+        content: text (written as UTF-8), bytes, or a function that writes to an open binary stream.
+
+    Raises:
+        OutputError: the file cannot be written.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
+    with _converted_errors(path), _temporary_file(path) as temporary:
         with temporary.open("wb") as stream:
             if callable(content):
                 content(stream)
@@ -28,11 +33,55 @@ def write_atomically(path: str | Path, content: Content) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
+
+
+def check_writable(path: str | Path) -> None:
+    """Check that a file can be written, before doing the work that produces its content.
+
+    The check creates and removes a temporary file and any missing folders; an existing file is left untouched.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    path = Path(path)
+    missing_folders = [folder for folder in path.parents if not os.path.exists(folder)]
+    try:
+        with _converted_errors(path), _temporary_file(path) as temporary:
+            temporary.touch()
     finally:
-        temporary.unlink(missing_ok=True)
+        for folder in missing_folders:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
 
 def compute_digest(path: str | Path) -> str:
     """Return the sha256 of a file, in hex."""
     with Path(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextlib.contextmanager
+def _converted_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"An output file must be writable. Received: {path} ({error.strerror or error})."
+            " Remedy: choose another path, or check its permissions and the free space."
+        ) from None
+
+
+@contextlib.contextmanager
+def _temporary_file(path: Path) -> Iterator[Path]:
+    """Yield the path of a temporary file beside ``path``, and remove that file at the end."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,18 +1,21 @@
-"""Small sources in every form that the readers know, of random faces; no image of FER2013."""
+"""Small sources in every format that the readers accept, made of random faces; no image of FER2013."""
 
 import gzip
 import io
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from fer import labels
+from fer.data.ferplus import FERPLUS_COLUMNS
+from fer.data.sources.tables import USAGE_TO_SPLIT
+from fer.labels import EXPRESSIONS
 
-USAGES = tuple(labels.USAGE_TO_SPLIT)
-FERPLUS_HEADER = "Usage,Image name," + ",".join(labels.FERPLUS_COLUMNS)
+USAGES = tuple(USAGE_TO_SPLIT)
+FERPLUS_HEADER = "Usage,Image name," + ",".join(FERPLUS_COLUMNS)
 
 
 def draw_faces(count: int, *, seed: int = 0) -> np.ndarray:
@@ -20,7 +23,7 @@ def draw_faces(count: int, *, seed: int = 0) -> np.ndarray:
 
 
 def make_rows(count: int = 21, *, seed: int = 0) -> list[list[str]]:
-    """Rows of [emotion, pixels, Usage] that use every expression and every split."""
+    """Return rows of [emotion, pixels, Usage] with every expression and every split."""
     faces = draw_faces(count, seed=seed)
     return [[str(i % 7), " ".join(map(str, face.ravel())), USAGES[i // 7 % 3]] for i, face in enumerate(faces)]
 
@@ -65,7 +68,7 @@ def pack(form: str, table: bytes, name: str = "fer2013.csv") -> bytes:
 
 
 def write_votes(path: Path, usages: list[str]) -> np.ndarray:
-    """Write votes in which row i has i % 9 + 1 votes for 'neutral', and return them."""
+    """Write and return votes in which row i has i % 9 + 1 votes for 'neutral'."""
     votes = np.zeros((len(usages), 10), np.uint8)
     votes[:, 0] = np.arange(len(usages)) % 9 + 1
     lines = [
@@ -76,15 +79,15 @@ def write_votes(path: Path, usages: list[str]) -> np.ndarray:
     return votes
 
 
-def write_tree(root: Path, splits: dict[str, int], names: dict[str, str] | None = None, *, seed: int = 0) -> np.ndarray:
-    """Write ``count`` PNG faces a class and split into ``root/<split>/<name>/`` and return them in reading order."""
-    names = names or {expression: expression for expression in labels.EXPRESSIONS}
+def write_tree(root: Path, splits: dict[str, int], names: Iterable[str] = EXPRESSIONS, *, seed: int = 0) -> np.ndarray:
+    """Write ``count`` PNG faces per split and class to ``root/<split>/<name>/`` and return them in reading order."""
+    names = sorted(names)
     faces = draw_faces(sum(splits.values()) * len(names), seed=seed)
-    order = iter(faces)
+    remaining = iter(faces)
     for split, count in splits.items():
-        for name in sorted(names):
+        for name in names:
             folder = root / split / name
             folder.mkdir(parents=True)
             for i in range(count):
-                Image.fromarray(next(order)).save(folder / f"{i:04}.png")
+                Image.fromarray(next(remaining)).save(folder / f"{i:04}.png")
     return faces

@@ -20,7 +20,9 @@ SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}
 def place(tmp_path, monkeypatch):
     """A temporary working folder, where the drawn sample is small."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("fer.data.preparation.draw_sample", lambda name, seed: draw_sample(140, name=name, seed=seed))
+    monkeypatch.setattr(
+        "fer.data.preparation.draw_unguarded_sample", lambda name, seed: draw_sample(140, name=name, seed=seed)
+    )
     return tmp_path
 
 

@@ -1,4 +1,4 @@
-"""Data sets: readers of every form, the drawn sample, splits and their leak guard, and the prepared file."""
+"""Data sets: readers of all formats, the drawn sample, the duplicate guard, and prepared files."""
 
 from fer.data.dataset import Dataset, load_dataset, save_dataset
 from fer.data.drawn.sample import draw_sample

@@ -1,8 +1,7 @@
-"""A prepared data set: every face with its label, split, FER+ votes and leak mask, and its one file form.
+"""A prepared data set: faces with labels, splits, FER+ votes and the mask of clean faces, and its file format.
 
-A set is held as arrays and stored as one uncompressed ``.npz`` file with a fingerprint over the arrays, so that a
-figure can name exactly the data it was measured on. Files are written atomically: a reader sees the old file or the
-new one.
+A data set is held as arrays and stored as one uncompressed ``.npz`` file with a fingerprint of the arrays, so that
+figures can name exactly the data on which they were measured.
 """
 
 import hashlib
@@ -15,41 +14,52 @@ from typing import Any
 
 import numpy as np
 
-from fer import labels
+from fer.data.ferplus import FERPLUS_COLUMNS
 from fer.errors import DataError, SettingsError
-from fer.files import Content, write_atomically
+from fer.files import write_atomically
+from fer.labels import EXPRESSIONS
 
-#: Side of a face in pixels, FER2013's own.
+#: Side of a face in pixels, as in FER2013.
 FACE_SIZE = 48
 
-_NUM_VOTES = len(labels.FERPLUS_COLUMNS)
+#: The splits of a data set, in the order of their codes in a prepared file (0, 1, 2).
+SPLITS: tuple[str, ...] = ("train", "validation", "test")
+
+#: The source of data sets drawn by this package.
+SAMPLE_SOURCE = "sample"
+
 _ARRAYS: dict[str, tuple[type, tuple[int, ...]]] = {
     "faces": (np.uint8, (FACE_SIZE, FACE_SIZE)),
     "labels": (np.int64, ()),
     "split": (np.uint8, ()),
-    "votes": (np.uint8, (_NUM_VOTES,)),
+    "votes": (np.uint8, (len(FERPLUS_COLUMNS),)),
     "clean": (np.bool_, ()),
 }
-_REMEDY = "Remedy: make it again with `invoke preprocess`."
+_REMEDY = "Remedy: run `invoke preprocess` again."
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Faces with what is known about them, row by row.
+    """Faces with their labels, splits and votes, row by row.
 
     Args:
-        name: the name of the prepared file, without folder or suffix.
-        faces: uint8 (N, 48, 48), grey 0..255.
-        labels: int64 (N,), indices into ``labels.EXPRESSIONS``.
-        split: uint8 (N,), indices into ``labels.SPLITS``.
-        votes: uint8 (N, 10), FER+ votes by ``labels.FERPLUS_COLUMNS``; an all-zero row has none.
-        clean: bool (N,). A validation or test row is clean when no equal or near-equal face stands in train; a
-            training row when none stands in validation or test.
-        is_sample: whether the faces are the package's own drawings, evidence of mechanics only.
+        name: the name of the prepared file, without folder and suffix.
+        faces: uint8 (N, 48, 48), grey values 0..255.
+        labels: int64 (N,), indices into ``EXPRESSIONS``.
+        split: uint8 (N,), indices into ``SPLITS``.
+        votes: uint8 (N, 10), FER+ votes in the order of ``FERPLUS_COLUMNS``; all-zero rows have no votes.
+        clean: bool (N,). A validation or test face is clean if train holds no exact or near-duplicate of it; a training
+            face is clean if validation and test hold none.
         source: the kind of source: ``csv``, ``folder`` or ``sample``.
 
     Raises:
-        DataError: an array has another type, shape or range than stated here.
+        DataError: an array does not have the type, shape and range given above.
+
+    Example:
+        >>> from fer.data import draw_sample
+        >>> dataset = draw_sample(140)
+        >>> dataset.part("test").faces.shape
+        (21, 48, 48)
     """
 
     name: str
@@ -58,17 +68,21 @@ class Dataset:
     split: np.ndarray
     votes: np.ndarray
     clean: np.ndarray
-    is_sample: bool = False
     source: str = ""
 
     def __post_init__(self) -> None:
         for field, (dtype, shape) in _ARRAYS.items():
             _check_array(field, getattr(self, field), np.dtype(dtype), (len(self.faces), *shape))
-        _check_codes("labels", self.labels, len(labels.EXPRESSIONS))
-        _check_codes("split", self.split, len(labels.SPLITS))
+        _check_codes("labels", self.labels, len(EXPRESSIONS))
+        _check_codes("split", self.split, len(SPLITS))
 
     def __len__(self) -> int:
         return len(self.faces)
+
+    @property
+    def is_sample(self) -> bool:
+        """Whether the faces were drawn by this package, so that figures on them only show that the code works."""
+        return self.source == SAMPLE_SOURCE
 
     @cached_property
     def fingerprint(self) -> str:
@@ -80,8 +94,8 @@ class Dataset:
             digest.update(array.data)
         return digest.hexdigest()
 
-    def part(self, split: str) -> "Dataset":
-        """Return the rows of one split, in their order.
+    def is_in(self, split: str) -> np.ndarray:
+        """Return the mask of the rows of one split, bool (N,).
 
         Args:
             split: 'train', 'validation' or 'test'.
@@ -89,39 +103,69 @@ class Dataset:
         Raises:
             SettingsError: the split has another name.
         """
-        if split not in labels.SPLITS:
-            known = ", ".join(repr(name) for name in labels.SPLITS)
-            raise SettingsError(f"Unknown split. Use {known}. Received: {split!r}.")
-        rows = self.split == labels.SPLITS.index(split)
+        if split not in SPLITS:
+            raise SettingsError(f"Unknown split. Use {', '.join(map(repr, SPLITS))}. Received: {split!r}.")
+        mask: np.ndarray = self.split == SPLITS.index(split)
+        return mask
+
+    def part(self, split: str) -> "Dataset":
+        """Return a copy of the rows of one split, in their order; :meth:`is_in` selects them without copying.
+
+        Args:
+            split: 'train', 'validation' or 'test'.
+
+        Raises:
+            SettingsError: the split has another name.
+        """
+        rows = self.is_in(split)
         return replace(self, **{field: getattr(self, field)[rows] for field in _ARRAYS})
 
     def count_classes(self) -> np.ndarray:
-        """Return the number of faces of each split and expression, int64 (3, 7)."""
-        counts = np.zeros((len(labels.SPLITS), len(labels.EXPRESSIONS)), np.int64)
+        """Return the number of faces per split and expression, int64 (3, 7)."""
+        counts = np.zeros((len(SPLITS), len(EXPRESSIONS)), np.int64)
         np.add.at(counts, (self.split, self.labels), 1)
         return counts
 
 
 def save_dataset(dataset: Dataset, folder: str | Path = "data") -> Path:
-    """Write a set to ``<folder>/<name>.npz`` atomically and return the path.
+    """Write a data set to ``<folder>/<name>.npz`` atomically.
+
+    Args:
+        dataset: the data set.
+        folder: created if it is missing.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        SettingsError: the set's name cannot be a file name.
-        DataError: the folder cannot be written.
+        SettingsError: the name of the data set cannot be a file name.
+        OutputError: the file cannot be written.
+
+    Example:
+        >>> from fer.data import draw_sample
+        >>> save_dataset(draw_sample(140, name="tiny")).as_posix()  # doctest: +SKIP
+        'data/tiny.npz'
     """
-    path = Path(folder) / f"{check_name(dataset.name)}.npz"
+    path = build_path(dataset.name, folder)
     content: dict[str, Any] = {field: getattr(dataset, field) for field in _ARRAYS}
-    content |= {"name": dataset.name, "is_sample": dataset.is_sample, "source": dataset.source}
-    content["fingerprint"] = dataset.fingerprint
-    write_prepared(path, lambda stream: np.savez(stream, **content))
+    content |= {field: getattr(dataset, field) for field in ("name", "source", "fingerprint")}
+    write_atomically(path, lambda stream: np.savez(stream, **content))
     return path
 
 
 def load_dataset(name_or_path: str | Path, folder: str | Path = "data") -> Dataset:
-    """Read a prepared set by its name in ``folder``, or from the path of an ``.npz`` file.
+    """Read a prepared data set.
+
+    Args:
+        name_or_path: the name of a data set in ``folder``, or the path of an ``.npz`` file.
+        folder: where prepared data sets are found by name.
 
     Raises:
         DataError: the file is missing, damaged, or does not match its own fingerprint.
+
+    Example:
+        >>> load_dataset("fer2013").part("validation").faces.shape  # doctest: +SKIP
+        (3589, 48, 48)
     """
     path = Path(name_or_path)
     if path.suffix != ".npz":
@@ -129,49 +173,35 @@ def load_dataset(name_or_path: str | Path, folder: str | Path = "data") -> Datas
     if not path.is_file():
         raise DataError(f"A prepared data set must exist. Received: {path} (missing). Remedy: run `invoke preprocess`.")
     try:
-        dataset, stored = _read(path)
+        dataset, fingerprint = _read(path)
     except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"A prepared data set must be whole. Received: {path} ({error}). {_REMEDY}") from None
-    if dataset.fingerprint != stored:
-        raise DataError(f"A prepared data set must match its fingerprint. Received: {path} (changed). {_REMEDY}")
+        raise DataError(f"A prepared data set must be complete. Received: {path} ({error}). {_REMEDY}") from None
+    if dataset.fingerprint != fingerprint:
+        raise DataError(f"A prepared data set must match its fingerprint. Received: {path} (altered). {_REMEDY}")
     return dataset
 
 
-def write_prepared(path: Path, content: Content) -> None:
-    """Write a file atomically.
-
-    Args:
-        path: the file; its folder is made where it is missing.
-        content: as :func:`fer.files.write_atomically` takes it.
+def build_path(name: str, folder: str | Path) -> Path:
+    """Return the path of a prepared file.
 
     Raises:
-        DataError: the file cannot be written.
-    """
-    try:
-        write_atomically(path, content)
-    except OSError as error:
-        raise DataError(f"A prepared file must be writable. Received: {path} ({error.strerror}).") from None
-
-
-def check_name(name: str) -> str:
-    """Return ``name`` when it can safely be a file name.
-
-    Raises:
-        SettingsError: it is empty, hidden or holds other characters than letters, digits, dot, dash and underscore.
+        SettingsError: the name is empty, begins with '.' or '-', ends in '.npz', or holds other characters than
+            letters, digits, '.', '-' and '_'.
     """
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name.endswith(".npz"):
         raise SettingsError(
-            f"A data set's name has letters, digits, '.', '-' and '_' only, and no '.npz'. Received: {name!r}."
+            "The name of a data set may hold letters, digits, '.', '-' and '_', may not begin with '.' or '-' and may"
+            f" not end in '.npz'. Received: {name!r}."
         )
-    return name
+    return Path(folder) / f"{name}.npz"
 
 
 def _read(path: Path) -> tuple[Dataset, str]:
-    # NumPy does not close a file that it opened itself and found damaged.
+    # Opened here because NumPy does not close a file that it opened itself and found to be damaged.
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
         arrays = {field: content[field] for field in _ARRAYS}
         name, source, fingerprint = (str(content[key]) for key in ("name", "source", "fingerprint"))
-        return Dataset(name, **arrays, is_sample=bool(content["is_sample"]), source=source), fingerprint
+        return Dataset(name, **arrays, source=source), fingerprint
 
 
 def _check_array(field: str, array: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> None:

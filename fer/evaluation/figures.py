@@ -110,8 +110,8 @@ def _render_legend(metrics: dict[str, Any]) -> str:
     sentences += [f"No figure for *{BLOCKS[name]}*: {reason}." for name, reason in metrics["left_out"].items()]
     if metrics["is_sample"]:
         sentences.append(
-            "**The faces are drawings made by this package: the figures show that the code works, and say nothing about"
-            " photographs.**"
+            "**The faces are drawings made by this package: the figures show that the code works, and are not evidence"
+            " about photographs.**"
         )
     return " ".join(sentences)
 

@@ -154,12 +154,12 @@ def _build_results(metrics: dict[str, Any], name: str) -> list[EvalResult]:
 
 def _render_introduction(metrics: dict[str, Any]) -> str:
     heads = metrics["heads"]
-    each = f" for each of its heads {' and '.join(f'`{head}`' for head in heads)}" if len(heads) > 1 else ""
+    per_head = f" for each of its heads {' and '.join(f'`{head}`' for head in heads)}" if len(heads) > 1 else ""
     return (
         f"A network of the Xception family (Chollet, 2017, arXiv:1610.02357) with {metrics['params']:,} parameters. It"
         " reads one grey face of 48×48 pixels, values 0 to 255 (the network scales them itself), and returns seven"
-        f" probabilities{each}, in the order {', '.join(EXPRESSIONS)}. `model.keras` holds stock Keras layers only and"
-        " loads with plain Keras 3 on JAX, TensorFlow and torch. Use it through `fer.Classifier` or `fer.Analyzer`,"
+        f" probabilities{per_head}, in the order {', '.join(EXPRESSIONS)}. `model.keras` holds stock Keras layers only"
+        " and loads with plain Keras 3 on JAX, TensorFlow and torch. Use it through `fer.Classifier` or `fer.Analyzer`,"
         " which apply the calibration; `fer.Analyzer` also marks uncertain predictions."
     )
 

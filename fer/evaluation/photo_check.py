@@ -177,12 +177,12 @@ def _predict_photos(faces: np.ndarray, analyzer: Analyzer, progress: bool, seed:
     y_pred, detected = np.zeros(len(faces), np.int64), np.zeros(len(faces), bool)
     photos = tqdm(_show_all(faces, seed), total=len(faces), unit="photo", disable=not progress)
     for index, photo in enumerate(photos):
-        found = analyzer.analyze(photo)
-        if found:
-            probabilities = found[0].probabilities
+        photo_faces = analyzer.analyze(photo)
+        if photo_faces:
+            probabilities = photo_faces[0].probabilities
         else:
             probabilities = analyzer.classifier.predict(prepare_face(photo)[None], flip=analyzer.flip)[0]
-        y_pred[index], detected[index] = probabilities.argmax(), bool(found)
+        y_pred[index], detected[index] = probabilities.argmax(), bool(photo_faces)
     return y_pred, detected
 
 

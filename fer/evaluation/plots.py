@@ -2,7 +2,7 @@
 
 Probabilities are float (N, 7) arrays whose rows sum to 1 and ``y_true`` is an int (N,) array of class indices 0..6.
 Faces are uint8 (N, 48, 48). Each expression has its colour of :data:`fer.labels.COLORS` and a line style, so that
-curves can be told apart without colour too.
+curves can be distinguished without colour.
 """
 
 from collections.abc import Callable

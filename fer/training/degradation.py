@@ -1,7 +1,7 @@
 """Degradations of training faces, common in real images and rare in FER2013, as a function of (seed, epoch, row).
 
-Blur, low resolution, JPEG artefacts, noise, gamma, uneven light, and occlusion by glasses, masks and hands. Each applies
-to a face with its own probability, so some faces get none and others several.
+Blur, low resolution, JPEG artefacts, noise, gamma, uneven light, and occlusion by glasses, masks and hands. Each is
+applied with its own probability, so some faces get none and others several.
 
 Faces are float32 (N, 48, 48), grey 0..255. The random parameters are independent of those of
 :mod:`fer.training.augmentation`: a run without degradations draws the same augmentation as before.

@@ -121,7 +121,7 @@ def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config
 
 def _check_splits(dataset: Dataset) -> None:
     for split in ("train", "validation"):
-        if not len(dataset.part(split)):
+        if not dataset.is_in(split).any():
             raise DataError(
                 f"Training needs train and validation splits. Received: {dataset.name!r} without {split}."
                 " Remedy: prepare a source that has them with `invoke preprocess`."
@@ -163,7 +163,7 @@ def _check_teacher_data(teacher: Run, name: str) -> None:
 
 def _choose_heads(config: Config, dataset: Dataset, log: Log) -> Config:
     """Return the settings, without the head 'votes' if there are no FER+ votes to validate it on."""
-    votes = dataset.part("validation").votes
+    votes = dataset.votes[dataset.is_in("validation")]
     if config.model.heads != ("labels", "votes") or (compute_ferplus_majority(votes) >= 0).any():
         return config
     log(f"Data set {dataset.name!r} has no FER+ votes to validate on: training the head 'labels' alone.")

@@ -15,7 +15,7 @@ def select_training_rows(dataset: Dataset, config: DataConfig) -> np.ndarray:
     Raises:
         DataError: no row is left.
     """
-    kept = dataset.split == 0
+    kept = dataset.is_in("train")
     if config.drop_leaked:
         kept = kept & dataset.clean
     if config.drop_not_face:

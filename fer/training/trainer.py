@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 
 from fer.config import TrainingConfig
+from fer.errors import SettingsError
 from fer.files import write_atomically
 from fer.model.forward import compile_heads, run_in_batches
-from fer.model.saved import save_model
+from fer.model.saved import load_model, save_model
 from fer.model.xception import build_xception
 from fer.runs import Run
 from fer.training.batches import TrainingBatches
@@ -36,6 +37,8 @@ class Trainer:
         self.config = batches.config
         training = self.config.training
         self.model = build_xception(self.config.model, seed=training.seed)
+        if training.initial_run:
+            self.model.set_weights(read_initial_weights(training.initial_run, self.model))
         self.averaged = build_xception(self.config.model, seed=training.seed)
         self._forward = compile_heads(self.averaged)
         self.schedule = PhaseSchedule(training.phases, batches.steps_per_epoch)
@@ -139,6 +142,26 @@ class _EpochEnd(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         seconds_waited = self.trainer.batches.seconds_waited - self.waited
         self.trainer.end_epoch(logs, time.perf_counter() - self.start, seconds_waited)
+
+
+def read_initial_weights(name: str, model: keras.Model) -> list[np.ndarray]:
+    """Return the weights of a saved network that has the architecture of ``model``.
+
+    Args:
+        name: a run by its name or folder, or a ``.keras`` file.
+        model: the network to be trained.
+
+    Raises:
+        ModelError: the file is missing or damaged.
+        SettingsError: the networks differ in shape.
+    """
+    weights: list[np.ndarray] = load_model(Run.find(name).model).get_weights()
+    if [value.shape for value in weights] != [value.shape for value in model.get_weights()]:
+        raise SettingsError(
+            f"Training starts from a network of the same settings `model`. Received: {name}, which differs."
+            " Remedy: start from the preset and heads of that run."
+        )
+    return weights
 
 
 def build_optimizer(training: TrainingConfig, schedule: PhaseSchedule) -> keras.optimizers.Optimizer:

@@ -4,8 +4,8 @@ from data_sources import draw_faces
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fer.data import leaks as splits
-from fer.data.leaks import NEAR, find_leaks, find_near_equal_faces, group_equal_faces
+from fer.data import leaks
+from fer.data.leaks import NEAR, find_leaks, find_near_duplicates, group_duplicates
 
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
@@ -19,29 +19,29 @@ def correlate(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def make_planted() -> tuple[np.ndarray, np.ndarray]:
-    """30 unlike faces, 10 a split, in which some twins are planted."""
+    """Return 30 random faces, 10 per split, with some planted duplicates."""
     faces, split = draw_faces(30), np.repeat(np.arange(3, dtype=np.uint8), 10)
-    faces[10] = faces[0]  # validation row equals a training row
-    faces[11] = faces[0]  # and another one does
-    faces[20] = mix(faces[1], draw_faces(1, seed=9)[0], 0.1)  # test row, nearly a training row
-    faces[21] = faces[12]  # test row equals a validation row
-    faces[3] = faces[2]  # equal inside train
+    faces[10] = faces[0]  # validation and train
+    faces[11] = faces[0]  # the same training face again
+    faces[20] = mix(faces[1], draw_faces(1, seed=9)[0], 0.1)  # near-duplicate, test and train
+    faces[21] = faces[12]  # test and validation
+    faces[3] = faces[2]  # within train
     return faces, split
 
 
-def test_planted_twins_are_found():
+def test_planted_duplicates_are_counted():
     report = find_leaks(*make_planted())
     assert report.exact == {("validation", "train"): 2, ("test", "train"): 0, ("test", "validation"): 1}
     assert report.near == {("validation", "train"): 2, ("test", "train"): 1, ("test", "validation"): 1}
-    assert (report.equal_groups, report.equal_faces, report.crossing_groups) == (3, 7, 2)
+    assert (report.duplicate_groups, report.duplicate_faces, report.crossing_groups) == (3, 7, 2)
 
 
-def test_the_mask_leaves_out_both_ends_of_a_leak_and_nothing_else():
-    # A twin between validation and test does not reach training, and one inside train crosses nothing.
+def test_the_mask_excludes_both_faces_of_a_leak_from_train_only():
+    # Duplicates between validation and test, and within train, do not count.
     assert np.flatnonzero(~find_leaks(*make_planted()).clean).tolist() == [0, 1, 10, 11, 20]
 
 
-def test_equal_faces_of_one_grey_leak_although_they_have_no_correlation():
+def test_duplicates_of_a_single_grey_value_are_leaks():
     faces, split = draw_faces(6), np.array([0, 0, 1, 1, 2, 2], np.uint8)
     faces[0] = faces[2] = 0
     faces[4] = 7
@@ -51,15 +51,15 @@ def test_equal_faces_of_one_grey_leak_although_they_have_no_correlation():
     assert report.clean.tolist() == [False, True, False, True, True, True]
 
 
-def test_groups_number_equal_faces_alike():
+def test_only_duplicates_share_a_group():
     faces = draw_faces(5)
     faces[4] = faces[1]
-    assert group_equal_faces(faces).tolist() == [0, 1, 2, 3, 1]
+    assert group_duplicates(faces).tolist() == [0, 1, 2, 3, 1]
 
 
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), smooth=st.booleans())
-def test_no_pair_is_lost_against_the_full_correlation(seed, smooth):
+def test_near_duplicates_equal_those_of_corrcoef(seed, smooth):
     rng = np.random.default_rng(seed)
     first, noise = rng.integers(0, 256, (8, 48, 48)), rng.integers(0, 256, (8, 48, 48))
     if smooth:
@@ -68,36 +68,36 @@ def test_no_pair_is_lost_against_the_full_correlation(seed, smooth):
     second = np.stack([mix(a, b, w) for a, b, w in zip(first, noise, weights, strict=True)])
     first = first.astype(np.uint8)
     expected = np.array([[correlate(a, b) > NEAR for b in second] for a in first])
-    in_first, in_second = find_near_equal_faces(first, second)
+    in_first, in_second = find_near_duplicates(first, second)
     assert in_first.tolist() == expected.any(axis=1).tolist()
     assert in_second.tolist() == expected.any(axis=0).tolist()
 
 
-def test_brightness_and_contrast_do_not_hide_a_twin():
+def test_near_duplicates_may_differ_in_brightness_and_contrast():
     first = draw_faces(3)
     second = (first[1:] * 0.5 + 40).astype(np.uint8)
-    in_first, in_second = find_near_equal_faces(first, second)
+    in_first, in_second = find_near_duplicates(first, second)
     assert in_first.tolist() == [False, True, True]
     assert in_second.tolist() == [True, True]
 
 
-def test_faces_of_one_grey_are_near_to_nothing():
+def test_faces_of_a_single_grey_value_have_no_near_duplicate():
     grey, noise = np.full((1, 48, 48), 90, np.uint8), draw_faces(1)
     stack = np.concatenate([grey, noise])
-    assert [found.tolist() for found in find_near_equal_faces(stack, stack[::-1])] == [[False, True], [True, False]]
+    assert [mask.tolist() for mask in find_near_duplicates(stack, stack[::-1])] == [[False, True], [True, False]]
 
 
-def test_chunks_do_not_change_the_result(monkeypatch):
+def test_the_result_does_not_depend_on_the_chunk(monkeypatch):
     faces, split = make_planted()
     whole = find_leaks(faces, split)
-    monkeypatch.setattr(splits, "_CHUNK", 3)
+    monkeypatch.setattr(leaks, "_CHUNK", 3)
     chunked = find_leaks(faces, split)
     assert (chunked.exact, chunked.near) == (whole.exact, whole.near)
     assert np.array_equal(chunked.clean, whole.clean)
 
 
 @pytest.mark.parametrize("present", [(), (TRAIN,), (VALIDATION, TEST)])
-def test_empty_splits_are_no_leak(present):
+def test_empty_splits_have_no_leak(present):
     faces = draw_faces(4 * len(present))
     report = find_leaks(faces, np.repeat(np.array(present, np.uint8), 4))
     assert report.clean.all()

@@ -8,7 +8,7 @@ from data_sources import format_table, make_rows, pack, write_tree, write_votes
 
 from fer.data import format_preparation, load_dataset, prepare_dataset
 from fer.data.sources.kaggle import download_kaggle
-from fer.errors import DataError, SettingsError
+from fer.errors import DataError, OutputError, SettingsError
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def table(tmp_path):
     return path
 
 
-def spoil(path, *bad: int) -> list[list[str]]:
+def write_bad_rows(path, *bad: int) -> list[list[str]]:
     rows = make_rows()
     for row in bad:
         rows[row][1] = "1 2 3"
@@ -27,7 +27,7 @@ def spoil(path, *bad: int) -> list[list[str]]:
     return rows
 
 
-def test_a_table_becomes_a_file_that_loads(table, tmp_path):
+def test_a_prepared_table_can_be_loaded(table, tmp_path):
     preparation = prepare_dataset(str(table), "mine", tmp_path / "data")
     dataset = load_dataset("mine", tmp_path / "data")
     assert preparation.path == tmp_path / "data" / "mine.npz"
@@ -38,36 +38,37 @@ def test_a_table_becomes_a_file_that_loads(table, tmp_path):
     assert dataset.clean.all()
 
 
-def test_the_leak_mask_is_in_the_file(table, tmp_path):
+def test_the_prepared_file_holds_the_mask_of_clean_faces(table, tmp_path):
     rows = make_rows()
     rows[8][1] = rows[3][1]
     table.write_bytes(pack("gz", format_table(rows)))
     preparation = prepare_dataset(str(table), "mine", tmp_path / "data")
     assert np.flatnonzero(~load_dataset("mine", tmp_path / "data").clean).tolist() == [3, 8]
     assert preparation.num_clean == (6, 6, 7)
-    assert "Of 7 validation faces, 1 stand in train" in format_preparation(preparation)
+    summary = format_preparation(preparation)
+    assert "validation: 1 of 7 faces with an exact duplicate in train, 1 with a near-duplicate" in summary
 
 
-def test_votes_beside_the_table_are_taken(table, tmp_path):
+def test_votes_beside_the_table_are_read_by_default(table, tmp_path):
     votes = write_votes(table.with_name("fer2013new.csv"), [row[2] for row in make_rows()])
     assert prepare_dataset(str(table), "mine", tmp_path / "data").num_votes == 21
     assert np.array_equal(load_dataset("mine", tmp_path / "data").votes, votes)
 
 
-def test_votes_given_go_before_those_beside(table, tmp_path):
+def test_given_votes_take_precedence_over_those_beside_the_table(table, tmp_path):
     table.with_name("fer2013new.csv").write_text("not read")
     votes = write_votes(tmp_path / "other.csv", [row[2] for row in make_rows()])
     prepare_dataset(str(table), "mine", tmp_path / "data", votes=tmp_path / "other.csv")
     assert np.array_equal(load_dataset("mine", tmp_path / "data").votes, votes)
 
 
-def test_given_votes_that_are_missing_are_an_error(table, tmp_path):
+def test_missing_given_votes_are_refused(table, tmp_path):
     with pytest.raises(DataError, match=r"absent.csv"):
         prepare_dataset(str(table), "mine", tmp_path / "data", votes=tmp_path / "absent.csv")
 
 
-def test_by_default_a_bad_row_stops_and_writes_nothing(table, tmp_path):
-    spoil(table, 4, 6, 8, 10)
+def test_a_bad_row_is_an_error_that_writes_nothing(table, tmp_path):
+    write_bad_rows(table, 4, 6, 8, 10)
     with pytest.raises(DataError) as caught:
         prepare_dataset(str(table), "mine", tmp_path / "data")
     message = str(caught.value)
@@ -78,30 +79,30 @@ def test_by_default_a_bad_row_stops_and_writes_nothing(table, tmp_path):
     assert not (tmp_path / "data").exists()
 
 
-def test_an_earlier_file_survives_a_refused_source(table, tmp_path):
+def test_a_refused_source_keeps_the_earlier_file(table, tmp_path):
     before = prepare_dataset(str(table), "mine", tmp_path / "data").path.read_bytes()
-    spoil(table, 4)
+    write_bad_rows(table, 4)
     with pytest.raises(DataError):
         prepare_dataset(str(table), "mine", tmp_path / "data")
     assert (tmp_path / "data" / "mine.npz").read_bytes() == before
 
 
-def test_skip_bad_writes_the_good_rows_their_votes_and_the_rejects(table, tmp_path):
-    rows = spoil(table, 0, 15)
+def test_skip_bad_writes_the_usable_rows_and_lists_the_others(table, tmp_path):
+    rows = write_bad_rows(table, 0, 15)
     votes = write_votes(table.with_name("fer2013new.csv"), [row[2] for row in rows])
     preparation = prepare_dataset(str(table), "mine", tmp_path / "data", skip_bad=True)
     dataset = load_dataset("mine", tmp_path / "data")
     assert len(dataset) == 19
     assert np.array_equal(dataset.votes, np.delete(votes, (0, 15), axis=0))
     with (tmp_path / "data" / "mine.rejects.csv").open(newline="") as stream:
-        listed = list(csv.reader(stream))
+        lines = list(csv.reader(stream))
     reason = "a face must have 2304 pixels; it has 3"
-    assert listed == [["place", "reason"], ["row 1", reason], ["row 16", reason]]
-    assert "Left out: 2 bad rows, listed in" in format_preparation(preparation)
+    assert lines == [["place", "reason"], ["row 1", reason], ["row 16", reason]]
+    assert "Skipped 2 bad rows, listed in" in format_preparation(preparation)
 
 
-def test_a_list_of_rejects_does_not_outlive_its_source(table, tmp_path):
-    spoil(table, 0)
+def test_a_source_without_rejects_removes_the_old_list(table, tmp_path):
+    write_bad_rows(table, 0)
     prepare_dataset(str(table), "mine", tmp_path / "data", skip_bad=True)
     table.write_bytes(pack("gz", format_table(make_rows())))
     assert prepare_dataset(str(table), "mine", tmp_path / "data", skip_bad=True).rejects_path is None
@@ -114,13 +115,13 @@ def test_a_table_without_a_split_is_refused(table, tmp_path):
         prepare_dataset(str(table), "mine", tmp_path / "data")
 
 
-def test_a_table_of_a_header_alone_is_refused(table, tmp_path):
+def test_a_table_without_rows_is_refused(table, tmp_path):
     table.write_bytes(pack("gz", format_table([])))
     with pytest.raises(DataError, match="0 train, 0 validation, 0 test"):
         prepare_dataset(table, "mine", tmp_path / "data")
 
 
-def test_a_folder_that_holds_a_table_is_read_as_the_table(table, tmp_path):
+def test_a_folder_with_a_table_is_read_as_that_table(table, tmp_path):
     by_folder = prepare_dataset(str(table.parent), "a", tmp_path / "data")
     assert by_folder.fingerprint == prepare_dataset(str(table), "b", tmp_path / "data").fingerprint
 
@@ -133,7 +134,7 @@ def test_a_folder_tree_is_read(tmp_path):
     assert dataset.count_classes().tolist() == [[3] * 7, [2] * 7, [1] * 7]
 
 
-def test_no_source_is_the_sample_and_says_so_in_one_line(tmp_path):
+def test_without_a_source_the_sample_is_prepared(tmp_path):
     preparation = prepare_dataset(None, "sample", tmp_path, seed=3)
     assert load_dataset("sample", tmp_path).is_sample
     assert preparation.counts.tolist() == [[210] * 7, [45] * 7, [45] * 7]
@@ -142,7 +143,7 @@ def test_no_source_is_the_sample_and_says_so_in_one_line(tmp_path):
     assert "invoke preprocess --source fer2013.csv.gz" in first
 
 
-def test_the_lines_hold_every_count(table, tmp_path):
+def test_the_summary_holds_every_count(table, tmp_path):
     text = format_preparation(prepare_dataset(str(table), "mine", tmp_path / "data"))
     assert "sample" not in text
     for split in ("train", "validation", "test"):
@@ -150,23 +151,31 @@ def test_the_lines_hold_every_count(table, tmp_path):
 
 
 @pytest.mark.parametrize("options", [{"votes": "votes.csv"}, {"mapping": {"a": "sad"}}])
-def test_an_option_of_another_source_is_refused_not_ignored(tmp_path, options):
-    with pytest.raises(SettingsError, match="belongs to"):
+def test_an_option_of_another_source_is_refused(tmp_path, options):
+    with pytest.raises(SettingsError, match="applies only to"):
         prepare_dataset(None, "sample", tmp_path, **options)
     assert not list(tmp_path.iterdir())
 
 
-def test_a_mapping_is_refused_for_a_table_and_votes_for_a_tree(table, tmp_path):
-    write_tree(tmp_path / "tree", {"train": 1, "val": 1, "test": 1})
-    with pytest.raises(SettingsError, match="'mapping' belongs to a folder tree"):
+def test_a_mapping_is_refused_for_a_table(table, tmp_path):
+    with pytest.raises(SettingsError, match="'mapping' applies only to a folder tree"):
         prepare_dataset(str(table), "mine", tmp_path / "data", mapping={"a": "sad"})
-    with pytest.raises(SettingsError, match="'votes' belongs to a FER2013 table"):
+
+
+def test_votes_are_refused_for_a_folder_tree(tmp_path):
+    write_tree(tmp_path / "tree", {"train": 1, "val": 1, "test": 1})
+    with pytest.raises(SettingsError, match="'votes' applies only to a FER2013 table"):
         prepare_dataset(str(tmp_path / "tree"), "mine", tmp_path / "data", votes="votes.csv")
 
 
-def test_a_name_that_leaves_the_folder_is_refused_before_any_work(tmp_path):
+def test_a_name_outside_the_folder_is_refused_before_the_source_is_read(tmp_path):
     with pytest.raises(SettingsError, match="name"):
         prepare_dataset(str(tmp_path / "absent.csv"), "../mine", tmp_path)
+
+
+def test_an_unwritable_folder_is_refused_before_the_source_is_read(table, tmp_path):
+    with pytest.raises(OutputError, match=r"mine\.npz"):
+        prepare_dataset(str(tmp_path / "absent.csv"), "mine", table / "data")
 
 
 def test_kaggle_needs_consent(tmp_path, monkeypatch):
@@ -175,7 +184,7 @@ def test_kaggle_needs_consent(tmp_path, monkeypatch):
         prepare_dataset("kaggle:owner/name", "mine", tmp_path)
 
 
-def test_kaggle_without_its_package_names_the_extra(tmp_path, monkeypatch):
+def test_kaggle_without_kagglehub_names_the_extra(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(DataError, match=r"pip install 'fer-dl\[kaggle\]'"):
         prepare_dataset("kaggle:owner/name", "mine", tmp_path, allow_download=True)
@@ -187,20 +196,20 @@ def test_a_malformed_kaggle_source_is_refused(source):
         download_kaggle(source, allow_download=True)
 
 
-def test_what_kaggle_gives_is_read_like_any_folder(table, tmp_path, monkeypatch):
-    asked = []
+def test_a_kaggle_download_is_read_like_a_folder(table, tmp_path, monkeypatch):
+    handles = []
 
     def download(handle):
-        asked.append(handle)
+        handles.append(handle)
         return str(table.parent)
 
     monkeypatch.setitem(sys.modules, "kagglehub", SimpleNamespace(dataset_download=download))
     prepare_dataset("kaggle:owner/some-name", "mine", tmp_path / "data", allow_download=True)
-    assert asked == ["owner/some-name"]
+    assert handles == ["owner/some-name"]
     assert len(load_dataset("mine", tmp_path / "data")) == 21
 
 
-def test_a_failed_download_is_one_line(monkeypatch):
+def test_a_failed_download_is_refused_with_its_reason(monkeypatch):
     def fail(handle):
         raise ConnectionError("no\nroute")
 

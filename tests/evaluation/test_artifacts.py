@@ -74,7 +74,7 @@ def test_figures_belong_to_the_kept_network_and_fer2013(run):
     metrics = read_metrics(run)
     assert metrics["model_sha256"] == compute_digest(run / "model.keras")
     assert not metrics["is_sample"]
-    assert [metrics[part]["n"] for part in ("validation", "test", "ferplus_test")] == [3589, 3589, 3137]
+    assert [metrics[block]["n"] for block in ("validation", "test", "ferplus_test")] == [3589, 3589, 3137]
     supports = {name: metrics["test"]["per_class"][name]["support"] for name in EXPRESSIONS}
     assert list(supports.values()) == [491, 55, 528, 879, 594, 416, 626]
 

@@ -10,13 +10,13 @@ from sklearn.metrics import accuracy_score
 from fer.calibration import Calibration, apply_calibration
 from fer.config import load_config
 from fer.data.dataset import Dataset
-from fer.data.ferplus import compute_ferplus_majority
+from fer.data.ferplus import FERPLUS_COLUMN_OF_EXPRESSION, compute_ferplus_majority
 from fer.errors import DataError
 from fer.evaluation import evaluate as module
 from fer.evaluation.evaluate import evaluate_run
 from fer.evaluation.metrics_file import compare_metrics, read_metrics
 from fer.evaluation.predictions import predict_split
-from fer.labels import EXPRESSIONS, FERPLUS_COLUMN_OF_EXPRESSION
+from fer.labels import EXPRESSIONS
 from fer.runs import Run
 
 FILES = {
@@ -119,10 +119,10 @@ def test_metrics_have_the_keys_of_the_protocol(evaluated):
     metrics = evaluated.metrics
     required = {"model", "params", "data_sha256", "versions", "seconds", "git_commit"}
     assert required | {"validation", "test", "test_clean", "ferplus_test", "calibration", "is_sample"} <= set(metrics)
-    for part in ("validation", "test", "test_clean", "ferplus_test"):
+    for block in ("validation", "test", "test_clean", "ferplus_test"):
         figures = {"n", "accuracy", "accuracy_ci95", "macro_f1", "ece", "per_class"}
-        assert set(metrics[part]) == figures | {"flip"}
-        assert set(metrics[part]["flip"]) == figures
+        assert set(metrics[block]) == figures | {"flip"}
+        assert set(metrics[block]["flip"]) == figures
     assert metrics["model"] == "small"
     assert metrics["params"] == 12_345
     assert metrics["data_sha256"] == evaluated.dataset.fingerprint
@@ -163,13 +163,13 @@ def test_predictions_of_a_head_are_calibrated_by_its_own_calibration(evaluated, 
 
 
 def test_clean_and_ferplus_blocks_have_their_rows_and_labels(evaluated):
-    part = evaluated.dataset.part("test")
-    y_pred = evaluated.classifier.predict(part.faces)[1].argmax(axis=1)
+    split = evaluated.dataset.part("test")
+    y_pred = evaluated.classifier.predict(split.faces)[1].argmax(axis=1)
     clean = evaluated.metrics["test_clean"]
-    assert clean["n"] == part.clean.sum() < 200
-    assert clean["accuracy"] == pytest.approx((y_pred == part.labels)[part.clean].mean(), abs=1e-6)
-    voted = (part.votes == 9).any(axis=1)
-    winners = part.votes[:, FERPLUS_COLUMN_OF_EXPRESSION].argmax(axis=1)
+    assert clean["n"] == split.clean.sum() < 200
+    assert clean["accuracy"] == pytest.approx((y_pred == split.labels)[split.clean].mean(), abs=1e-6)
+    voted = (split.votes == 9).any(axis=1)
+    winners = split.votes[:, FERPLUS_COLUMN_OF_EXPRESSION].argmax(axis=1)
     ferplus = evaluated.metrics["ferplus_test"]
     assert ferplus["n"] == voted.sum() == 160
     assert ferplus["accuracy"] == pytest.approx((y_pred == winners)[voted].mean(), abs=1e-6)
@@ -182,14 +182,14 @@ def test_calibration_block_holds_the_calibration(evaluated):
 
 
 def test_calibration_block_compares_before_and_after(evaluated):
-    part, test = evaluated.dataset.part("test"), evaluated.metrics["test"]
+    split, test = evaluated.dataset.part("test"), evaluated.metrics["test"]
     block = evaluated.metrics["calibration"]["labels"]["test"]
-    raw, plain, _ = evaluated.classifier.predict(part.faces)
+    raw, plain, _ = evaluated.classifier.predict(split.faces)
     y_pred = raw.argmax(axis=1)
     assert block["ece_after"] == test["ece"] != block["ece_before"]
-    assert block["accuracy_before"] == pytest.approx((y_pred == part.labels).mean(), abs=1e-6)
+    assert block["accuracy_before"] == pytest.approx((y_pred == split.labels).mean(), abs=1e-6)
     assert block["accuracy_after"] == test["accuracy"] != block["accuracy_before"]
-    recalls = [(y_pred == index)[part.labels == index].mean() for index in range(7)]
+    recalls = [(y_pred == index)[split.labels == index].mean() for index in range(7)]
     assert block["worst_recall_before"] == pytest.approx(min(recalls), abs=1e-6)
     assert block["worst_recall_after"] == min(row["recall"] for row in test["per_class"].values())
     assert block["coverage"] == pytest.approx((plain.max(axis=1) >= 0.4).mean(), abs=1e-6)

@@ -42,7 +42,7 @@ def get_legend(figure):
 @pytest.mark.parametrize("plot", [plots.plot_confusion_matrix, plots.plot_roc, plots.plot_precision_recall])
 def test_plot_is_a_deterministic_png(plot, tmp_path):
     for name in ("a.png", "b.png"):
-        plot(*draw_predictions(), tmp_path / name, title="test part")
+        plot(*draw_predictions(), tmp_path / name, title="test split")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "a.png") as image:
         assert image.format == "PNG"

@@ -5,9 +5,8 @@ import pytest
 
 from fer.config import load_config
 from fer.data import draw_sample
-from fer.data.ferplus import compute_ferplus_majority
+from fer.data.ferplus import FERPLUS_COLUMN_OF_EXPRESSION, compute_ferplus_majority
 from fer.errors import DataError, SettingsError
-from fer.labels import FERPLUS_COLUMN_OF_EXPRESSION
 from fer.training.loop import train
 from fer.training.validation import Validation
 

@@ -1,6 +1,6 @@
-"""Which facial action units show each expression, and how strongly a drawn face shows them.
+"""Facial action units of each expression, and their intensities in a drawn face.
 
-A face is described by a mapping of action-unit number to intensity, 0 (absent) to 1 (strong).
+A face is described by a mapping from action unit to intensity, 0 (absent) to 1 (strong).
 
 Reference:
     Ekman, Friesen and Hager, 2002, "Facial Action Coding System", Investigator's Guide, table 10-1 (prototypes);
@@ -9,11 +9,11 @@ Reference:
 
 import numpy as np
 
-from fer import labels
+from fer.labels import EXPRESSIONS
 
 ActionUnits = dict[int, float]
 
-#: What each unit moves, in the words of the coding system.
+#: Names of the units in the coding system.
 NAMES: dict[int, str] = {
     1: "inner brow raiser",
     2: "outer brow raiser",
@@ -32,7 +32,7 @@ NAMES: dict[int, str] = {
     26: "jaw drop",
 }
 
-#: The units of each expression; of several variants one is drawn.
+#: The units of each expression, in one or more variants.
 PROTOTYPES: dict[str, tuple[tuple[int, ...], ...]] = {
     "angry": ((4, 5, 7, 23), (4, 7, 17, 23), (4, 5, 7, 10, 23, 25)),
     "disgust": ((9, 10, 17), (9, 10, 15, 25), (4, 9, 10, 25)),
@@ -43,26 +43,26 @@ PROTOTYPES: dict[str, tuple[tuple[int, ...], ...]] = {
     "neutral": ((),),
 }
 
-#: The weakest intensity of a unit that an expression shows, and the strongest of one that it does not.
-_SHOWN_FROM, _NOISE_UP_TO = 0.65, 0.1
+#: The lowest intensity of a unit that belongs to the expression, and the highest of one that does not.
+_MIN_SHOWN, _MAX_NOISE = 0.65, 0.1
 
-#: Units that change the look of a face at any intensity, and so are not added as noise.
-_NEVER_NOISE = (9, 25, 26)
+#: Units that alter a face visibly at any intensity; they are not added as noise.
+_NO_NOISE = (9, 25, 26)
 
 
 def draw_action_units(expression: str, rng: np.random.Generator) -> ActionUnits:
-    """Draw the intensities of all units for one face that shows an expression.
+    """Draw random intensities of all units for one face with an expression.
 
     Args:
-        expression: one of ``labels.EXPRESSIONS``.
-        rng: the source of chance.
+        expression: one of ``EXPRESSIONS``.
+        rng: random generator.
 
     Returns:
         An intensity in 0..1 for each unit of :data:`NAMES`.
     """
-    assert expression in labels.EXPRESSIONS
+    assert expression in EXPRESSIONS
     variants = PROTOTYPES[expression]
     shown = variants[rng.integers(len(variants))]
-    strong, weak = rng.uniform(_SHOWN_FROM, 1.0, len(NAMES)), rng.uniform(0.0, _NOISE_UP_TO, len(NAMES))
-    quiet = {unit: 0.0 if unit in _NEVER_NOISE else float(value) for unit, value in zip(NAMES, weak, strict=True)}
+    strong, weak = rng.uniform(_MIN_SHOWN, 1.0, len(NAMES)), rng.uniform(0.0, _MAX_NOISE, len(NAMES))
+    quiet = {unit: 0.0 if unit in _NO_NOISE else float(value) for unit, value in zip(NAMES, weak, strict=True)}
     return {unit: float(value) if unit in shown else quiet[unit] for unit, value in zip(NAMES, strong, strict=True)}

@@ -1,8 +1,7 @@
-"""The canvas of the drawn sample: who is drawn, in which pose, and shapes of one grey placed by both.
+"""The canvas of the drawn sample: identities, poses, and a painter of shapes with a single grey value.
 
-Coordinates of a face: the origin is the point between the eyes and the mouth, x runs to the picture's right, y down,
-and the head reaches about from -1 to 1. Greys are 0..255. Shapes are painted at four times the final size,
-then averaged.
+Face coordinates: the origin lies between the eyes and the mouth, x points to the right of the image, y down, and the
+head extends from about -1 to 1. Grey values are 0..255. Shapes are painted at four times the final size, then averaged.
 """
 
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-#: Sides of the picture, as signs of x.
+#: Sides of the image, as signs of x.
 LEFT, RIGHT = -1.0, 1.0
 
-#: Places along a curve, from its start to its end.
+#: Positions along a curve, from its start to its end.
 STEPS = np.linspace(0.0, 1.0, 13)
 # Rows of the quadratic Lagrange basis at the nodes 0, 1/2 and 1.
 _PARABOLA = np.stack([2 * (STEPS - 0.5) * (STEPS - 1), 4 * STEPS * (1 - STEPS), 2 * STEPS * (STEPS - 0.5)], axis=1)
@@ -25,7 +24,7 @@ CIRCLE = np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
 
 @dataclass(frozen=True)
 class Identity:
-    """What stays the same on one person's face: greys 0..255, and lengths relative to half the head's height."""
+    """Constant features of a person's face: grey values 0..255, and lengths relative to half the height of the head."""
 
     skin: float
     hair: float
@@ -49,7 +48,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Pose:
-    """How the head stands: turns in radians, shifts and scale relative to half the picture's side."""
+    """Pose of the head: rotations in radians, shifts and scale relative to half the side of the image."""
 
     roll: float
     yaw: float
@@ -60,7 +59,7 @@ class Pose:
 
 
 def draw_identity(rng: np.random.Generator) -> Identity:
-    """Draw a person at random."""
+    """Draw a random person."""
     skin = rng.uniform(95, 225)
     return Identity(
         skin=skin,
@@ -85,19 +84,19 @@ def draw_identity(rng: np.random.Generator) -> Identity:
 
 
 def draw_pose(rng: np.random.Generator) -> Pose:
-    """Draw a pose at random: turns of a few degrees, as in a cropped photo."""
+    """Draw a random pose with rotations of a few degrees, as in a cropped photo."""
     roll, yaw, pitch = rng.normal(0.0, [0.07, 0.16, 0.08]).clip(-0.3, 0.3)
     shift_x, shift_y = rng.uniform(-0.06, 0.06, 2)
     return Pose(roll, yaw, pitch, shift_x, shift_y + 0.04, rng.uniform(0.84, 0.98))
 
 
 class Painter:
-    """Places points of the face on the canvas by the pose, and paints shapes of one grey there.
+    """Paints shapes with a single grey value, given in face coordinates and transformed by the pose.
 
     Args:
-        background: grey of the empty picture.
-        pose: how the head stands.
-        size: side of the picture in pixels.
+        background: grey value of the empty image.
+        pose: pose of the head.
+        size: side of the image in pixels.
     """
 
     def __init__(self, background: float, pose: Pose, size: int) -> None:
@@ -113,33 +112,35 @@ class Painter:
         self._turn = self._scale * np.array([[cosine, sine], [-sine, cosine]])
 
     def polygon(self, points: np.ndarray, grey: float) -> None:
-        """Fill the area inside points, float (N, 2), with a grey."""
-        self._draw.polygon(self._place(points), fill=_clip(grey))
+        """Fill the polygon with the corners ``points``, float (N, 2)."""
+        self._draw.polygon(self._to_pixels(points), fill=_clip(grey))
 
     def line(self, points: np.ndarray, grey: float, width: float) -> None:
-        """Draw a line along points, float (N, 2), of a width in the face's own unit."""
+        """Draw a line through ``points``, float (N, 2), with a width in face coordinates."""
         pixels = max(1, round(width * self._scale))
-        self._draw.line(self._place(points), fill=_clip(grey), width=pixels, joint="curve")
+        self._draw.line(self._to_pixels(points), fill=_clip(grey), width=pixels, joint="curve")
 
     def ellipse(self, centre: tuple[float, float], radii: tuple[float, float], grey: float) -> None:
-        """Fill an ellipse with a grey."""
+        """Fill an ellipse."""
         self.polygon(np.asarray(centre) + CIRCLE * radii, grey)
 
     def render(self) -> np.ndarray:
-        """Return the picture, float32 (size, size), grey 0..255."""
-        wide = np.asarray(self._image, np.float32)
-        return wide.reshape(self._size, _SCALE, self._size, _SCALE).mean(axis=(1, 3))
+        """Return the image, float32 (size, size), grey values 0..255."""
+        fine = np.asarray(self._image, np.float32)
+        image: np.ndarray = fine.reshape(self._size, _SCALE, self._size, _SCALE).mean(axis=(1, 3))
+        return image
 
-    def _place(self, points: np.ndarray) -> list[float]:
-        # The head is taken for a ball: what lies nearer the viewer moves further when it turns.
+    def _to_pixels(self, points: np.ndarray) -> list[float]:
+        # The head is approximated by a sphere: points nearer to the viewer move further when it turns.
         depth = np.sqrt(np.maximum(1.0 - np.einsum("nd,nd->n", points, points) / 1.6, 0.0))
-        placed = (points * self._flatten + depth[:, None] * self._swing) @ self._turn + self._origin
-        return placed.ravel().tolist()
+        pixels: np.ndarray = (points * self._flatten + depth[:, None] * self._swing) @ self._turn + self._origin
+        return [float(value) for value in pixels.ravel()]
 
 
 def curve_through(start: tuple[float, float], middle: tuple[float, float], end: tuple[float, float]) -> np.ndarray:
     """Return points, float (13, 2), of the parabola through three points."""
-    return _PARABOLA @ np.array([start, middle, end])
+    curve: np.ndarray = _PARABOLA @ np.array([start, middle, end])
+    return curve
 
 
 def _clip(grey: float) -> int:

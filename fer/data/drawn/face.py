@@ -1,6 +1,6 @@
-"""Schematic faces, drawn from action units: brows, lids, nose and mouth moved as the coding system describes.
+"""Schematic faces drawn from action units: brows, lids, nose and mouth move as in the Facial Action Coding System.
 
-Coordinates, greys and sizes are those of :mod:`fer.data.drawn.canvas`.
+Coordinates, grey values and sizes are those of :mod:`fer.data.drawn.canvas`.
 """
 
 from dataclasses import dataclass
@@ -10,21 +10,21 @@ import numpy as np
 from fer.data.drawn.action_units import ActionUnits
 from fer.data.drawn.canvas import CIRCLE, LEFT, RIGHT, STEPS, Identity, Painter, Pose, curve_through
 
-# Intensity from which a unit makes a fold or opens the lips.
+# Intensity above which a unit causes a fold or opens the lips.
 _VISIBLE = 0.3
 
 
 def draw_face(units: ActionUnits, identity: Identity, pose: Pose, *, size: int = 48) -> np.ndarray:
-    """Draw one face, without light and noise.
+    """Draw one face, without lighting and noise.
 
     Args:
         units: intensity 0..1 of each action unit.
         identity: the person.
-        pose: how the head stands.
-        size: side of the picture in pixels.
+        pose: pose of the head.
+        size: side of the image in pixels.
 
     Returns:
-        float32 (size, size), grey 0..255.
+        float32 (size, size), grey values 0..255.
     """
     painter = Painter(identity.background, pose, size)
     _draw_head(painter, identity, units)
@@ -50,7 +50,7 @@ def _draw_head(painter: Painter, identity: Identity, units: ActionUnits) -> None
     _draw_hair(painter, identity)
     painter.line(curve_through((-0.1, 0.8 + drop), (0, 0.83 + drop), (0.1, 0.8 + drop)), identity.skin * 0.88, 0.03)
     if units[17] > _VISIBLE:
-        # The raised chin pushes up and dimples.
+        # A raised chin forms a dimple.
         painter.line(curve_through((-0.15, 0.72), (0, 0.66), (0.15, 0.72)), identity.skin * 0.72, 0.035)
 
 
@@ -88,7 +88,7 @@ def _draw_eye(painter: Painter, identity: Identity, units: ActionUnits, side: fl
 
 
 def _cover(painter: Painter, identity: Identity, lid: np.ndarray, below: np.ndarray) -> None:
-    """Paint skin over what of the iris stands above the upper lid and below the lower one."""
+    """Paint skin over the parts of the iris above the upper lid and below the lower one."""
     painter.polygon(np.concatenate([lid, (lid - (0.0, 0.1))[::-1]]), identity.skin * 0.9)
     painter.polygon(np.concatenate([below, (below + np.array([0.0, 0.1]))[::-1]]), identity.skin)
 
@@ -109,7 +109,7 @@ def _draw_brow(painter: Painter, identity: Identity, units: ActionUnits, side: f
 def _draw_forehead(painter: Painter, identity: Identity, units: ActionUnits) -> None:
     shade = identity.skin * 0.78
     if units[4] > _VISIBLE:
-        # The brow lowerer folds the skin between the brows upright.
+        # The brow lowerer causes vertical folds between the brows.
         for side in (LEFT, RIGHT):
             painter.line(np.array([(side * 0.05, -0.42), (side * 0.04, -0.26)]), identity.skin * 0.62, 0.028)
     if units[1] > _VISIBLE:
@@ -139,9 +139,11 @@ def _draw_nose(painter: Painter, identity: Identity, units: ActionUnits) -> None
             )
 
 
-def _draw_fold(painter: Painter, identity: Identity, units: ActionUnits, place: tuple[float, float, float]) -> None:
-    """Draw the fold from the nose's wing to the corner of the mouth, deep in a smile or with a raised upper lip."""
-    side, tip, wing = place
+def _draw_fold(
+    painter: Painter, identity: Identity, units: ActionUnits, wing_position: tuple[float, float, float]
+) -> None:
+    """Draw the fold from the wing of the nose to the corner of the mouth, for a smile or a raised upper lip."""
+    side, tip, wing = wing_position
     depth = max(units[12], units[9], units[10])
     if depth < _VISIBLE:
         return
@@ -170,7 +172,7 @@ def _draw_mouth(painter: Painter, identity: Identity, units: ActionUnits) -> Non
 
 @dataclass(frozen=True)
 class _Mouth:
-    """Heights y of corners, upper and lower edge of the opening; half its width; half a lip; power of its curves."""
+    """A mouth: y of the corners and of the edges of the opening, half its width, half a lip, power of the curves."""
 
     corner: float
     top: float
@@ -180,7 +182,7 @@ class _Mouth:
     power: float
 
     def curve(self, height: float, *, inset: float = 1.0) -> np.ndarray:
-        """Return the line from corner to corner that reaches ``height`` in the middle: 2 a parabola, more a slot."""
+        """Return the line between the corners with ``height`` in the middle: a parabola for power 2, else flatter."""
         x = 2.0 * STEPS - 1.0
         y = self.corner + (height - self.corner) * (1.0 - np.abs(x) ** self.power)
         return np.stack([x * self.width * inset, y], axis=1)
@@ -195,7 +197,7 @@ def _shape_mouth(identity: Identity, units: ActionUnits) -> _Mouth:
     narrowing = 0.3 * units[26] * (1 - units[20])
     middle = 0.5 - 0.03 * units[17] + 0.05 * (units[12] - units[15] - units[10])
     rise = units[25] * (0.045 + 0.05 * units[10]) + 0.06 * units[10] * units[9]
-    # A stretched mouth opens as a slot: the jaw drops less than in surprise and the corners go down with it.
+    # A stretched mouth opens as a slot: the jaw drops less than in surprise, and the corners move down with it.
     fall = units[25] * (0.05 + 0.05 * units[12] + 0.05 * units[20]) + units[26] * (0.27 - 0.18 * units[20])
     return _Mouth(
         corner=0.5 - 0.03 * units[17] - 0.13 * units[12] + 0.1 * units[15] + 0.1 * units[20] + 0.03 * units[10],

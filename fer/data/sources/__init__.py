@@ -1,1 +1,1 @@
-"""Readers of raw data: tables, archives, folder trees, Kaggle downloads."""
+"""Readers of tables, archives, folder trees and Kaggle downloads."""

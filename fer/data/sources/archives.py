@@ -1,4 +1,4 @@
-"""The byte stream of a FER2013 table, plain or packed, told apart by its first bytes and never unpacked to disk."""
+"""The byte stream of a FER2013 table, plain or packed: recognised by its first bytes, never unpacked to disk."""
 
 import gzip
 import tarfile
@@ -9,49 +9,47 @@ from typing import IO, cast
 
 from fer.errors import DataError
 
-#: Bytes of an unpacked table beyond which a file is no FER2013 table, but may be meant to fill a disk or memory.
+#: Largest size in bytes of an unpacked table; a larger file is not a FER2013 table and may be an archive bomb.
 MAX_TABLE = 1 << 32
 
-#: The file names of FER2013's tables, the preferred one first.
+#: File names of FER2013 tables, in order of preference.
 TABLE_NAMES = ("fer2013.csv", "icml_face_data.csv")
 
-_ZIP, _GZIP, _TAR, _TAR_AT = b"PK", b"\x1f\x8b", b"ustar", 257
+_TABLE_FILES = {table + suffix for table in TABLE_NAMES for suffix in ("", ".gz", ".zip", ".tar.gz")} | {
+    table.removesuffix(".csv") + suffix for table in TABLE_NAMES for suffix in (".zip", ".tar.gz")
+}
+_ZIP, _GZIP, _TAR, _TAR_OFFSET = b"PK", b"\x1f\x8b", b"ustar", 257
 
 
 def open_table(path: Path, stack: ExitStack) -> IO[bytes]:
-    """Open the table in a file that is the table itself, or a .gz, .zip, .tar or .tar.gz of it.
+    """Open a table that is stored plain or as .gz, .zip, .tar or .tar.gz.
 
     Args:
         path: an existing file.
-        stack: closes everything opened here.
+        stack: closes all streams that are opened here.
 
     Raises:
-        DataError: an archive holds no FER2013 table, or one of an impossible size.
+        DataError: an archive holds no FER2013 table, or is too large.
     """
     stream: IO[bytes] = stack.enter_context(path.open("rb"))
     if _starts_with(stream, _ZIP):
         return _open_zip_member(stream, path, stack)
     if _starts_with(stream, _GZIP):
         stream = cast(IO[bytes], stack.enter_context(gzip.GzipFile(fileobj=stream)))
-    if _starts_with(stream, _TAR, at=_TAR_AT):
+    if _starts_with(stream, _TAR, offset=_TAR_OFFSET):
         return _open_tar_member(stream, path, stack)
     return stream
 
 
 def is_table_file(path: Path) -> bool:
-    """Return whether a file is, by its name, one of FER2013's tables in a form that :func:`open_table` reads."""
-    name = path.name.lower()
-    return path.is_file() and any(
-        name in (table, f"{table}.gz", f"{table}.zip", f"{stem}.zip", f"{table}.tar.gz", f"{stem}.tar.gz")
-        for table in TABLE_NAMES
-        for stem in [table.removesuffix(".csv")]
-    )
+    """Return whether a file has the name of a FER2013 table in a format that :func:`open_table` reads."""
+    return path.name.lower() in _TABLE_FILES and path.is_file()
 
 
-def _starts_with(stream: IO[bytes], magic: bytes, *, at: int = 0) -> bool:
-    head = stream.read(at + len(magic))
+def _starts_with(stream: IO[bytes], magic: bytes, *, offset: int = 0) -> bool:
+    head = stream.read(offset + len(magic))
     stream.seek(0)
-    return head[at:] == magic
+    return head[offset:] == magic
 
 
 def _open_zip_member(stream: IO[bytes], path: Path, stack: ExitStack) -> IO[bytes]:
@@ -69,7 +67,7 @@ def _open_tar_member(stream: IO[bytes], path: Path, stack: ExitStack) -> IO[byte
         _check_size(info.offset_data + info.size, path)
         if info.isfile():
             members[info.name] = info
-        # The first member of a known name is taken at once: to list the rest would unpack the archive twice.
+        # Stop at the first member with a known name: listing the others would decompress the archive twice.
         if info.isfile() and _is_known(info.name):
             break
     content = archive.extractfile(members[_choose_member(list(members), path)])
@@ -82,7 +80,7 @@ def _choose_member(names: list[str], path: Path) -> str:
     if not known and len(tables) != 1:
         shown = ", ".join(repr(name[:40]) for name in names[:5]) or "nothing"
         raise DataError(
-            f"An archive must hold {' or '.join(TABLE_NAMES)}, or one .csv alone. Received: {path} with {shown}."
+            f"An archive must hold {' or '.join(TABLE_NAMES)}, or a single .csv file. Received: {path} with {shown}."
         )
     return (known or tables)[0]
 

@@ -1,21 +1,22 @@
-"""Reader of folder trees ``<split>/<expression>/*.png`` of pictures of any size, grey or colour.
+"""Reader of folder trees ``<split>/<expression>/*.png`` with images of any size, grey or colour.
 
-A label comes from the folder's name, never from its place in the alphabet: FER2013's names and their other spellings,
-RAF-DB's number codes, or a mapping given. Folders and files are read in the order of their names.
+The label is the name of the folder, never its alphabetical position: an expression of FER2013 or another spelling of
+it, a number code of RAF-DB, or a name from a given mapping. Folders and files are read in alphabetical order.
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from fer import labels
-from fer.data.dataset import FACE_SIZE
-from fer.data.leaks import group_equal_faces
-from fer.data.sources.tables import RawData, Reject
+from fer.data.dataset import SPLITS
+from fer.data.leaks import group_duplicates
+from fer.data.sources.raw import RawData, Reject
 from fer.errors import DataError, ImageError, SettingsError
+from fer.labels import EXPRESSIONS
 
-#: Endings of picture files; other files are left aside and counted.
+#: Suffixes of image files; other files are ignored and counted.
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
 
 #: Folder names, in lower case, of each split.
@@ -30,61 +31,85 @@ SPLIT_FOLDERS: dict[str, str] = {
     "privatetest": "test",
 }
 
-#: Share of the training part that becomes the validation part where a tree has none.
+#: Other spellings of the expressions, in lower case.
+ALIASES: dict[str, str] = {
+    "anger": "angry",
+    "disgusted": "disgust",
+    "fearful": "fear",
+    "afraid": "fear",
+    "happiness": "happy",
+    "sadness": "sad",
+    "surprised": "surprise",
+}
+
+#: Number codes of RAF-DB (Li et al., 2017, "Reliable Crowdsourcing and Deep Locality-Preserving Learning").
+RAFDB_CODES: dict[str, str] = {
+    "1": "surprise",
+    "2": "fear",
+    "3": "disgust",
+    "4": "happy",
+    "5": "sad",
+    "6": "angry",
+    "7": "neutral",
+}
+
+#: Share of train that becomes validation if a tree has no validation split.
 VALIDATION_SHARE = 0.1
 
-_DEEPEST = 3
+_FOLDER_NAMES = {expression: expression for expression in EXPRESSIONS} | ALIASES | RAFDB_CODES
+_MAX_DEPTH = 3
 
 
 def read_folder(path: str | Path, *, mapping: Mapping[str, str] | None = None, seed: int = 0) -> RawData:
-    """Read a folder tree of pictures.
+    """Read a folder tree of images.
 
     Args:
-        path: the folder that holds ``train``, ``val`` (or ``valid``, ``validation``) and ``test``, or one folder in
-            which that folder is alone.
-        mapping: expression of each folder name, used before the built-in names.
-        seed: of the stratified validation part, drawn from train where the tree has none.
+        path: the folder that holds ``train``, ``val`` (or ``valid``, ``validation``) and ``test``; it may be nested in
+            up to three folders that hold no other folder.
+        mapping: expression of each folder name; it takes precedence over the built-in names.
+        seed: seed of the stratified validation split, which is drawn from train if the tree has none.
 
     Raises:
-        DataError: the folder is missing, or has no train or no test part with pictures. A picture that cannot be used
-            does not raise; it is returned.
+        DataError: the folder is missing, or has no train or test split. Images that cannot be used do not raise; they
+            are returned as rejects.
         SettingsError: the mapping names an unknown expression.
     """
+    mapping = mapping or {}
+    _check_mapping(mapping)
     root = _find_root(Path(path))
-    expressions = _check_mapping(mapping or {})
     splits = _find_splits(root)
-    names = [folder.name for _, folder in _list_classes(splits)]
-    _check_number_codes(root, names, expressions)
-    raw, left_aside = _read_images(root, splits, expressions)
-    notes = [f"{left_aside} files that are no pictures were left aside."] if left_aside else []
-    if "validation" not in splits:
-        raw, note = _split_validation(raw, seed)
-        notes.append(note)
-    return RawData(raw.faces, raw.labels, raw.split, raw.rows, (), raw.rejects, tuple(notes))
+    _check_number_codes(root, splits, mapping)
+    raw = _read_images(root, splits, mapping)
+    return raw if "validation" in splits else _draw_validation(raw, seed)
 
 
 def parse_expression(name: str, mapping: Mapping[str, str] | None = None) -> str | None:
-    """Return the expression that a folder's name means, or None where it means none."""
-    known = {expression: expression for expression in labels.EXPRESSIONS} | labels.ALIASES | labels.RAFDB_CODES
-    return (mapping or {}).get(name) or known.get(name.strip().lower())
+    """Return the expression that a folder name denotes, or None if the name is unknown."""
+    return (mapping or {}).get(name) or _FOLDER_NAMES.get(name.strip().lower())
+
+
+def _check_mapping(mapping: Mapping[str, str]) -> None:
+    for name, expression in mapping.items():
+        if expression not in EXPRESSIONS:
+            raise SettingsError(
+                f"A mapping must use the expressions {', '.join(EXPRESSIONS)}. Received: {name!r} to {expression!r}."
+            )
 
 
 def _find_root(path: Path) -> Path:
     if not path.is_dir():
-        raise DataError(f"A source must exist. Received: {path} (no such folder).")
-    for _ in range(_DEEPEST):
-        if _find_splits(path):
-            break
+        raise DataError(f"A source must exist. Received: {path} (no such folder). Remedy: check the path.")
+    for _ in range(_MAX_DEPTH):
         folders = _list_folders(path)
-        if len(folders) != 1:
+        if _find_splits(path) or len(folders) != 1:
             break
         path = folders[0]
-    found = _find_splits(path)
-    for needed in ("train", "test"):
-        if needed not in found:
+    splits = _find_splits(path)
+    for split in ("train", "test"):
+        if split not in splits:
             raise DataError(
-                f"A folder tree must have a '{needed}' part. Received: {path} with {', '.join(found) or 'no part'}."
-                f" Remedy: put pictures in {needed}/<expression>/ that stand in no other part."
+                f"A folder tree must have a '{split}' folder. Received: {path} with {', '.join(splits) or 'no split'}."
+                f" Remedy: put images that belong to no other split into {split}/<expression>/."
             )
     return path
 
@@ -103,80 +128,75 @@ def _list_folders(path: Path) -> list[Path]:
 
 
 def _list_classes(splits: Mapping[str, list[Path]]) -> Iterator[tuple[str, Path]]:
-    for split in labels.SPLITS:
+    for split in SPLITS:
         for folder in splits.get(split, []):
             for class_folder in _list_folders(folder):
                 yield split, class_folder
 
 
-def _check_mapping(mapping: Mapping[str, str]) -> dict[str, str]:
-    for name, expression in mapping.items():
-        if expression not in labels.EXPRESSIONS:
-            known = ", ".join(labels.EXPRESSIONS)
-            raise SettingsError(f"A mapping must name one of {known}. Received: {name!r} to {expression!r}.")
-    return dict(mapping)
-
-
-def _check_number_codes(root: Path, names: list[str], mapping: Mapping[str, str]) -> None:
-    # Read by RAF-DB's codes 1..7, a tree coded 0..6 would get wrong labels for every class but one.
-    if "0" in names and "0" not in mapping:
+def _check_number_codes(root: Path, splits: Mapping[str, list[Path]], mapping: Mapping[str, str]) -> None:
+    # Codes 0..6 are not those of RAF-DB: read as 1..7, all labels but one would be wrong.
+    if "0" not in mapping and any(folder.name == "0" for _, folder in _list_classes(splits)):
         raise DataError(
-            f"Folders named by numbers must have RAF-DB's codes 1..7. Received: {root} with '0'."
+            f"Folders named by numbers must use RAF-DB's codes 1..7. Received: {root} with '0'."
             " Remedy: give a mapping from each number to its expression."
         )
 
 
-def _read_images(root: Path, splits: Mapping[str, list[Path]], mapping: Mapping[str, str]) -> tuple[RawData, int]:
-    faces, good, rejects = bytearray(), [], []
-    left_aside = number = 0
-    for split, folder in _list_classes(splits):
-        expression = parse_expression(folder.name, mapping)
-        for path in sorted(folder.iterdir()):
-            if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
-                left_aside += 1
-                continue
-            try:
-                faces += _read_face(path, expression).tobytes()
-            except (ImageError, ValueError) as error:
-                rejects.append(Reject(str(path.relative_to(root)), str(error)))
-            else:
-                good.append((number, labels.EXPRESSIONS.index(str(expression)), labels.SPLITS.index(split)))
-            number += 1
-    table = np.array(good, np.int64).reshape(-1, 3)
-    pictures = np.frombuffer(faces, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
-    split_codes = table[:, 2].astype(np.uint8)
-    return RawData(pictures, table[:, 1].copy(), split_codes, table[:, 0].copy(), (), tuple(rejects)), left_aside
+def _read_images(root: Path, splits: Mapping[str, list[Path]], mapping: Mapping[str, str]) -> RawData:
+    files = [(split, path) for split, folder in _list_classes(splits) for path in sorted(folder.iterdir())]
+    images = [(split, path) for split, path in files if _is_image(path)]
+    pixels, codes, rejects = bytearray(), [], []
+    for index, (split, path) in enumerate(images):
+        try:
+            face, label = _read_face(path, mapping)
+        except (ImageError, ValueError) as error:
+            rejects.append(Reject(str(path.relative_to(root)), str(error)))
+        else:
+            pixels += face.tobytes()
+            codes.append((index, label, SPLITS.index(split)))
+    num_ignored = len(files) - len(images)
+    notes = [f"Ignored {num_ignored} files that are not images."] if num_ignored else []
+    return RawData.build(pixels, codes, rejects, notes=notes)
 
 
-def _read_face(path: Path, expression: str | None) -> np.ndarray:
-    # Not at import: the vision room brings OpenCV, which tables and the sample do without.
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+
+
+def _read_face(path: Path, mapping: Mapping[str, str]) -> tuple[np.ndarray, int]:
+    # Imported here so that tables and the sample work without loading OpenCV.
     from fer.vision.images import decode_image, prepare_face
 
+    expression = parse_expression(path.parent.name, mapping)
     if expression is None:
-        raise ValueError(f"the folder's name must be an expression; it is {path.parent.name!r}")
-    return prepare_face(decode_image(path))
+        raise ValueError(f"the folder name must be an expression; it is {path.parent.name!r}")
+    return prepare_face(decode_image(path)), EXPRESSIONS.index(expression)
 
 
-def _split_validation(raw: RawData, seed: int) -> tuple[RawData, str]:
-    """Move a stratified share of train to validation; exactly equal faces stay on one side."""
+def _draw_validation(raw: RawData, seed: int) -> RawData:
+    """Move a stratified share of train to validation; exact duplicates stay in the same split."""
+    rows = np.flatnonzero(raw.split == SPLITS.index("train"))
+    drawn = np.isin(rows, _draw_rows(rows, raw.labels[rows], seed))
+    groups = group_duplicates(raw.faces[rows])
+    _, first = np.unique(groups, return_index=True)
+    # Every face follows the first of its duplicates.
+    moved = rows[drawn[first][groups]]
+    split = raw.split.copy()
+    split[moved] = SPLITS.index("validation")
+    note = f"No validation split: moved {len(moved)} of {len(rows)} training images to it, stratified, seed {seed}."
+    return replace(raw, split=split, notes=(*raw.notes, note))
+
+
+def _draw_rows(rows: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     from sklearn.model_selection import train_test_split
 
-    rows = np.flatnonzero(raw.split == labels.SPLITS.index("train"))
-    share = max(round(VALIDATION_SHARE * len(rows)), len(labels.EXPRESSIONS))
+    count = max(round(VALIDATION_SHARE * len(rows)), len(EXPRESSIONS))
     try:
-        _, chosen = train_test_split(rows, test_size=share, stratify=raw.labels[rows], random_state=seed)
+        _, drawn = train_test_split(rows, test_size=count, stratify=labels, random_state=seed)
     except ValueError as error:
         raise DataError(
-            f"A stratified validation part must fit into train. Received: {len(rows)} pictures ({error})."
-            " Remedy: add a validation part."
+            f"Train must be large enough for a stratified validation split. Received: {len(rows)} images ({error})."
+            " Remedy: add a validation folder."
         ) from None
-    groups = group_equal_faces(raw.faces[rows])
-    moved = np.isin(rows, chosen)
-    _, first = np.unique(groups, return_index=True)
-    moved = moved[first][groups]
-    split = raw.split.copy()
-    split[rows[moved]] = labels.SPLITS.index("validation")
-    note = (
-        f"No validation part: {int(moved.sum())} of {len(rows)} training pictures, stratified, seed {seed}, became it."
-    )
-    return RawData(raw.faces, raw.labels, split, raw.rows, (), raw.rejects), note
+    return np.asarray(drawn)

@@ -15,11 +15,12 @@ from data_sources import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fer.data.sources import tables as readers
+from fer.data.sources import tables
+from fer.data.sources.raw import RawData
 from fer.data.sources.tables import parse_pixels, read_table, read_votes
 from fer.errors import DataError
 
-FORMS = ("csv", "gz", "zip", "tar", "tar.gz")
+FORMATS = ("csv", "gz", "zip", "tar", "tar.gz")
 
 
 def write(folder, content: bytes, name: str = "table.bin"):
@@ -28,11 +29,11 @@ def write(folder, content: bytes, name: str = "table.bin"):
     return path
 
 
-def read(folder, content: bytes) -> readers.RawData:
+def read(folder, content: bytes) -> RawData:
     return read_table(write(folder, content))
 
 
-def change(rows, index, *, emotion=None, pixels=None, usage=None):
+def replace_fields(rows, index, *, emotion=None, pixels=None, usage=None):
     rows = [list(row) for row in rows]
     rows[index] = [
         new if new is not None else old for new, old in zip((emotion, pixels, usage), rows[index], strict=True)
@@ -40,11 +41,11 @@ def change(rows, index, *, emotion=None, pixels=None, usage=None):
     return rows
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize(
     ("write_rows", "name"), [(format_table, "fer2013.csv"), (format_icml_table, "icml_face_data.csv")]
 )
-def test_every_form_reads_alike_whatever_the_file_is_called(tmp_path, form, write_rows, name):
+def test_every_format_is_recognised_by_its_content(tmp_path, form, write_rows, name):
     rows = make_rows()
     raw = read(tmp_path, pack(form, write_rows(rows), name))
     assert raw.faces.shape == (21, 48, 48)
@@ -66,9 +67,9 @@ def test_every_form_reads_alike_whatever_the_file_is_called(tmp_path, form, writ
         lambda text: b"\n".join(b'"%s"' % line.replace(b",", b'","') for line in text.splitlines()),
         lambda text: text.replace(b"emotion,pixels,Usage", b" Emotion ,PIXELS, usage"),
     ],
-    ids=["mark", "blank-lines", "no-last-newline", "crlf", "quoted", "headers"],
+    ids=["byte-order-mark", "blank-lines", "no-last-newline", "crlf", "quoted", "headers"],
 )
-def test_spellings_of_the_same_table_read_alike(tmp_path, rewrite):
+def test_spellings_of_the_same_table_are_read_alike(tmp_path, rewrite):
     text = format_table(make_rows())
     plain, other = read(tmp_path, text), read(tmp_path, rewrite(text))
     assert np.array_equal(plain.faces, other.faces)
@@ -81,7 +82,7 @@ PIXELS = " ".join(["7"] * 2304)
 
 
 @pytest.mark.parametrize(
-    ("broken", "reason"),
+    ("fields", "reason"),
     [
         ({"pixels": " ".join(["7"] * 2303)}, "must have 2304 pixels; it has 2303"),
         ({"pixels": " ".join(["7"] * 2305)}, "must have 2304 pixels; it has 2305"),
@@ -107,19 +108,19 @@ PIXELS = " ".join(["7"] * 2304)
         ({"usage": "Training,extra"}, "as many fields"),
     ],
 )
-def test_a_bad_row_is_named_with_its_number_and_the_others_stay(tmp_path, broken, reason):
+def test_a_bad_row_is_rejected_alone(tmp_path, fields, reason):
     rows = make_rows()
-    raw = read(tmp_path, format_table(change(rows, 4, **broken)))
-    assert [reject.place for reject in raw.rejects] == ["row 5"]
+    raw = read(tmp_path, format_table(replace_fields(rows, 4, **fields)))
+    assert [reject.location for reject in raw.rejects] == ["row 5"]
     assert reason in raw.rejects[0].reason
     assert raw.rows.tolist() == [i for i in range(21) if i != 4]
     assert np.array_equal(raw.faces, np.delete(read(tmp_path, format_table(rows)).faces, 4, axis=0))
     assert len(raw.usages) == 21
 
 
-def test_a_table_cut_inside_a_row_rejects_that_row(tmp_path):
+def test_a_truncated_row_is_rejected(tmp_path):
     raw = read(tmp_path, format_table(make_rows())[:-500])
-    assert [reject.place for reject in raw.rejects] == ["row 21"]
+    assert [reject.location for reject in raw.rejects] == ["row 21"]
     assert len(raw.faces) == 20
 
 
@@ -128,10 +129,10 @@ def test_a_table_cut_inside_a_row_rejects_that_row(tmp_path):
     count=st.sampled_from([2303, 2304, 2304, 2304, 2305]),
     planted=st.lists(st.tuples(st.integers(0, 2302), st.integers(-2, 258)), max_size=3),
 )
-def test_pixels_parse_as_pythons_own_numbers_do(seed, count, planted):
+def test_pixels_are_parsed_like_python_integers(seed, count, planted):
     values = np.random.default_rng(seed).integers(0, 256, count).tolist()
-    for place, value in planted:
-        values[place] = value
+    for index, value in planted:
+        values[index] = value
     text = " ".join(map(str, values))
     if count == 2304 and min(values) >= 0 and max(values) <= 255:
         assert parse_pixels(text).tolist() == values
@@ -142,10 +143,10 @@ def test_pixels_parse_as_pythons_own_numbers_do(seed, count, planted):
 
 @pytest.mark.parametrize("form", ["gz", "zip", "tar.gz"])
 @pytest.mark.parametrize("keep", [0.1, 0.5, 0.98])
-def test_a_truncated_archive_is_one_line_that_names_it(tmp_path, form, keep):
+def test_a_truncated_archive_is_refused_with_its_path(tmp_path, form, keep):
     content = pack(form, format_table(make_rows(63)))
     path = write(tmp_path, content[: int(keep * len(content))], f"cut.{form}")
-    with pytest.raises(DataError, match="there and whole") as caught:
+    with pytest.raises(DataError, match="complete") as caught:
         read_table(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -154,7 +155,7 @@ def test_a_truncated_archive_is_one_line_that_names_it(tmp_path, form, keep):
 def test_a_damaged_archive_is_refused(tmp_path):
     content = bytearray(pack("gz", format_table(make_rows())))
     content[len(content) // 2] ^= 0xFF
-    with pytest.raises(DataError, match="there and whole"):
+    with pytest.raises(DataError, match="complete"):
         read(tmp_path, bytes(content))
 
 
@@ -171,28 +172,28 @@ def test_a_damaged_archive_is_refused(tmp_path):
     ],
     ids=["empty", "columns", "bytes", "empty-gz", "no-table", "two-tables", "no-table-tar"],
 )
-def test_what_is_no_table_is_refused_in_one_line(tmp_path, content, rule):
+def test_a_file_that_is_not_a_table_is_refused_with_one_line(tmp_path, content, rule):
     with pytest.raises(DataError, match=rule) as caught:
         read(tmp_path, content)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
 
 
-def test_a_missing_file_is_one_line(tmp_path):
+def test_a_missing_file_is_refused_with_its_path(tmp_path):
     with pytest.raises(DataError, match=r"absent.csv \(No such file"):
         read_table(tmp_path / "absent.csv")
 
 
-def test_the_known_table_is_chosen_among_several(tmp_path):
+def test_a_member_with_a_known_name_is_chosen_among_several(tmp_path):
     rows = make_rows()
     members = {"train.csv": b"emotion,pixels\n", "icml_face_data.csv": format_icml_table(rows), "test.csv": b"pixels\n"}
-    for packed in (pack_zip(members), pack_tar(members)):
-        assert len(read(tmp_path, packed).faces) == 21
+    for content in (pack_zip(members), pack_tar(members)):
+        assert len(read(tmp_path, content).faces) == 21
 
 
 @pytest.mark.parametrize("packer", [pack_zip, pack_tar])
 @pytest.mark.parametrize("name", ["../../escape/fer2013.csv", "/escape/fer2013.csv", "..\\escape\\fer2013.csv"])
-def test_a_member_that_points_outside_is_read_and_never_written(tmp_path, packer, name):
+def test_a_member_with_an_outside_path_is_read_without_writing_it(tmp_path, packer, name):
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)
     before = sorted(tmp_path.rglob("*"))
@@ -201,40 +202,42 @@ def test_a_member_that_points_outside_is_read_and_never_written(tmp_path, packer
     assert sorted(tmp_path.rglob("*")) == sorted([*before, path])
 
 
-def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path):
+def test_an_endless_line_is_refused(tmp_path):
     with pytest.raises(DataError, match="line must be below"):
         read(tmp_path, gzip.compress(b"emotion,pixels,Usage\n" + b"0" * 40_000_000))
 
 
-def test_a_table_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(readers, "MAX_TABLE", 50_000)
+def test_a_table_above_the_size_limit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(tables, "MAX_TABLE", 50_000)
     with pytest.raises(DataError, match="table below 50000"):
         read(tmp_path, pack("gz", format_table(make_rows())))
 
 
 @pytest.mark.parametrize("packer", [pack_zip, pack_tar])
-def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch, packer):
+def test_an_archive_above_the_size_limit_is_refused(tmp_path, monkeypatch, packer):
     monkeypatch.setattr("fer.data.sources.archives.MAX_TABLE", 50_000)
     with pytest.raises(DataError, match="unpack to"):
         read(tmp_path, packer({"fer2013.csv": format_table(make_rows())}))
 
 
-def test_votes_follow_their_rows(tmp_path):
+def test_votes_are_read_in_the_order_of_the_rows(tmp_path):
     rows = make_rows()
     votes = write_votes(tmp_path / "fer2013new.csv", [row[2] for row in rows])
     raw = read(tmp_path, format_table(rows))
     assert np.array_equal(read_votes(tmp_path / "fer2013new.csv", raw), votes)
 
 
-def test_votes_stay_with_their_rows_when_bad_ones_are_left_out(tmp_path):
+def test_votes_of_rejected_rows_are_skipped(tmp_path):
     rows = make_rows()
     votes = write_votes(tmp_path / "fer2013new.csv", [row[2] for row in rows])
-    broken = change(change(change(rows, 0, pixels="1 2 3"), 8, usage="Nowhere"), 20, emotion="9")
-    found = read_votes(tmp_path / "fer2013new.csv", read(tmp_path, format_table(broken)))
-    assert np.array_equal(found, np.delete(votes, (0, 8, 20), axis=0))
+    replaced = replace_fields(
+        replace_fields(replace_fields(rows, 0, pixels="1 2 3"), 8, usage="Nowhere"), 20, emotion="9"
+    )
+    usable = read_votes(tmp_path / "fer2013new.csv", read(tmp_path, format_table(replaced)))
+    assert np.array_equal(usable, np.delete(votes, (0, 8, 20), axis=0))
 
 
-def spoil(text: str, line: int, old: str, new: str) -> str:
+def replace_in_line(text: str, line: int, old: str, new: str) -> str:
     lines = text.splitlines()
     assert old in lines[line]
     lines[line] = lines[line].replace(old, new, 1)
@@ -242,25 +245,28 @@ def spoil(text: str, line: int, old: str, new: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("spoiled", "rule"),
+    ("alter", "rule"),
     [
-        (lambda text: "\n".join(text.splitlines()[:-1]), "one row for each of the 21 faces. Received: .*, 20"),
-        (lambda text: text + text.splitlines()[-1], "one row for each"),
-        (lambda text: spoil(text, 3, "Training", "PublicTest"), "row 3 'PublicTest' against 'Training'"),
-        (lambda text: spoil(text, 3, "fer0000002.png,3", "fer0000002.png,2.5"), "whole numbers"),
-        (lambda text: spoil(text, 3, "fer0000002.png,3", "fer0000002.png,"), "whole numbers"),
-        (lambda text: spoil(text, 3, "fer0000002.png,3", "fer0000002.png,-3"), "whole numbers in 0..255"),
-        (lambda text: spoil(text, 3, "fer0000002.png,3", "fer0000002.png,300"), "whole numbers in 0..255"),
-        (lambda text: spoil(text, 0, "NF", "XX"), "readable fer2013new.csv"),
+        (lambda text: "\n".join(text.splitlines()[:-1]), r"\(21\)\. Received: .* with 20"),
+        (lambda text: text + text.splitlines()[-1], "one row per row"),
+        (
+            lambda text: replace_in_line(text, 3, "Training", "PublicTest"),
+            "'PublicTest' in row 3, where the table has 'Training'",
+        ),
+        (lambda text: replace_in_line(text, 3, "fer0000002.png,3", "fer0000002.png,2.5"), "whole numbers"),
+        (lambda text: replace_in_line(text, 3, "fer0000002.png,3", "fer0000002.png,"), "whole numbers"),
+        (lambda text: replace_in_line(text, 3, "fer0000002.png,3", "fer0000002.png,-3"), "whole numbers in 0..255"),
+        (lambda text: replace_in_line(text, 3, "fer0000002.png,3", "fer0000002.png,300"), "whole numbers in 0..255"),
+        (lambda text: replace_in_line(text, 0, "NF", "XX"), "readable fer2013new.csv"),
         (lambda text: text + "1,2,3,4,5,6,7,8,9,10,11,12,13,14\n", "readable fer2013new.csv"),
         (lambda text: "", "readable fer2013new.csv"),
     ],
 )
-def test_votes_of_another_table_are_refused_in_one_line(tmp_path, spoiled, rule):
+def test_votes_of_another_table_are_refused_with_one_line(tmp_path, alter, rule):
     rows = make_rows()
     path = tmp_path / "fer2013new.csv"
     write_votes(path, [row[2] for row in rows])
-    path.write_text(spoiled(path.read_text()))
+    path.write_text(alter(path.read_text()))
     raw = read(tmp_path, format_table(rows))
     with pytest.raises(DataError, match=rule) as caught:
         read_votes(path, raw)
@@ -268,7 +274,7 @@ def test_votes_of_another_table_are_refused_in_one_line(tmp_path, spoiled, rule)
 
 
 def test_votes_with_an_empty_image_name_are_read(tmp_path):
-    # FER+ gives no image name to faces that it calls no face.
+    # FER+ has no image name for images that are not faces.
     rows = make_rows(21)
     lines = [f"{row[2]},,0,0,0,0,0,0,0,0,0,10" for row in rows]
     (tmp_path / "votes.csv").write_text("\n".join([FERPLUS_HEADER, *lines]) + "\n")
