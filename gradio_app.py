@@ -273,7 +273,7 @@ def _build_photo(events: Events, viewers: int, examples: list[Path]) -> None:
         concurrency_limit=viewers,
         api_visibility="private",
     )
-    _build_endpoint(events.analyze_image, [photo], api.PICTURE_SCHEMA, "network", viewers)
+    _build_endpoint(events.analyze_image, [photo], api.IMAGE_SCHEMA, "network", viewers)
 
 
 def _build_video(events: Events) -> None:

@@ -169,7 +169,7 @@ def predict(
 ) -> None:
     """Write one table of the faces in images, and annotated copies on request."""
     from fer.analysis import Analyzer
-    from fer.reports.images import predict_files
+    from fer.reports import predict_files
 
     analyzer = Analyzer(_load_classifier(run), whole_image=whole_image)
     summary = predict_files(input, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet)
@@ -190,7 +190,7 @@ def video(
 ) -> None:
     """Write a video's or camera's table, annotated copy and plot, and print a summary."""
     from fer.analysis import Analyzer
-    from fer.reports.videos import process_video
+    from fer.reports import process_video
     from fer.vision.detection import DEFAULT_SIDE
 
     summary = process_video(

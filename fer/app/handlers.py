@@ -133,14 +133,14 @@ class Handlers:
             job.stop()
 
     def analyze_image(self, session_id: str, upload: Upload | None) -> dict[str, Any]:
-        """Return the faces of an image, as :data:`fer.app.api.PICTURE_SCHEMA` describes them, and remove its file.
+        """Return the faces of an image, as :data:`fer.app.api.IMAGE_SCHEMA` describes them, and remove its file.
 
         Raises:
             ImageError: there is no file, or it cannot be used.
         """
         with self._open_upload(session_id, upload) as opened:
             image = decode_image(opened.path)
-            return api.describe_picture(image, self.engine.analyzers.photo.analyze(image))
+            return api.describe_image(image, self.engine.analyzers.photo.analyze(image))
 
     def analyze_video(self, session_id: str, upload: Upload | None, every: int) -> dict[str, Any]:
         """Return the faces of a video, as :data:`fer.app.api.VIDEO_SCHEMA` describes them, and remove its file.

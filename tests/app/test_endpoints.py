@@ -11,7 +11,7 @@ from app_media import APP, list_files, read_astronaut
 from PIL import Image
 
 import fer
-from fer.app.api import describe_picture
+from fer.app.api import describe_image
 from fer.runs import SHIPPED_RUNS
 from fer.vision.video import VideoWriter
 
@@ -48,7 +48,7 @@ def wait_until(condition, seconds=30.0):
 def test_analyze_image_answers_like_the_package(client, portrait):
     answer = client.predict(send(portrait), api_name="/analyze_image")
     image = np.asarray(Image.open(portrait))
-    expected = describe_picture(image, fer.Analyzer().analyze(image))
+    expected = describe_image(image, fer.Analyzer().analyze(image))
     assert answer["width"] == image.shape[1]
     assert [face["label"] for face in answer["faces"]] == [face["label"] for face in expected["faces"]]
     np.testing.assert_allclose(answer["faces"][0]["box"], expected["faces"][0]["box"], atol=0.2)

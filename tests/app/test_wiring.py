@@ -71,9 +71,9 @@ def test_two_endpoints_are_public(endpoints):
 
 
 def test_the_endpoints_describe_their_answers(endpoints):
-    from fer.app.api import PICTURE_SCHEMA, VIDEO_SCHEMA
+    from fer.app.api import IMAGE_SCHEMA, VIDEO_SCHEMA
 
-    for name, schema in (("/analyze_image", PICTURE_SCHEMA), ("/analyze_video", VIDEO_SCHEMA)):
+    for name, schema in (("/analyze_image", IMAGE_SCHEMA), ("/analyze_video", VIDEO_SCHEMA)):
         (answer,) = endpoints[name]["returns"]
         assert answer["type"]["properties"].keys() == schema["properties"].keys()
         assert "expressions" in endpoints[name]["description"]

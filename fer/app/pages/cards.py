@@ -8,11 +8,11 @@ from html import escape
 
 import numpy as np
 
-from fer.analysis import Face
 from fer.app.data_urls import encode_image_url
 from fer.app.live import WINDOW_SECONDS, LiveFrame, RollingTimeline
 from fer.labels import COLORS, EXPRESSIONS
 from fer.vision.annotation import draw_activation
+from fer.vision.faces import Face
 
 #: The words that the page shows for each entry of ``Face.warnings``.
 WARNING_TEXTS: dict[str, str] = {

@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer.analysis import Face
 from fer.app.data_urls import encode_data_url, encode_image_url
 from fer.app.pages.cards import render_cards
-from fer.reports.images import faces_to_table
+from fer.reports import faces_to_table
 from fer.vision.annotation import draw_faces
+from fer.vision.faces import Face
 from fer.vision.images import shrink_to
 
 #: Longer side, in pixels, of the annotated image: sharp on any screen, and quick to send.
