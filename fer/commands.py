@@ -225,7 +225,7 @@ def space(out: str = "build/space", *, push: str | None = None, dry_run: bool = 
     files = build_space(out)
     log(f"{len(files)} files are in {out}. Start it there: python {APP_FILE}")
     if push is not None:
-        push_space(out, push, dry_run=dry_run, say=log)
+        push_space(out, push, dry_run=dry_run, log=log)
 
 
 def bench(*, app: bool = False) -> None:

@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 from PIL import Image
 
-from fer.app.pages.cards import encode_data_url, read_data_url
+from fer.app.data_urls import decode_image_url, encode_image_url
 
 _BLOCK = 16
 _VIEWER_BITS, _FRAME_BITS = 4, 8
@@ -119,7 +119,7 @@ class Viewer:
     def _next_data(self) -> list[Any]:
         self._sent += 1
         self._started = time.monotonic()
-        url = encode_data_url(mark_frame(self.frame, self.number, self._sent), quality=90)
+        url = encode_image_url(mark_frame(self.frame, self.number, self._sent), quality=90)
         return [{"url": url, "path": None, "mime_type": "image/jpeg"}, False, False]
 
     def _note(self, message: dict[str, Any]) -> bool:
@@ -143,7 +143,7 @@ class Viewer:
             return
         if 'data-milliseconds="' in status:
             self.report.server_milliseconds.append(float(status.split('data-milliseconds="')[1].split('"')[0]))
-        with Image.open(io.BytesIO(read_data_url(picture["url"]))) as image:
+        with Image.open(io.BytesIO(decode_image_url(picture["url"]))) as image:
             mark = read_mark(np.asarray(image.convert("RGB")))
         self.report.strange += mark != (self.number, self._sent % 2**_FRAME_BITS)
 
