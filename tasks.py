@@ -207,16 +207,9 @@ def space(c, out="build/space", push="", dry_run=False):
 @fer_task(help={"app": "measure the web app instead: its start, the live tab in Chromium, eight viewers at once"})
 def bench(c, app=False):
     """Measure speed: our layers against stock Keras, a peer's network, frames a second, cold start and memory."""
-    if app:
-        from fer.bench.app import run_app_bench
+    from fer.bench import run_bench
 
-        run_app_bench()
-        return
-    from fer.bench.frames import run_analysis_bench
-    from fer.bench.networks import run_network_bench
-
-    run_network_bench()
-    run_analysis_bench()
+    run_bench(app=app)
 
 
 @task(help={"args": "arguments for pytest"})

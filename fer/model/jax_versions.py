@@ -1,6 +1,6 @@
 """JAX versions that are known to compute wrong results."""
 
-import jaxlib
+import jaxlib.version
 
 from fer.errors import ModelError
 
@@ -15,9 +15,10 @@ def check_jax_version() -> None:
     Raises:
         ModelError: jaxlib is one of :data:`UNSOUND_VERSIONS`.
     """
-    if jaxlib.__version__ in UNSOUND_VERSIONS:
-        excluded = ",".join(f"!={version}" for version in UNSOUND_VERSIONS)
+    version = jaxlib.version.__version__
+    if version in UNSOUND_VERSIONS:
+        excluded = ",".join(f"!={unsound}" for unsound in UNSOUND_VERSIONS)
         raise ModelError(
             "Networks need a version of JAX that computes correctly."
-            f" Received: jaxlib {jaxlib.__version__}. Remedy: pip install 'jax{excluded},<1'."
+            f" Received: jaxlib {version}. Remedy: pip install 'jax{excluded},<1'."
         )

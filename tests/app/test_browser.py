@@ -13,7 +13,8 @@ from PIL import Image
 
 from fer.app.pages.cards import read_data_url
 from fer.bench.app import open_live, watch_live
-from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, pan_over, write_film
+from fer.bench.camera import pan_over
+from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, write_camera_video
 from fer.vision.detection import YuNetDetector
 from fer.vision.video import VideoReader, VideoWriter
 
@@ -136,7 +137,7 @@ def test_live_counts_frames_boxes_a_face_moves_its_timeline_and_pauses(visit, ap
 
 
 def test_the_mirror_turns_the_picture_round(visit, launch, app_server, tmp_path):
-    film = write_film(pan_over(read_astronaut(), 1), tmp_path / "left.mjpeg")
+    film = write_camera_video(pan_over(read_astronaut(), 1), tmp_path / "left.mjpeg")
     page = visit(visitor=launch(film))
     open_live(page, app_server.url)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import jaxlib
+import jaxlib.version
 import numpy as np
 import pytest
 
@@ -33,7 +33,7 @@ def test_installed_version_is_accepted():
 
 @pytest.mark.parametrize("version", UNSOUND_VERSIONS)
 def test_unsound_version_is_refused_in_one_line_with_a_remedy(version, monkeypatch):
-    monkeypatch.setattr(jaxlib, "__version__", version)
+    monkeypatch.setattr(jaxlib.version, "__version__", version)
     with pytest.raises(ModelError, match=f"jaxlib {version}.*pip install 'jax!=0.10.2") as raised:
         check_jax_version()
     assert "\n" not in str(raised.value)
@@ -58,6 +58,6 @@ def test_no_network_is_loaded_or_trained_on_an_unsound_version(monkeypatch):
     if keras.backend.backend() != "jax":
         pytest.skip("the version of JAX matters on JAX only")
     model = keras.Sequential([keras.Input((1,))])
-    monkeypatch.setattr(jaxlib, "__version__", UNSOUND_VERSIONS[0])
+    monkeypatch.setattr(jaxlib.version, "__version__", UNSOUND_VERSIONS[0])
     with pytest.raises(ModelError, match="jaxlib"):
         compile_forward(model)
