@@ -34,7 +34,7 @@ def test_installed_version_is_accepted():
 @pytest.mark.parametrize("version", UNSOUND_VERSIONS)
 def test_unsound_version_is_refused_in_one_line_with_a_remedy(version, monkeypatch):
     monkeypatch.setattr(jaxlib.version, "__version__", version)
-    with pytest.raises(ModelError, match=f"jaxlib {version}.*pip install 'jax!=0.10.2") as raised:
+    with pytest.raises(ModelError, match=rf"jaxlib {version}.*pip install 'jax!=0.10.2") as raised:
         check_jax_version()
     assert "\n" not in str(raised.value)
 
