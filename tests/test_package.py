@@ -1,4 +1,5 @@
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -30,8 +31,6 @@ def test_public_names():
 
 
 def run_python(script, **environment):
-    import os
-
     kept = {key: value for key, value in os.environ.items() if key != "KERAS_BACKEND"}
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, env=kept | environment, check=True, capture_output=True, text=True
@@ -39,15 +38,19 @@ def run_python(script, **environment):
     return result.stdout.strip()
 
 
-def test_import_touches_no_library_and_chooses_jax_only_where_nothing_else_did():
+def test_import_of_the_package_loads_no_large_library():
     script = (
-        "import sys, os, fer; heavy = {'keras', 'jax', 'numpy', 'cv2', 'gradio', 'matplotlib', 'pandas'};"
-        "print(sorted(heavy & set(sys.modules)), os.environ['KERAS_BACKEND'])"
+        "import sys, fer; large = {'keras', 'jax', 'numpy', 'cv2', 'gradio', 'matplotlib', 'pandas'};"
+        "print(sorted(large & set(sys.modules)))"
     )
-    assert run_python(script) == "[] jax"
-    assert run_python(script, KERAS_BACKEND="torch") == "[] torch"
+    assert run_python(script) == "[]"
 
 
-def test_every_task_imports_without_the_package_doing_anything():
+@pytest.mark.parametrize(("environment", "backend"), [({}, "jax"), ({"KERAS_BACKEND": "torch"}, "torch")])
+def test_import_of_the_package_selects_jax_by_default(environment, backend):
+    assert run_python("import os, fer; print(os.environ['KERAS_BACKEND'])", **environment) == backend
+
+
+def test_import_of_the_tasks_loads_no_large_library():
     script = "import sys, tasks; print(sorted({'keras', 'jax', 'numpy'} & set(sys.modules)))"
     assert run_python(script) == "[]"
