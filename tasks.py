@@ -9,9 +9,14 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, get_args
 
-from invoke import Context, Exit, task
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
 
 from fer.errors import FerError, SettingsError
+
+#: Options of pytest for the whole suite. The floor is some points below what is covered.
+COVERAGE = "--cov --cov-report=term:skip-covered --cov-fail-under=90"
 
 
 def fer_task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
@@ -236,13 +241,12 @@ def bench(c: Context, app: bool = False) -> None:
 
 @task(help={"args": "arguments for pytest"})
 def test(c: Context, args: str = "") -> None:
-    """Run the test suite."""
-    c.run(f"python -m pytest {args}", pty=False)
+    """Run the test suite with its coverage, or the part that the arguments select, without."""
+    c.run(f"python -m pytest {args or COVERAGE}", pty=False)
 
 
 @task
 def check(c: Context) -> None:
-    """Check format, lint, types and the ranks of imports."""
-    c.run("ruff format --check .")
-    c.run("ruff check .")
-    c.run("mypy")
+    """Check format, lint, types and import layers."""
+    for command in ("ruff format --check .", "ruff check .", "mypy", "lint-imports"):
+        c.run(command)

@@ -79,7 +79,7 @@ def remove_smoothing(probabilities: np.ndarray, smoothing: float) -> np.ndarray:
         return probabilities.astype(np.float64)
     width = _SOFTNESS * uniform
     rest = width * np.logaddexp(0.0, (probabilities.astype(np.float64) - uniform) / width)
-    return rest / rest.sum(axis=1, keepdims=True)
+    return np.asarray(rest / rest.sum(axis=1, keepdims=True))
 
 
 def apply_calibration(probabilities: np.ndarray, calibration: Calibration) -> np.ndarray:
@@ -130,7 +130,7 @@ def fit_offsets(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
         return float(logsumexp(moved, axis=1).mean() - wanted @ offsets), gradient
 
     best = minimize(dual, np.zeros(num_classes), jac=True, method="L-BFGS-B").x / _SHARPNESS
-    return best - best.mean()
+    return np.asarray(best - best.mean())
 
 
 def fit_temperature(probabilities: np.ndarray, y_true: np.ndarray) -> float:
@@ -183,8 +183,8 @@ def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float 
 
 
 def _compute_logits(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(probabilities, _SMALLEST).astype(np.float64))
+    return np.asarray(np.log(np.maximum(probabilities, _SMALLEST).astype(np.float64)))
 
 
 def _soften(logits: np.ndarray, temperature: float) -> np.ndarray:
-    return softmax(logits / temperature, axis=-1).astype(np.float32)
+    return np.asarray(softmax(logits / temperature, axis=-1), np.float32)

@@ -230,16 +230,9 @@ def space(out: str = "build/space", *, push: str | None = None, dry_run: bool = 
 
 def bench(*, app: bool = False) -> None:
     """Measure and print speed."""
-    if app:
-        from fer.bench.app import run_app_bench
+    from fer.bench import run_bench
 
-        run_app_bench()
-        return
-    from fer.bench.frames import run_analysis_bench
-    from fer.bench.networks import run_network_bench
-
-    run_network_bench()
-    run_analysis_bench()
+    run_bench(app=app)
 
 
 def _prepare_for_pipeline(source: str | None, log: Log) -> Dataset:

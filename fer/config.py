@@ -261,7 +261,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise SettingsError(f"A settings file must be JSON. Received: {path} ({error}).") from None
     if not isinstance(content, dict):
         raise SettingsError(f"A settings file must hold one JSON object. Received: {path}.")
-    return content
+    return dict(content)
 
 
 def _read_preset(name: str) -> dict[str, Any]:
@@ -269,7 +269,7 @@ def _read_preset(name: str) -> dict[str, Any]:
     if name not in presets:
         known = ", ".join(repr(preset) for preset in presets)
         raise SettingsError(f"Unknown preset. Use {known}. Received: {name!r}.")
-    return json.loads((resources.files("fer") / "presets" / f"{name}.json").read_text(encoding="utf-8"))
+    return dict(json.loads((resources.files("fer") / "presets" / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def _parse_override(override: str) -> dict[str, Any]:
@@ -280,9 +280,11 @@ def _parse_override(override: str) -> dict[str, Any]:
         value = json.loads(text)
     except ValueError:
         value = text
-    for part in reversed(key.strip().split(".")):
-        value = {part: value}
-    return value
+    *sections, name = key.strip().split(".")
+    settings = {name: value}
+    for section in reversed(sections):
+        settings = {section: settings}
+    return settings
 
 
 def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -8,8 +8,9 @@ import skimage.data
 from vision_media import StubClassifier, StubDetector, find_media
 
 from fer.analysis import Analyzer
-from fer.bench.app import APP, serve_app
-from fer.bench.chromium import pan_over, write_film
+from fer.bench.camera import pan_over
+from fer.bench.chromium import write_camera_video
+from fer.bench.server import APP, serve_app
 from fer.vision.images import shrink_to
 from fer.vision.video import VideoReader
 
@@ -53,9 +54,9 @@ def write_camera_film(path: Path) -> Path:
     try:
         video_path = find_media("WolfgangLanger_Pexels.mp4")
     except pytest.skip.Exception:
-        return write_film(pan_over(read_astronaut(), 120), path)
+        return write_camera_video(pan_over(read_astronaut(), 120), path)
     with VideoReader(video_path) as video:
-        return write_film((frame.image for frame in video.read() if frame.index < 200), path)
+        return write_camera_video((frame.image for frame in video.read() if frame.index < 200), path)
 
 
 def build_stub_analyzer(find=((8, 8, 40, 40),)) -> Analyzer:

@@ -27,7 +27,7 @@ def runs_on_jax_cpu() -> bool:
 @functools.cache
 def runs_on_torch() -> bool:
     """Return whether Keras runs on torch, some of whose fused kernels the stock layers do not use."""
-    return keras.backend.backend() == "torch"
+    return bool(keras.backend.backend() == "torch")
 
 
 class FastSeparableConv2D(keras.layers.SeparableConv2D):

@@ -122,7 +122,7 @@ def mix_faces(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.nd
         Zhang et al., 2018, "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412, equation 1.
     """
     weights = share.reshape(-1, *[1] * (first.ndim - 1)).astype(np.float32)
-    return weights * first + (1.0 - weights) * second
+    return np.asarray(weights * first + (1.0 - weights) * second)
 
 
 def compute_matrices(parameters: Augmentation, side: int) -> np.ndarray:

@@ -68,7 +68,7 @@ class Teachers:
 
     def predict_flip_averaged(self, faces: np.ndarray) -> np.ndarray:
         """Return the mean of :meth:`predict` over faces and their mirror images."""
-        return np.mean([self.predict(view) for view in (faces, faces[:, :, ::-1])], axis=0)
+        return np.asarray(np.mean([self.predict(view) for view in (faces, faces[:, :, ::-1])], axis=0))
 
     def blend(self, targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """Return targets in which the teachers' predictions have the share ``distillation.weight``."""

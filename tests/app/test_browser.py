@@ -13,7 +13,8 @@ from PIL import Image
 
 from fer.app.data_urls import decode_image_url
 from fer.bench.app import open_live, watch_live
-from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, pan_over, write_film
+from fer.bench.camera import pan_over
+from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, write_camera_video
 from fer.vision.video import VideoReader, VideoWriter
 from fer.vision.yunet import YuNetDetector
 
@@ -163,7 +164,7 @@ def test_live_writes_no_file(live_page, app_server):
 
 
 def test_mirror_flips_the_image(visit, launch, app_server, tmp_path):
-    film = write_film(pan_over(read_astronaut(), 1), tmp_path / "left.mjpeg")
+    film = write_camera_video(pan_over(read_astronaut(), 1), tmp_path / "left.mjpeg")
     page = visit(visitor=launch(film))
     open_live(page, app_server.url)
 
