@@ -16,13 +16,14 @@ from fer.calibration import Calibration
 from fer.errors import ImageError, SettingsError
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
-from fer.vision.detection import Detection, Detector, build_detector
+from fer.vision.boxes import build_whole_box
+from fer.vision.detection import Detection, Detector
 from fer.vision.faces import AnalyzedFrame, AnalyzedImage, DetectedFace, Face
 from fer.vision.images import ImageSource, decode_image, prepare_face
-from fer.vision.quality import build_whole_box
 from fer.vision.streams import Stream
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader
+from fer.vision.yunet import build_detector
 
 __all__ = ["BATCH_SIZE", "AnalyzedFrame", "AnalyzedImage", "Analyzer", "Face", "FaceClassifier"]
 
@@ -56,7 +57,7 @@ class Analyzer:
         several_views: in photos, average over three crops of each face: as framed, and two mirrored ones that are 10 %
             closer and 10 % wider. Frames of a stream are averaged over time instead, whole images are not averaged.
         max_side: None searches photos at several scales, which also finds small faces. A number searches one copy with
-            this longer side in pixels, which suits streams; ``fer.vision.detection.STREAM_SIDE`` suits cameras.
+            this longer side in pixels, which suits streams; ``fer.vision.yunet.STREAM_SIDE`` suits cameras.
 
     Raises:
         ModelError: the shipped network or YuNet cannot be loaded.

@@ -170,7 +170,7 @@ def video(
     """Write a video's or camera's table, annotated copy and plot, and print a summary."""
     from fer.analysis import Analyzer
     from fer.reports import process_video
-    from fer.vision.detection import DEFAULT_SIDE
+    from fer.vision.yunet import DEFAULT_SIDE
 
     summary = process_video(
         input,

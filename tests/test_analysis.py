@@ -15,12 +15,12 @@ from fer.analysis import Analyzer
 from fer.errors import ImageError, SettingsError, VideoError
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_views
-from fer.vision.detection import HaarDetector, YuNetDetector
 from fer.vision.faces import Face
 from fer.vision.images import prepare_face
 from fer.vision.streams import Stream
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader
+from fer.vision.yunet import YuNetDetector
 
 
 @pytest.fixture(scope="module")
@@ -269,12 +269,6 @@ def test_an_explanation_is_of_the_faces_label_by_default(astronaut, yunet):
     analyzer.explain(face)
     analyzer.explain(face, 2)
     assert asked == [EXPRESSIONS.index(face.label), 2]
-
-
-def test_the_haar_cascade_gives_faces_without_landmarks(astronaut):
-    (face,) = Analyzer(StubClassifier(), HaarDetector()).analyze(astronaut)
-    assert face.landmarks is None
-    assert face.crop.std() > 20
 
 
 def test_the_group_photo_has_five_faces():

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 from fer.analysis import Analyzer
 from fer.errors import FerError, ModelError
-from fer.vision.detection import DEFAULT_SIDE, STREAM_SIDE
+from fer.labels import FACE_SIZE
+from fer.vision.yunet import DEFAULT_SIDE, STREAM_SIDE
 
 
 class Engine:
@@ -94,5 +95,5 @@ class Engine:
 
         # A picture with enough faces for the largest size is no stream's.
         for size in BATCH_SIZES[:-1]:
-            analyzer.classifier.predict(np.zeros((size, 48, 48), np.uint8))
-        analyzer.classifier.explain(np.zeros((1, 48, 48), np.uint8), 0)
+            analyzer.classifier.predict(np.zeros((size, FACE_SIZE, FACE_SIZE), np.uint8))
+        analyzer.classifier.explain(np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8), 0)

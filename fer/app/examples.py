@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fer.data.drawn.sample import draw_sample_face
-from fer.labels import EXPRESSIONS
+from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.vision.images import shrink_to, write_image
 
 _SIDE = 180
@@ -58,6 +58,6 @@ def draw_sheet() -> np.ndarray:
 
 def _draw_tile(name: str, index: int) -> np.ndarray:
     face = draw_sample_face(name, index)
-    enlarged = np.kron(face, np.ones((_SIDE // 48 + 1,) * 2, np.uint8))
+    enlarged = np.kron(face, np.ones((_SIDE // FACE_SIZE + 1,) * 2, np.uint8))
     smooth, _ = shrink_to(enlarged, _SIDE)
     return np.pad(smooth, _MARGIN, constant_values=255)

@@ -14,9 +14,9 @@ from fer.analysis import Analyzer
 from fer.app.examples import find_portrait
 from fer.errors import ImageError, ModelError
 from fer.labels import EXPRESSIONS
-from fer.vision.detection import STREAM_SIDE, build_detector
 from fer.vision.images import decode_image, shrink_to
 from fer.vision.tracking import Tracker
+from fer.vision.yunet import STREAM_SIDE, build_detector
 
 _FRAME_SHAPE = (480, 640, 3)
 #: Frames a second by number of faces; seconds to import the package and to the first answer; MB of growth; faces.

@@ -16,11 +16,9 @@ from fer.files import check_writable, write_atomically
 from fer.labels import EXPRESSIONS
 from fer.reports.tables import IMAGE_COLUMNS, build_image_rows, build_table, choose_table_writer
 from fer.vision.annotation import draw_activation, draw_faces
+from fer.vision.decoding import IMAGE_SUFFIXES
 from fer.vision.faces import AnalyzedImage
 from fer.vision.images import write_image
-
-#: Suffixes of the files that a folder is searched for.
-SUFFIXES: tuple[str, ...] = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 
 
 @dataclass(frozen=True)
@@ -122,7 +120,7 @@ def find_images(inputs: str | Path | Sequence[str | Path]) -> list[Path]:
 def _expand(name: str) -> list[Path]:
     path = Path(name)
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
     elif path.exists():
         files = [path]
     else:

@@ -16,11 +16,11 @@ from fer.labels import EXPRESSIONS
 from fer.reports.tables import open_video_table
 from fer.reports.timeline import Timeline
 from fer.vision.annotation import draw_faces
-from fer.vision.detection import DEFAULT_SIDE
 from fer.vision.faces import AnalyzedFrame
 from fer.vision.streams import NO_LIMITS, Limits, Stream
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader, VideoWriter
+from fer.vision.yunet import DEFAULT_SIDE
 
 
 @dataclass

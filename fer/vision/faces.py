@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from fer.labels import EXPRESSIONS
-from fer.vision.detection import Box, Detection, clip_box
+from fer.labels import EXPRESSIONS, FACE_SIZE
+from fer.vision.boxes import Box, clip_box
+from fer.vision.detection import Detection
 from fer.vision.images import ImageSource
 from fer.vision.quality import compute_warnings
 from fer.vision.video import VideoFrame
@@ -49,8 +50,8 @@ class Face:
     uncertain: bool
     track_id: int | None = None
     warnings: tuple[str, ...] = ()
-    crop: np.ndarray = field(default_factory=lambda: np.zeros((48, 48), np.uint8), repr=False)
-    raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(7, np.float32), repr=False)
+    crop: np.ndarray = field(default_factory=lambda: np.zeros((FACE_SIZE, FACE_SIZE), np.uint8), repr=False)
+    raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(len(EXPRESSIONS), np.float32), repr=False)
 
     def smooth(self, track_id: int, probabilities: np.ndarray, uncertain_below: float) -> "Face":
         """Return the face of a tracked person with smoothed probabilities, and the label that follows from these.

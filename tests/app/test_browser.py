@@ -14,8 +14,8 @@ from PIL import Image
 from fer.app.pages.cards import read_data_url
 from fer.bench.app import open_live, watch_live
 from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, pan_over, write_film
-from fer.vision.detection import YuNetDetector
 from fer.vision.video import VideoReader, VideoWriter
+from fer.vision.yunet import YuNetDetector
 
 pytestmark = [
     pytest.mark.browser,

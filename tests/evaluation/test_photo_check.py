@@ -12,8 +12,8 @@ from fer.errors import SettingsError
 from fer.evaluation.model_card import read_marked_section
 from fer.evaluation.photo_check import compute_difference, measure_photo_accuracy, render_photo_check
 from fer.vision.alignment import align_face
-from fer.vision.detection import YuNetDetector
 from fer.vision.synthetic_photos import show_as_photo
+from fer.vision.yunet import YuNetDetector
 
 ROOT = Path(__file__).parents[2]
 RUN = ROOT / "artifacts" / "xception"

@@ -12,6 +12,7 @@ from fer.app.pages.cards import encode_data_url, render_cards
 from fer.errors import FerError
 from fer.reports import faces_to_table
 from fer.vision.annotation import draw_faces
+from fer.vision.boxes import scale_box
 from fer.vision.images import decode_image, shrink_to
 
 #: Longer side, in pixels, of the annotated picture: enough for any screen, and small enough to be sent at once.
@@ -69,7 +70,7 @@ def draw_shown(image: np.ndarray, faces: list[Face]) -> np.ndarray:
         faces: its faces, in its pixels.
     """
     small, scale = shrink_to(image, SHOWN_SIDE)
-    scaled = [replace(face, box=_scale(face.box, scale)) for face in faces]
+    scaled = [replace(face, box=scale_box(face.box, scale)) for face in faces]
     return draw_faces(small, scaled, bars=False)
 
 
@@ -94,8 +95,3 @@ def render_downloads(annotated: np.ndarray, faces: list[Face], name: str) -> str
 def hide_path(error: FerError, path: Path, name: str) -> str:
     """Return an error's sentence with the server's path replaced by the name that the file's owner knows."""
     return str(error).replace(str(path), name)
-
-
-def _scale(box: tuple[float, float, float, float], scale: float) -> tuple[float, float, float, float]:
-    x_min, y_min, x_max, y_max = (value * scale for value in box)
-    return x_min, y_min, x_max, y_max

@@ -1,9 +1,9 @@
 """What the web app says on its page, in English."""
 
 from fer.app.video_jobs import MAX_BYTES, MAX_PIXELS, MAX_SECONDS
-from fer.vision.images import FORMATS
-from fer.vision.images import MAX_BYTES as MAX_PHOTO_BYTES
-from fer.vision.images import MAX_PIXELS as MAX_PHOTO_PIXELS
+from fer.vision.decoding import FORMATS
+from fer.vision.decoding import MAX_BYTES as MAX_PHOTO_BYTES
+from fer.vision.decoding import MAX_PIXELS as MAX_PHOTO_PIXELS
 
 TITLE = "FER-DL: facial expressions"
 HEAD = (
