@@ -51,7 +51,7 @@ class Face:
     track_id: int | None = None
     warnings: tuple[str, ...] = ()
     crop: np.ndarray = field(default_factory=lambda: np.zeros((FACE_SIZE, FACE_SIZE), np.uint8), repr=False)
-    raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(7, np.float32), repr=False)
+    raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(len(EXPRESSIONS), np.float32), repr=False)
 
     def smooth(self, track_id: int, probabilities: np.ndarray, uncertain_below: float) -> "Face":
         """Return the face of a tracked person with smoothed probabilities, and the label that follows from these.
