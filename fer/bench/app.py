@@ -30,7 +30,7 @@ _WATCH_STATUS = """() => {
 
 
 def run_app_bench(
-    *, live_seconds: float = 20.0, load_seconds: float = 60.0, viewers: int = 8, say: Callable[[str], None] = print
+    *, live_seconds: float = 20.0, load_seconds: float = 60.0, viewers: int = 8, log: Callable[[str], None] = print
 ) -> None:
     """Measure the web app and print each figure when it is measured.
 
@@ -38,7 +38,7 @@ def run_app_bench(
         live_seconds: how long the live tab is watched in Chromium.
         load_seconds: how long the viewers watch together.
         viewers: number of viewers, at most 16.
-        say: called with each line of output.
+        log: called with each line of output.
 
     Raises:
         SettingsError: there is no ``gradio_app.py``, the app does not start, or the browser is missing.
@@ -48,11 +48,11 @@ def run_app_bench(
     with serve_app() as server:
         server.warm_up(portrait)  # fills the compile cache
     with serve_app() as server:
-        say(f"start to page served, warm compile cache: {server.start_seconds:.1f} s")
+        log(f"start to page served, warm compile cache: {server.start_seconds:.1f} s")
         server.warm_up(portrait)
-        say(f"first frame answered: {time.monotonic() - server.started:.1f} s after the start")
-        say(describe_live(measure_live(server, portrait, live_seconds)))
-        say(measure_load(server, portrait, viewers, load_seconds))
+        log(f"first frame answered: {time.monotonic() - server.started:.1f} s after the start")
+        log(describe_live(measure_live(server, portrait, live_seconds)))
+        log(measure_load(server, portrait, viewers, load_seconds))
 
 
 def open_live(page: Any, url: str) -> None:

@@ -37,13 +37,13 @@ _GROUP_PHOTO = "feat/tests/data/multi_face.jpg"
 _FIRST_ANSWER = "import fer, sys; print(fer.Analyzer().analyze(sys.argv[1])[0].label, flush=True)"
 
 
-def run_frame_bench(*, frames: int = 200, memory_frames: int = 5000, say: Callable[[str], None] = print) -> None:
+def run_frame_bench(*, frames: int = 200, memory_frames: int = 5000, log: Callable[[str], None] = print) -> None:
     """Measure frame rates, cold start and memory growth, and print each figure when it is measured.
 
     Args:
         frames: number of frames for each rate.
         memory_frames: number of frames for the memory growth.
-        say: called with each line of output.
+        log: called with each line of output.
 
     Raises:
         ImageError: matplotlib's portrait is not installed.
@@ -52,32 +52,32 @@ def run_frame_bench(*, frames: int = 200, memory_frames: int = 5000, say: Callab
     analyzer = Analyzer(max_side=STREAM_SIDE)
     for num_faces, goal in GOAL_RATES.items():
         num_detected, rate = measure_frame_rate(analyzer, build_frame(num_faces), frames)
-        say(
+        log(
             f"{FRAME_WIDTH}x{FRAME_HEIGHT} frame with {num_faces} face{'s' if num_faces > 1 else ''},"
             f" {num_detected} detected: {rate:.1f} frames/s (goal: at least {goal:.0f})"
         )
-    report_cold_start(say)
+    report_cold_start(log)
     growth = measure_memory_growth(analyzer, build_frame(1), memory_frames)
     if growth is not None:
         start = _choose_settled_frame(memory_frames)
-        say(f"memory growth from frame {start} to {memory_frames}: {growth:.1f} MB (goal: below {GOAL_GROWTH:.0f})")
-    say(describe_group(MEDIA))
+        log(f"memory growth from frame {start} to {memory_frames}: {growth:.1f} MB (goal: below {GOAL_GROWTH:.0f})")
+    log(describe_group(MEDIA))
 
 
-def report_cold_start(say: Callable[[str], None]) -> None:
+def report_cold_start(log: Callable[[str], None]) -> None:
     """Measure the seconds to import the package and to the first answer of a fresh process.
 
     Args:
-        say: called with each line of output.
+        log: called with each line of output.
 
     Raises:
         ImageError: matplotlib's portrait is not installed.
         ModelError: the process does not classify the portrait.
     """
     portrait = locate_portrait()
-    say(f"python -c 'import fer': {_time_python('import fer'):.2f} s (goal: below {GOAL_IMPORT})")
+    log(f"python -c 'import fer': {_time_python('import fer'):.2f} s (goal: below {GOAL_IMPORT})")
     before, warm = measure_first_answer(portrait), measure_first_answer(portrait)
-    say(
+    log(
         f"first answer in a fresh process: {warm:.2f} s with a warm compile cache, {before:.2f} s the time before"
         f" (goal: below {GOAL_FIRST_ANSWER:.0f})"
     )

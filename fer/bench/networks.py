@@ -137,11 +137,11 @@ def build_mini_xception() -> keras.Model:
     return keras.Model(inputs, layers.Activation("softmax")(x))
 
 
-def run_network_bench(*, say: Callable[[str], None] = print) -> list[Comparison]:
+def run_network_bench(*, log: Callable[[str], None] = print) -> list[Comparison]:
     """Run every comparison and print each when it is measured.
 
     Args:
-        say: called with each line of output.
+        log: called with each line of output.
     """
     compares: list[Callable[[], Comparison]] = [
         compare_training,
@@ -156,7 +156,7 @@ def run_network_bench(*, say: Callable[[str], None] = print) -> list[Comparison]
     comparisons = []
     for compare in compares:
         comparisons.append(compare())
-        say(comparisons[-1].describe())
+        log(comparisons[-1].describe())
     return comparisons
 
 

@@ -92,7 +92,7 @@ def test_bench_prints_start_live_and_load(monkeypatch):
     monkeypatch.setattr(app, "measure_live", lambda server, image, seconds: np.array([[1, 20, 0], [2, 20, 500]]))
     monkeypatch.setattr(app, "measure_load", lambda server, image, viewers, seconds: f"{viewers} for {seconds}")
     lines = []
-    app.run_app_bench(load_seconds=7.0, viewers=3, say=lines.append)
+    app.run_app_bench(load_seconds=7.0, viewers=3, log=lines.append)
     assert lines == [
         "start to page served, warm compile cache: 3.2 s",
         "first frame answered: 4.5 s after the start",

@@ -93,9 +93,9 @@ def test_bench_prints_every_figure_beside_its_goal(analyzer, monkeypatch, tmp_pa
     monkeypatch.setattr(frames, "MEDIA", tmp_path)
     monkeypatch.setattr(frames, "measure_frame_rate", lambda analyzer, frame, count: (2, 60.04))
     monkeypatch.setattr(frames, "measure_memory_growth", lambda analyzer, frame, count: 1.23)
-    monkeypatch.setattr(frames, "report_cold_start", lambda say: say("cold start"))
+    monkeypatch.setattr(frames, "report_cold_start", lambda log: log("cold start"))
     lines = []
-    frames.run_frame_bench(frames=1, memory_frames=30, say=lines.append)
+    frames.run_frame_bench(frames=1, memory_frames=30, log=lines.append)
     assert lines[:4] == [
         "640x480 frame with 1 face, 2 detected: 60.0 frames/s (goal: at least 40)",
         "640x480 frame with 5 faces, 2 detected: 60.0 frames/s (goal: at least 25)",
@@ -110,8 +110,8 @@ def test_bench_leaves_memory_out_where_the_system_does_not_report_it(analyzer, m
     monkeypatch.setattr(frames, "Analyzer", lambda max_side: analyzer)
     monkeypatch.setattr(frames, "MEDIA", tmp_path)
     monkeypatch.setattr(frames, "read_memory", lambda process_id: None)
-    monkeypatch.setattr(frames, "report_cold_start", lambda say: None)
+    monkeypatch.setattr(frames, "report_cold_start", lambda log: None)
     lines = []
-    frames.run_frame_bench(frames=1, memory_frames=1, say=lines.append)
+    frames.run_frame_bench(frames=1, memory_frames=1, log=lines.append)
     assert len(lines) == 3
     assert not any("memory growth" in line for line in lines)

@@ -65,7 +65,7 @@ def test_bench_prints_one_line_per_comparison(monkeypatch):
     for name in ("compare_training", "compare_inference", "compare_baseline"):
         monkeypatch.setattr(networks, name, compare)
     lines = []
-    comparisons = run_network_bench(say=lines.append)
+    comparisons = run_network_bench(log=lines.append)
     assert lines == [comparison.describe() for comparison in comparisons]
     assert len(lines) == 9
     assert lines[-1] == "mini 64: 128 images/s (500.00 ms per call) against 64 for stock layers: 2.00 times"
