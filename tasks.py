@@ -85,7 +85,7 @@ def preprocess(
 
 @fer_task(
     help={
-        "preset": "settings to start from: mini, small (default), base, original, sample",
+        "preset": "settings to start from: mini, small (default), base, teacher, original, sample",
         "config": "JSON file of settings that override the preset's",
         "set": "one setting, section.key=value; may be repeated",
         "data": "name of the prepared data set (default: the settings')",
@@ -211,7 +211,7 @@ def video(
     annotated: str | None = None,
     plot: str | None = None,
     every: int = 1,
-    max_side: int | None = None,
+    max_side: int = 640,
     run: str | None = None,
     quiet: bool = False,
 ) -> None:

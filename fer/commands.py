@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import fer
+from fer import bench as benchmarks
+from fer import evaluation, reports, training
 from fer.config import load_config, read_json
 from fer.data import Dataset, format_preparation, load_dataset, prepare_dataset
 from fer.errors import SettingsError
@@ -60,8 +63,6 @@ def train(
     Raises:
         SettingsError: settings are given together with ``resume``, or are not valid.
     """
-    from fer import training
-
     target = Run.find(run or preset or "small")
     overrides = tuple(set or ())
     if resume and (config or preset or overrides or overwrite):
@@ -84,14 +85,13 @@ def evaluate(
     run: str = "xception", *, data: str | None = None, document: str | None = None, log: Log = print
 ) -> dict[str, Any]:
     """Measure a run on validation and test, write its reports, and return the content of ``metrics.json``."""
-    from fer.evaluation import evaluate_run
     from fer.evaluation.documents import check_document, update_document
     from fer.evaluation.model_card import SECTIONS, render_run_sections
 
     target = Run.find(run)
     if document is not None:
         check_document(document, [f"{kind}:{target.name}" for kind in SECTIONS])
-    metrics = evaluate_run(target.folder, _load_dataset_of(target, data))
+    metrics = evaluation.evaluate_run(target.folder, _load_dataset_of(target, data))
     sections = render_run_sections(target)
     log(sections["figures"])
     if document is not None:
@@ -168,11 +168,10 @@ def predict(
     log: Log = print,
 ) -> None:
     """Write one table of the faces in images, and annotated copies on request."""
-    from fer.analysis import Analyzer
-    from fer.reports import predict_files
-
-    analyzer = Analyzer(_load_classifier(run), whole_image=whole_image)
-    summary = predict_files(input, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet)
+    analyzer = fer.Analyzer(_load_classifier(run), whole_image=whole_image)
+    summary = reports.predict_files(
+        input, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet
+    )
     log(summary.describe())
 
 
@@ -183,19 +182,15 @@ def video(
     annotated: str | None = None,
     plot: str | None = None,
     every: int = 1,
-    max_side: int | None = None,
+    max_side: int = 640,
     run: str | None = None,
     quiet: bool = False,
     log: Log = print,
 ) -> None:
     """Write a video's or camera's table, annotated copy and plot, and print a summary."""
-    from fer.analysis import Analyzer
-    from fer.reports import process_video
-    from fer.vision.yunet import DEFAULT_SIDE
-
-    summary = process_video(
+    summary = reports.process_video(
         input,
-        analyzer=Analyzer(_load_classifier(run), max_side=max_side or DEFAULT_SIDE),
+        analyzer=fer.Analyzer(_load_classifier(run), max_side=max_side),
         csv=csv,
         annotated=annotated,
         plot=plot,
@@ -230,9 +225,7 @@ def space(out: str = "build/space", *, push: str | None = None, dry_run: bool = 
 
 def bench(*, app: bool = False) -> None:
     """Measure and print speed."""
-    from fer.bench import run_bench
-
-    run_bench(app=app)
+    benchmarks.run_bench(app=app)
 
 
 def _prepare_for_pipeline(source: str | None, log: Log) -> Dataset:
@@ -248,7 +241,5 @@ def _load_dataset_of(run: Run, name: str | None) -> Dataset:
     return load_dataset(name or run.read_config().data.name)
 
 
-def _load_classifier(run: str | None) -> Any:
-    from fer.inference import Classifier
-
-    return Classifier.load(None if run is None else Run.find(run).folder)
+def _load_classifier(run: str | None) -> "fer.Classifier":
+    return fer.Classifier.load(None if run is None else Run.find(run).folder)
