@@ -9,7 +9,9 @@ from collections.abc import Callable
 from importlib import import_module
 from typing import Any, get_args
 
-from invoke import Context, Exit, task
+from invoke.context import Context
+from invoke.exceptions import Exit
+from invoke.tasks import task
 
 from fer.errors import FerError, SettingsError
 

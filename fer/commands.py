@@ -58,7 +58,7 @@ def train(
     """Train a network and return its run folder.
 
     Raises:
-        SettingsError: settings are given together with ``resume``, or are not valid.
+        SettingsError: a setting is not valid, or is given together with ``resume``.
     """
     from fer import training
 
@@ -66,7 +66,8 @@ def train(
     overrides = tuple(set or ())
     if resume and (config or preset or overrides or overwrite):
         raise SettingsError(
-            "A resumed run keeps its settings. Received: --resume with others. Remedy: give only --run."
+            "A resumed run keeps its settings. Received: --resume together with options that change them."
+            " Remedy: give only --run."
         )
     settings = target.read_config() if resume else load_config(preset or "small", config, overrides)
     dataset = load_dataset(data or settings.data.name)
@@ -105,6 +106,7 @@ def photos(
     from fer.evaluation.model_card import update_marked_section
     from fer.evaluation.photo_check import check_run, render_photo_check
 
+    _check_positive("--limit", limit)
     target = Run.find(run)
     figures = check_run(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
     log(render_photo_check(figures))
@@ -125,7 +127,7 @@ def pipeline(
 ) -> dict[str, Any]:
     """Prepare, train and evaluate; without a source, on the prepared FER2013 if there is one, else on drawn faces.
 
-    A run on the drawn sample replaces the one before it.
+    A run on the drawn sample replaces the previous one.
     """
     dataset = _prepare_for_pipeline(source, log)
     preset = preset or (SAMPLE if dataset.is_sample else "small")
@@ -146,7 +148,7 @@ def predict(
     quiet: bool = False,
     log: Log = print,
 ) -> None:
-    """Write one table of the faces in images, and annotated copies on request."""
+    """Write one table of the faces in images and, on request, annotated copies."""
     from fer.analysis import Analyzer
     from fer.reports.images import predict_files
 
@@ -172,6 +174,7 @@ def video(
     from fer.reports.videos import process_video
     from fer.vision.detection import DEFAULT_SIDE
 
+    _check_positive("--max-side", max_side)
     summary = process_video(
         input,
         analyzer=Analyzer(_load_classifier(run), max_side=max_side or DEFAULT_SIDE),
@@ -219,6 +222,11 @@ def bench(*, app: bool = False) -> None:
 
     run_network_bench()
     run_analysis_bench()
+
+
+def _check_positive(flag: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise SettingsError(f"{flag} must be at least 1. Received: {value}.")
 
 
 def _prepare_for_pipeline(source: str | None, log: Log) -> Dataset:

@@ -175,7 +175,7 @@ class Classifier:
         maps = np.maximum(maps, 0.0)
         maps /= np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
         resized = keras.ops.image.resize(maps[..., None].astype(np.float32), IMAGE_SHAPE[:2], interpolation="bilinear")
-        return np.clip(keras.ops.convert_to_numpy(resized)[..., 0], 0.0, 1.0)
+        return np.asarray(np.clip(keras.ops.convert_to_numpy(resized)[..., 0], 0.0, 1.0))
 
     def _read_features(self, faces: np.ndarray) -> np.ndarray:
         if self._map_features is None:

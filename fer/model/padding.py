@@ -1,10 +1,10 @@
-"""The zeros that Keras' two kinds of padding put around a picture."""
+"""Zeros that Keras' paddings 'same' and 'valid' add around an image."""
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
 def compute_padding(size: tuple[int, int], kernel: tuple[int, int], strides: tuple[int, int], padding: str) -> Padding:
-    """Return the zero rows and columns before and after, as Keras' ``padding`` of 'same' or 'valid' defines them."""
+    """Return the zero rows and columns before and after, as Keras defines 'same' and 'valid'."""
     if padding == "valid":
         return (0, 0), (0, 0)
     totals = (

@@ -59,6 +59,7 @@ def draw_augmentation(
         epoch: index of the epoch, from 0.
         seed: seed of the run.
     """
+    # The text is part of the seed: another one would change the augmentation of every run.
     rng = make_generator(seed, epoch, "changes")
     strength = phase.augmentation_strength
 
@@ -80,7 +81,7 @@ def draw_augmentation(
 
 
 def augment_faces(faces: np.ndarray, parameters: Augmentation) -> np.ndarray:
-    """Augment each face, all but mixup, which needs the partners' rows (:func:`mix_faces`).
+    """Augment each face, except for mixup, which needs the partner's pixels too (:func:`mix_faces`).
 
     Args:
         faces: uint8 (N, 48, 48).
@@ -122,7 +123,7 @@ def mix_faces(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.nd
         Zhang et al., 2018, "mixup: Beyond Empirical Risk Minimization", arXiv:1710.09412, equation 1.
     """
     weights = share.reshape(-1, *[1] * (first.ndim - 1)).astype(np.float32)
-    return weights * first + (1.0 - weights) * second
+    return np.asarray(weights * first + (1.0 - weights) * second)
 
 
 def compute_matrices(parameters: Augmentation, side: int) -> np.ndarray:

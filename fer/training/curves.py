@@ -40,7 +40,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
     epochs, train, validation = (history[name] for name in ("epoch", f"train_{quantity}", f"validation_{quantity}"))
     axes.plot(epochs, train, color=BLUE, marker=".", label="training")
     axes.plot(epochs, validation, "--", color=VERMILION, marker=".", label="validation")
-    # Training counts all heads together; the first head's validation stands under the plain name.
+    # Training measures all heads together; the plain column is the first head's validation.
     for name in history.columns[history.columns.str.startswith(f"validation_{quantity}_")]:
         head = name.removeprefix(f"validation_{quantity}_")
         axes.plot(epochs, history[name], ":", color=GREY, marker=".", label=f"validation, {head}")
@@ -59,9 +59,9 @@ def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
     axes.semilogy(history["epoch"], history["learning_rate"], color=GREY, marker=".")
     label_axes(axes, "Learning rate", "epoch", "learning rate")
     peak, lowest = history["learning_rate"].max(), history["learning_rate"].min()
-    # A cosine ends near 0: its last rates leave the picture below rather than flatten all others.
+    # A cosine ends near 0: its last rates leave the plot at the bottom rather than flatten the rest of the curve.
     bottom = max(lowest, peak / _RATE_RANGE)
-    # Room above the curve for the names of the phases.
+    # Space above the curve for the names of the phases.
     axes.set_ylim(bottom / 2, peak * max(6.0, (peak / bottom) ** 0.4))
 
 

@@ -121,7 +121,7 @@ def _degrade_face(face: np.ndarray, parameters: Degradation, index: int) -> np.n
         face = face + rng.normal(0.0, parameters.noise[index], face.shape).astype(np.float32)
     if parameters.quality[index]:
         face = _compress(face, int(parameters.quality[index]))
-    return np.clip(face, 0.0, 255.0)
+    return np.asarray(np.clip(face, 0.0, 255.0))
 
 
 def _occlude(face: np.ndarray, box: np.ndarray, grey: float, is_ellipse: bool) -> None:

@@ -47,7 +47,7 @@ def build_targets(labels: np.ndarray, votes: np.ndarray, config: DataConfig) -> 
     share = config.ferplus_weight * distribution.any(axis=1, keepdims=True)
     targets = (1.0 - share) * targets + share * distribution
     smoothed = (1.0 - config.label_smoothing) * targets + config.label_smoothing / len(EXPRESSIONS)
-    return smoothed.astype(np.float32)
+    return np.asarray(smoothed, np.float32)
 
 
 def build_head_targets(
@@ -75,4 +75,4 @@ def compute_row_weights(labels: np.ndarray, config: DataConfig) -> np.ndarray:
     """Return loss weights, float32 (N,) with mean 1: the inverse share of each row's class to the configured power."""
     shares = np.bincount(labels, minlength=len(EXPRESSIONS)) / len(labels)
     weights = np.maximum(shares, 1e-12)[labels] ** -config.class_weight_power
-    return (weights / weights.mean()).astype(np.float32)
+    return np.asarray(weights / weights.mean(), np.float32)
