@@ -168,7 +168,7 @@ def build_optimizer(training: TrainingConfig, schedule: PhaseSchedule) -> keras.
     """Return AdamW, or SGD with Nesterov momentum, without weight decay on biases and batch normalisation."""
     shared: dict[str, Any] = {
         "learning_rate": schedule,
-        "weight_decay": training.weight_decay or None,
+        "weight_decay": training.weight_decay,
         "global_clipnorm": training.gradient_clip or None,
         "use_ema": training.ema_momentum > 0,
         "ema_momentum": training.ema_momentum or 0.99,
@@ -177,6 +177,5 @@ def build_optimizer(training: TrainingConfig, schedule: PhaseSchedule) -> keras.
         optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
     else:
         optimizer = keras.optimizers.AdamW(**shared)
-    if training.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer
