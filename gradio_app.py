@@ -1,10 +1,11 @@
-"""The web app: wiring of the package's pages to Gradio, and nothing more. Also the app file of the Space."""
+"""The web app: connects :mod:`fer.app` to Gradio. Also the app file of the Space."""
 
 import os
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,64 +20,72 @@ from fer.app.examples import write_examples
 from fer.app.handlers import Handlers, Upload
 from fer.app.live import RollingTimeline
 from fer.app.pages import cards, model, texts
-from fer.app.pages.style import HEAD_SCRIPT, STYLE
 from fer.app.sessions import Sessions
 from fer.app.video_jobs import MAX_BYTES
-from fer.errors import FerError
+from fer.errors import FerError, SettingsError
 
-#: Handlers of the network that run at once; those who come later wait and are told so.
+#: Requests to the network that run at once; further visitors wait in the queue.
 VIEWERS = 8
-#: Seconds until a live viewer's place goes to the next in the queue; without a queue the viewer goes straight on.
+#: Seconds after which a live viewer gives its place to the next one in the queue, if there is one.
 TURN_SECONDS = 30
+#: Seconds between two camera frames.
 STREAM_EVERY = 0.1
-#: Files are removed when their visitor leaves; what is left over, every minute once it is this old.
+#: Age in seconds at which files are deleted if closing the page did not remove them; checked every minute.
 OLDEST_FILE_SECONDS = 900
-#: Events of the page, as against the two endpoints that are for everybody.
-_PRIVATE: dict[str, Any] = {"api_visibility": "private"}
 
 
 class PhotoInput(gr.Image):
-    """A picture handed on as the file that was sent, so that the package's decoder alone decides what is a picture."""
+    """An image input that passes on the uploaded file, so that the package's decoder decides what an image is."""
 
     is_template = True
 
-    def preprocess(self, payload: ImageData | None) -> Upload | None:
-        """Return the upload, or None where there is none."""
+    def preprocess(self, payload: ImageData | None) -> Upload | None:  # type: ignore[override]
+        """Return the upload, or None."""
         return _read_upload(payload)
 
 
 class VideoInput(gr.Video):
-    """A video handed on as the file that was sent, with its name."""
+    """A video input that passes on the uploaded file with its name."""
 
     is_template = True
 
     def preprocess(self, payload: FileData | None) -> Upload | None:
-        """Return the upload, or None where there is none."""
+        """Return the upload, or None."""
         return _read_upload(payload)
 
 
 class CameraInput(gr.Image):
-    """A camera whose frames are handed on as the bytes that the browser sent."""
+    """A camera that passes on each frame as the browser sent it."""
 
     is_template = True
 
     def preprocess(self, payload: ImageData | None) -> str | None:
-        """Return the frame's data address, or None where there is none."""
+        """Return the frame as a data URL, or None."""
         return payload.url if payload is not None else None
 
 
 class MemoryImage(gr.Image):
-    """A picture shown from memory: unlike gr.Image it writes no file for each frame."""
+    """An image output that, unlike gr.Image, writes no file for each frame."""
 
     is_template = True
 
     def postprocess(self, value: Any) -> Base64ImageData | None:
-        """Return the picture, given as a data address."""
+        """Return an image that is given as a data URL."""
         return None if value is None else Base64ImageData(url=value)
 
 
+class VideoOutput(gr.Video):
+    """A video output that, unlike gr.Video, never converts: Gradio's converted copy would outlive the visit."""
+
+    is_template = True
+
+    def postprocess(self, value: str | Path | None) -> FileData | None:
+        """Return a video that is given as the path of a file."""
+        return None if value is None else FileData(path=str(value), orig_name=Path(value).name)
+
+
 class Answer(gr.JSON):
-    """An endpoint's answer, described by a schema of its own.
+    """The answer of an endpoint.
 
     Args:
         schema: JSON schema of the answer.
@@ -98,88 +107,85 @@ def _read_upload(payload: ImageData | FileData | None) -> Upload | None:
 
 
 class Events:
-    """The handlers as Gradio's events and endpoints call them.
+    """The handlers with the arguments and results of Gradio's events.
 
     Args:
-        handlers: what is asked.
+        handlers: the handlers.
     """
 
     def __init__(self, handlers: Handlers) -> None:
         self.handlers = handlers
 
-    def live(self, frame: str | None, explain: bool, paused: bool, request: gr.Request) -> Any:
-        """Show a camera's frame: picture, status, people, timeline."""
-        pieces = self.handlers.show_live(str(request.session_hash), frame, explain=explain, paused=paused)
-        return [gr.skip() if piece is None else piece for piece in pieces]
+    def live(self, frame: str | None, explain: bool, paused: bool, request: gr.Request) -> list[Any]:
+        """Return the annotated image, status, people and timeline for a camera frame."""
+        update = self.handlers.show_live(str(request.session_hash), frame, explain=explain, paused=paused)
+        return [gr.skip() if value is None else value for value in update]
 
-    def photo(self, upload: Upload | None, explain: bool, request: gr.Request) -> Any:
-        """Show a photo: annotated picture, cards, downloads."""
-        pieces = self.handlers.show_photo(str(request.session_hash), upload, explain=explain)
-        return gr.update(value=pieces.picture, visible=pieces.picture is not None), pieces.cards, pieces.downloads
+    def photo(self, upload: Upload | None, explain: bool, request: gr.Request) -> tuple[Any, ...]:
+        """Return the annotated image, cards and downloads for a photo."""
+        update = self.handlers.show_photo(str(request.session_hash), upload, explain=explain)
+        return gr.update(value=update.image, visible=update.image is not None), update.cards, update.downloads
 
-    def video(self, upload: Upload | None, every: int, request: gr.Request) -> Iterator[Any]:
-        """Show a video's progress and then its results: progress, summary, files, the two buttons."""
-        for pieces in self.handlers.show_video(str(request.session_hash), upload, every):
-            files = [gr.update(value=file, visible=file is not None) for file in pieces[2:5]]
-            buttons = gr.update(interactive=not pieces.running), gr.update(interactive=pieces.running)
-            yield pieces.progress, pieces.summary, *files, *buttons
+    def video(self, upload: Upload | None, every: int, request: gr.Request) -> Iterator[tuple[Any, ...]]:
+        """Yield progress, summary, annotated video, plot, table and both buttons while a video is analyzed."""
+        for update in self.handlers.show_video(str(request.session_hash), upload, every):
+            results = [
+                gr.update(value=path, visible=path is not None)
+                for path in (update.annotated, update.plot, update.table)
+            ]
+            buttons = gr.update(interactive=not update.running), gr.update(interactive=update.running)
+            yield update.progress, update.summary, *results, *buttons
 
     def cancel(self, request: gr.Request) -> None:
-        """Stop the visitor's video; what was seen so far is shown."""
+        """Stop the visitor's video."""
         self.handlers.cancel_video(str(request.session_hash))
 
     def analyze_image(self, image: Upload | None, request: gr.Request) -> dict[str, Any]:
-        """Find the faces of a picture and name their expressions.
+        """Find the faces of an image and name their expressions.
 
-        Returns the picture's width and height, and for each face its box, label, confidence, the seven probabilities,
-        whether the answer is uncertain, and warnings.
+        Returns the width and height of the image, and for each face its box, label, confidence, the seven
+        probabilities, whether the answer is uncertain, and warnings.
         """
-        return _answer(self.handlers.analyze_image, request, image)
+        return _answer(self.handlers.analyze_image, str(request.session_hash), image)
 
     def analyze_video(self, video: Upload | None, every: int, request: gr.Request) -> dict[str, Any]:
-        """Follow the faces of a video and name their expressions frame by frame.
+        """Track the faces of a video and name their expressions frame by frame.
 
-        ``every`` looks at each frame whose index is a multiple of it. Returns ``frames`` with their faces, ``people``
-        with their time on screen and shares of the expressions, and ``cut``: whether the video goes on.
+        Only frames whose index is a multiple of ``every`` are analyzed. Returns ``frames`` with their faces, ``people``
+        with their time on screen and their share of each expression, and ``cut``: whether the video is longer than what
+        was analyzed.
         """
-        return _answer(self.handlers.analyze_video, request, video, every)
+        return _answer(self.handlers.analyze_video, str(request.session_hash), video, every)
 
     def forget(self, request: gr.Request) -> None:
-        """Forget a visitor who has left."""
+        """Remove the state and the files of a visitor who has left."""
         self.handlers.sessions.forget(str(request.session_hash))
 
 
-def _answer(call: Callable[..., dict[str, Any]], request: gr.Request, *arguments: Any) -> dict[str, Any]:
+def _answer(handler: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     try:
-        return call(str(request.session_hash), *arguments)
+        return handler(*arguments)
     except FerError as error:
         raise gr.Error(str(error), print_exception=False) from None
-
-
-def show_model() -> tuple[str, ...]:
-    """Return the pieces of the page about the network."""
-    page = model.build_model_page(model.find_run_folder())
-    return page.headline, page.figures, page.confusion, page.diagrams, page.card
 
 
 def build_app(engine: Engine, *, viewers: int = VIEWERS, turn_seconds: int = TURN_SECONDS) -> gr.Blocks:
     """Build the page and its endpoints.
 
     Args:
-        engine: the network; it is loaded while the page is already served.
-        viewers: handlers of the network that run at once.
-        turn_seconds: how long a live viewer keeps its place while others wait.
+        engine: the network; the page can be served while it is loading.
+        viewers: requests to the network that run at once.
+        turn_seconds: seconds that a live viewer keeps its place while others wait.
     """
     root = Path(gr.utils.get_upload_folder()) / "made"
     events = Events(Handlers(engine, Sessions(root)))
-    limits = {"concurrency_id": "network", "concurrency_limit": viewers}
-    cache = (60, OLDEST_FILE_SECONDS)
-    with gr.Blocks(title=texts.TITLE, analytics_enabled=False, delete_cache=cache) as app:
+    app = gr.Blocks(title=texts.TITLE, analytics_enabled=False, delete_cache=(60, OLDEST_FILE_SECONDS))
+    with app:
         gr.HTML(texts.HEAD, elem_id="fer-head")
         with gr.Tab("Live", id="live"):
-            _build_live(events, limits, turn_seconds)
+            _build_live(events, viewers, turn_seconds)
         with gr.Tab("Photo", id="photo"):
-            _build_photo(events, limits, write_examples(root / "examples"))
+            _build_photo(events, viewers, write_examples(root / "examples"))
         with gr.Tab("Video", id="video"):
             _build_video(events)
         with gr.Tab("Model", id="model") as tab:
@@ -189,121 +195,174 @@ def build_app(engine: Engine, *, viewers: int = VIEWERS, turn_seconds: int = TUR
     return app
 
 
-def _build_live(events: Events, limits: dict[str, Any], turn_seconds: int) -> None:
+def _build_live(events: Events, viewers: int, turn_seconds: int) -> None:
     with gr.Row(elem_id="live-row"):
         with gr.Column(scale=1, min_width=280):
-            look: dict[str, Any] = {"label": "Camera", "height": 220, "buttons": [], "elem_id": "live-camera"}
-            webcam = _choose_camera(mirror=True)
-            camera = CameraInput(sources=["webcam"], streaming=True, webcam_options=webcam, **look)
+            camera = CameraInput(
+                label="Camera",
+                sources=["webcam"],
+                streaming=True,
+                webcam_options=_build_webcam(mirror=True),
+                height=220,
+                buttons=[],
+                elem_id="live-camera",
+            )
             with gr.Row(elem_id="live-switches"):
-                mirror, paused, explain = (
-                    gr.Checkbox(on, label=label, container=False, min_width=0)
-                    for label, on in (("Mirror", True), ("Pause", False), ("Activation map", False))
-                )
+                mirror = gr.Checkbox(True, label="Mirror", container=False, min_width=0)
+                paused = gr.Checkbox(False, label="Pause", container=False, min_width=0)
+                explain = gr.Checkbox(False, label="Activation map", container=False, min_width=0)
             timeline = gr.HTML(cards.render_timeline(RollingTimeline()), elem_id="live-timeline")
         with gr.Column(scale=2, min_width=300):
-            picture = _build_picture("The camera's picture and its faces", elem_id="live-picture", height=360)
+            image = _build_image("The camera image with its faces", elem_id="live-image", height=360)
             status = gr.HTML("", elem_id="live-status")
             people = gr.HTML(cards.render_notice(texts.LIVE_HINT, kind="empty"), elem_id="live-people")
-    # No trigger_mode: any but Gradio's own for streams would drop most frames.
-    pace: dict[str, Any] = {"stream_every": STREAM_EVERY, "time_limit": turn_seconds, "show_progress_on": picture}
-    shown = [picture, status, people, timeline]
-    camera.stream(events.live, [camera, explain, paused], shown, show_progress="minimal", **pace, **limits, **_PRIVATE)
-    mirror.input(_mirror, mirror, camera, queue=False, show_progress="hidden", **_PRIVATE)
+    # No trigger_mode: any other than the default of streams drops most frames.
+    camera.stream(
+        events.live,
+        [camera, explain, paused],
+        [image, status, people, timeline],
+        stream_every=STREAM_EVERY,
+        time_limit=turn_seconds,
+        show_progress="minimal",
+        show_progress_on=image,
+        concurrency_id="network",
+        concurrency_limit=viewers,
+        api_visibility="private",
+    )
+    mirror.input(_set_mirror, mirror, camera, queue=False, show_progress="hidden", api_visibility="private")
 
 
-def _choose_camera(*, mirror: bool) -> gr.WebcamOptions:
+def _build_webcam(*, mirror: bool) -> gr.WebcamOptions:
     constraints = {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "user"}
     return gr.WebcamOptions(mirror=mirror, constraints={"video": constraints})
 
 
-def _mirror(on: bool) -> Any:
-    return gr.update(webcam_options=_choose_camera(mirror=on))
+def _set_mirror(mirror: bool) -> Any:
+    return gr.update(webcam_options=_build_webcam(mirror=mirror))
 
 
-def _build_picture(text: str, **options: Any) -> MemoryImage:
-    return MemoryImage(label="Faces", interactive=False, buttons=["fullscreen"], alt_text=text, **options)
+def _build_image(alt_text: str, **options: Any) -> MemoryImage:
+    return MemoryImage(label="Faces", interactive=False, buttons=["fullscreen"], alt_text=alt_text, **options)
 
 
-def _build_photo(events: Events, limits: dict[str, Any], examples: list[Path]) -> None:
+def _build_photo(events: Events, viewers: int, examples: list[Path]) -> None:
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            webcam = gr.WebcamOptions(mirror=False)
-            photo = PhotoInput(label="Photo", height=300, elem_id="photo-input", buttons=[], webcam_options=webcam)
-            gr.HTML(f"<small>{texts.PHOTO_CAPS}</small>")
+            photo = PhotoInput(
+                label="Photo",
+                height=300,
+                buttons=[],
+                webcam_options=gr.WebcamOptions(mirror=False),
+                elem_id="photo-input",
+            )
+            gr.HTML(f"<small>{texts.PHOTO_LIMITS}</small>")
             explain = gr.Checkbox(False, label=texts.EXPLAIN_LABEL, elem_id="photo-explain")
             rows = [[str(path)] for path in examples]
-            gr.Examples(rows, photo, label="Examples", elem_id="photo-examples", **_PRIVATE)
+            gr.Examples(rows, photo, label="Examples", elem_id="photo-examples", api_visibility="private")
         with gr.Column(scale=2, min_width=300):
-            picture = _build_picture("The photo and its faces", elem_id="photo-picture", visible=False)
+            image = _build_image("The photo with its faces", elem_id="photo-image", visible=False)
             downloads = gr.HTML("", elem_id="photo-downloads")
             results = gr.HTML(cards.render_notice(texts.PHOTO_HINT, kind="empty"), elem_id="photo-cards")
-    options = limits | _PRIVATE | {"trigger_mode": "always_last"}
-    gr.on([photo.change, explain.input], events.photo, [photo, explain], [picture, results, downloads], **options)
-    _build_endpoint(events.analyze_image, [photo], api.PICTURE_SCHEMA, limits)
+    gr.on(
+        [photo.change, explain.input],
+        events.photo,
+        [photo, explain],
+        [image, results, downloads],
+        trigger_mode="always_last",
+        concurrency_id="network",
+        concurrency_limit=viewers,
+        api_visibility="private",
+    )
+    _build_endpoint(events.analyze_image, [photo], api.IMAGE_SCHEMA, "network", viewers)
 
 
 def _build_video(events: Events) -> None:
-    # A video takes minutes: one at a time, and never in a place of the live viewers.
-    limits: dict[str, Any] = {"concurrency_id": "video", "concurrency_limit": 1}
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
-            video = VideoInput(label="Video", sources=["upload"], height=260, elem_id="video-input", buttons=[])
-            gr.HTML(f"<small>{texts.VIDEO_CAPS}</small>")
-            every = gr.Radio([("every frame", 1), ("every 2nd", 2), ("every 5th", 5)], value=1, label="Look at")
+            video = VideoInput(label="Video", sources=["upload"], height=260, buttons=[], elem_id="video-input")
+            gr.HTML(f"<small>{texts.VIDEO_LIMITS}</small>")
+            steps = [("every frame", 1), ("every 2nd", 2), ("every 5th", 5)]
+            every = gr.Radio(steps, value=1, label="Frames to analyze")
             with gr.Row():
                 start = gr.Button("Analyze", variant="primary", min_width=110, elem_id="video-start")
-                cancel = gr.Button("Cancel", min_width=110, elem_id="video-cancel", interactive=False)
+                cancel = gr.Button("Cancel", min_width=110, interactive=False, elem_id="video-cancel")
         with gr.Column(scale=2, min_width=300):
             progress = gr.HTML(cards.render_notice(texts.VIDEO_HINT, kind="empty"), elem_id="video-progress")
             summary = gr.HTML("", elem_id="video-summary")
-            look: dict[str, Any] = {"interactive": False, "visible": False, "buttons": ["download", "fullscreen"]}
-            text = "Each person's expressions over time"
-            plot = gr.Image(show_label=False, alt_text=text, format="png", elem_id="video-plot", **look)
-            annotated = gr.Video(label="Annotated video", elem_id="video-annotated", **look | {"buttons": ["download"]})
+            annotated = VideoOutput(
+                label="Annotated video",
+                interactive=False,
+                visible=False,
+                buttons=["download"],
+                elem_id="video-annotated",
+            )
+            plot = gr.Image(
+                show_label=False,
+                alt_text="Each person's expressions over time",
+                format="png",
+                interactive=False,
+                visible=False,
+                buttons=["download", "fullscreen"],
+                elem_id="video-plot",
+            )
             table = gr.DownloadButton("Save table (CSV)", visible=False, elem_id="video-table")
-    shown = [progress, summary, annotated, plot, table, start, cancel]
-    options = limits | _PRIVATE | {"show_progress": "minimal", "show_progress_on": progress}
-    start.click(events.video, [video, every], shown, **options)
-    cancel.click(events.cancel, queue=False, **_PRIVATE)
-    _build_endpoint(events.analyze_video, [video, every], api.VIDEO_SCHEMA, limits)
+    # A video takes minutes, so one runs at a time, and never in the place of a live viewer.
+    start.click(
+        events.video,
+        [video, every],
+        [progress, summary, annotated, plot, table, start, cancel],
+        show_progress="minimal",
+        show_progress_on=progress,
+        concurrency_id="video",
+        concurrency_limit=1,
+        api_visibility="private",
+    )
+    cancel.click(events.cancel, queue=False, api_visibility="private")
+    _build_endpoint(events.analyze_video, [video, every], api.VIDEO_SCHEMA, "video", 1)
 
 
-def _build_endpoint(call: Any, inputs: list[Any], schema: dict[str, Any], limits: dict[str, Any]) -> None:
+def _build_endpoint(
+    call: Callable[..., Any], inputs: list[Any], schema: dict[str, Any], queue: str, limit: int
+) -> None:
     with gr.Column(visible=False):
-        gr.Button().click(call, inputs, Answer(schema), api_name=call.__name__, **limits)
+        button, answer = gr.Button(), Answer(schema)
+        button.click(call, inputs, answer, api_name=call.__name__, concurrency_id=queue, concurrency_limit=limit)
 
 
 def _build_model(tab: gr.Tab) -> None:
-    headline, confusion, diagrams = (
-        gr.HTML("", elem_id=f"model-{name}") for name in ("headline", "confusion", "diagrams")
-    )
-    figures, card = (gr.Markdown("", elem_id=f"model-{name}", elem_classes="fer-prose") for name in ("figures", "card"))
-    # Asked for when the tab is opened: its diagrams would double the size of the page.
-    tab.select(show_model, None, [headline, figures, confusion, diagrams, card], queue=False, **_PRIVATE)
+    headline = gr.HTML("", elem_id="model-headline")
+    figures = gr.Markdown("", elem_id="model-figures", elem_classes="fer-prose")
+    confusion = gr.HTML("", elem_id="model-confusion")
+    plots = gr.HTML("", elem_id="model-plots")
+    card = gr.Markdown("", elem_id="model-card", elem_classes="fer-prose")
+    # Loaded when the tab is opened: the plots would double the size of the page.
+    outputs = [headline, figures, confusion, plots, card]
+    tab.select(model.build_model_page, None, outputs, queue=False, api_visibility="private")
 
 
 def run_app(
     *, host: str | None = None, port: int | None = None, viewers: int = VIEWERS, turn_seconds: int = TURN_SECONDS
 ) -> None:
-    """Serve the web app until it is interrupted or told to end.
+    """Serve the web app until it is interrupted or terminated.
 
     Args:
-        host: address to listen on; None for this machine alone, or what GRADIO_SERVER_NAME says.
-        port: None for the first free one from 7860, or what GRADIO_SERVER_PORT says.
-        viewers: handlers of the network that run at once.
-        turn_seconds: how long a live viewer keeps its place while others wait.
+        host: address to listen on; None for GRADIO_SERVER_NAME, or this machine only.
+        port: None for GRADIO_SERVER_PORT, or the first free one from 7860.
+        viewers: requests to the network that run at once.
+        turn_seconds: seconds that a live viewer keeps its place while others wait.
+
+    Raises:
+        SettingsError: the app cannot listen on this host and port.
     """
-    # Told to end, the server leaves by way of the lines that remove its folder.
+    # SIGTERM ends the process as an exception, so that the temporary folder is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # A folder that only this user can read, instead of Gradio's, which all users of the machine share.
     with tempfile.TemporaryDirectory(prefix="fer-dl-") as folder:
-        # A folder of its own, readable by this user alone and gone with the server, instead of one that all share.
         os.environ["GRADIO_TEMP_DIR"] = folder
         engine = Engine()
-        engine.start()
         app = build_app(engine, viewers=viewers, turn_seconds=turn_seconds)
-        print(f"The app runs at {launch(app, host=host, port=port)}", flush=True)
         try:
+            print(f"The app runs at {launch(app, host=host, port=port)}", flush=True)
             app.block_thread()
         finally:
             app.close(verbose=False)
@@ -311,37 +370,49 @@ def run_app(
 
 
 def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None) -> str:
-    """Start the server without waiting for its end, and return the page's address."""
-    _, url, _ = app.queue(max_size=64).launch(
-        server_name=host,
-        server_port=port,
-        prevent_thread_lock=True,
-        share=False,
-        ssr_mode=False,
-        run_history=False,
-        enable_monitoring=False,
-        strict_cors=True,
-        max_file_size=MAX_BYTES,
-        footer_links=["api"],
-        quiet=True,
-        theme=build_theme(),
-        css=STYLE,
-        head=HEAD_SCRIPT,
-        # An unexpected fault's own words could name a place of the server.
-        show_error=False,
-    )
-    return url
+    """Start the server in the background and return the address of the page.
+
+    Raises:
+        SettingsError: the app cannot listen on this host and port.
+    """
+    pages = files("fer.app.pages")
+    try:
+        _, url, _ = app.queue(max_size=64).launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            share=False,
+            ssr_mode=False,
+            run_history=False,
+            enable_monitoring=False,
+            strict_cors=True,
+            max_file_size=MAX_BYTES,
+            footer_links=["api"],
+            quiet=True,
+            theme=build_theme(),
+            css=(pages / "style.css").read_text(encoding="utf-8"),
+            head=(pages / "head.html").read_text(encoding="utf-8"),
+            # The message of an unexpected exception could contain a path of the server.
+            show_error=False,
+        )
+    except (OSError, OverflowError) as error:
+        reason = str(error).split(". ")[0].rstrip(".")
+        raise SettingsError(
+            f"The app needs a free port on an address of this machine. Received: {reason}. Remedy: give others with"
+            " --host and --port, or leave both out."
+        ) from None
+    return str(url)
 
 
 def build_theme() -> gr.Theme:
-    """Return a quiet theme whose fonts are the reader's own, so that no page asks a foreign host for one."""
+    """Return a theme with the fonts of the visitor's system, so that no page loads one from another host."""
     return gr.themes.Default(
         primary_hue="blue",
         neutral_hue="slate",
         font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif"],
         font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
     ).set(
-        # Gradio's own are too pale to be read in small type.
+        # Gradio's own colours are too pale for small type.
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
     )

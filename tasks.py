@@ -15,6 +15,9 @@ from invoke.tasks import task
 
 from fer.errors import FerError, SettingsError
 
+#: Options of pytest for the whole suite. The floor is some points below what is covered.
+COVERAGE = "--cov --cov-report=term:skip-covered --cov-fail-under=90"
+
 
 def fer_task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
     """Make a task that runs the command of its name; errors of the package end it with one line and exit code 2."""
@@ -82,7 +85,7 @@ def preprocess(
 
 @fer_task(
     help={
-        "preset": "settings to start from: mini, small (default), base, original, sample",
+        "preset": "settings to start from: mini, small (default), base, teacher, original, sample",
         "config": "JSON file of settings that override the preset's",
         "set": "one setting, section.key=value; may be repeated",
         "data": "name of the prepared data set (default: the settings')",
@@ -111,9 +114,10 @@ def train(
     help={
         "run": "name of the run under artifacts/, or a folder",
         "data": "name of the prepared data set (default: the run's)",
+        "document": "Markdown file whose marked sections of this run are replaced",
     }
 )
-def evaluate(c: Context, run: str = "xception", data: str | None = None) -> None:
+def evaluate(c: Context, run: str = "xception", data: str | None = None, document: str | None = None) -> None:
     """Measure a run on validation and test and write its reports and model card."""
 
 
@@ -122,7 +126,7 @@ def evaluate(c: Context, run: str = "xception", data: str | None = None) -> None
         "run": "name of the run under artifacts/, or a folder",
         "data": "name of the prepared data set (default: the run's)",
         "limit": "use only this many faces (default: all)",
-        "document": "Markdown file whose marked figures are replaced",
+        "document": "Markdown file whose marked photo check of this run is replaced",
         "quiet": "no progress bar",
     },
 )
@@ -135,6 +139,11 @@ def photos(
     quiet: bool = False,
 ) -> None:
     """Show the validation faces as photos and compare the accuracy with that on their own pixels."""
+
+
+@fer_task(help={"document": "Markdown file whose marked tables are replaced"})
+def experiments(c: Context, document: str = "docs/training.md") -> None:
+    """Render the records in docs/experiments/records/ into a document."""
 
 
 @fer_task(
@@ -202,7 +211,7 @@ def video(
     annotated: str | None = None,
     plot: str | None = None,
     every: int = 1,
-    max_side: int | None = None,
+    max_side: int = 640,
     run: str | None = None,
     quiet: bool = False,
 ) -> None:
@@ -232,13 +241,12 @@ def bench(c: Context, app: bool = False) -> None:
 
 @task(help={"args": "arguments for pytest"})
 def test(c: Context, args: str = "") -> None:
-    """Run the test suite."""
-    c.run(f"python -m pytest {args}", pty=False)
+    """Run the test suite with its coverage, or the part that the arguments select, without."""
+    c.run(f"python -m pytest {args or COVERAGE}", pty=False)
 
 
 @task
 def check(c: Context) -> None:
-    """Check format, lint, types and the ranks of imports."""
-    c.run("ruff format --check .")
-    c.run("ruff check .")
-    c.run("mypy")
+    """Check format, lint, types and import layers."""
+    for command in ("ruff format --check .", "ruff check .", "mypy", "lint-imports"):
+        c.run(command)

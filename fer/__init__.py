@@ -15,9 +15,6 @@ from typing import TYPE_CHECKING
 
 if "keras" not in sys.modules:
     os.environ.setdefault("KERAS_BACKEND", "jax")
-if "jax" not in sys.modules:
-    # JAX 0.10.1 logs a false alarm for each cached CPU program (jax-ml/jax#38445); real faults are exceptions.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from fer.errors import FerError
 from fer.labels import EXPRESSIONS

@@ -1,121 +1,73 @@
-"""From a picture, a frame or a video to each person's expression: the one way that every front end takes.
+"""Detection and classification of the faces in images, frames and videos.
 
-A picture is decoded, its faces found and cut out in FER2013's frame, and the crops of one or many pictures go through
-the classifier in full batches.
+An image is decoded, its faces are detected and cropped with FER2013's framing, and the crops of one or many images are
+classified in batches.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from fer.calibration import Calibration
-from fer.errors import ImageError
+from fer.errors import ImageError, SettingsError
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
-from fer.vision.detection import Box, Detection, Detector, build_detector, clip_box
+from fer.vision.boxes import build_whole_box
+from fer.vision.detection import Detection, Detector
+from fer.vision.faces import AnalyzedFrame, AnalyzedImage, DetectedFace, Face
 from fer.vision.images import ImageSource, decode_image, prepare_face
-from fer.vision.quality import build_whole_box, compute_warnings
+from fer.vision.streams import Stream
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader
+from fer.vision.yunet import build_detector
 
-#: Faces that go through the network at once, and the bytes of pictures that may wait for a batch to fill.
+__all__ = ["BATCH_SIZE", "AnalyzedFrame", "AnalyzedImage", "Analyzer", "Face", "FaceClassifier"]
+
+#: Largest number of faces per batch, and of bytes of the images that wait for a batch to fill.
 BATCH_SIZE = 64
 _WAITING_BYTES = 256 * 2**20
 
 
 class FaceClassifier(Protocol):
-    """What an :class:`Analyzer` asks of a classifier; :class:`fer.Classifier` is one."""
+    """The part of :class:`fer.Classifier` that an :class:`Analyzer` uses."""
 
     @property
     def calibration(self) -> Calibration:
-        """Smoothing, offsets, temperature and threshold of the answers."""
+        """Smoothing, offsets, temperature and threshold of the predictions."""
 
     def predict(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:
         """Return calibrated probabilities, float32 (N, 7), of uint8 faces (N, 48, 48)."""
 
     def explain(self, faces: np.ndarray, class_index: int | None = None) -> np.ndarray:
-        """Return class activation maps, float32 (N, 48, 48) in 0..1, of uint8 faces (N, 48, 48)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """One person's face in a picture or frame, and what it shows.
-
-    Args:
-        box: (x_min, y_min, x_max, y_max) in pixels, within the picture.
-        detection_score: the detector's confidence, 0..1.
-        landmarks: float32 (5, 2) in pixels: eyes, nose, corners of the mouth, each pair from left to right in the
-            picture; None where the detector gives none.
-        probabilities: float32 (7,) in the order of ``fer.EXPRESSIONS``, summing to 1; smoothed over time in a stream.
-        label: the most probable expression.
-        confidence: its calibrated probability, 0..1.
-        uncertain: whether the confidence is below the threshold that was chosen on the validation part.
-        track_id: number of the person in a stream, from 1; None in a picture.
-        warnings: what speaks against the answer, of "small", "blurred", "profile", "edge".
-        crop: uint8 (48, 48), the grey face that the network saw.
-        raw_probabilities: float32 (7,), the frame's own answer, before smoothing.
-    """
-
-    box: Box
-    detection_score: float
-    landmarks: np.ndarray | None = field(repr=False)
-    probabilities: np.ndarray = field(repr=False)
-    label: str
-    confidence: float
-    uncertain: bool
-    track_id: int | None = None
-    warnings: tuple[str, ...] = ()
-    crop: np.ndarray = field(default_factory=lambda: np.zeros((48, 48), np.uint8), repr=False)
-    raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(7, np.float32), repr=False)
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """One picture of many, analyzed or found unusable.
-
-    Args:
-        source: what was given.
-        image: uint8 (H, W, 3), or None where the picture is unusable.
-        faces: its faces, the best detection first.
-        error: one line that says why the picture is unusable, or None.
-    """
-
-    source: ImageSource
-    image: np.ndarray | None
-    faces: list[Face]
-    error: str | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """A face before the network has seen it."""
-
-    detection: Detection
-    views: np.ndarray
-    image_shape: tuple[int, ...]
-
-    @property
-    def crop(self) -> np.ndarray:
-        """The face in FER2013's frame, uint8 (48, 48)."""
-        return self.views[0]
+        """Return class activation maps, float32 (N, 48, 48), 0..1, of uint8 faces (N, 48, 48)."""
 
 
 class Analyzer:
-    """Finds the faces of pictures and videos and names their expressions.
+    """Detects the faces of images and videos and predicts their expressions.
 
     Args:
-        classifier: what turns crops into probabilities; None loads the shipped model.
-        detector: what finds faces; None builds YuNet.
-        whole_image: take every picture as one face, with no detection.
-        flip: average over each crop and its mirror image: a little better, half as fast.
-        several_views: in photos, average over three crops of each face, of which two are mirrored, a tenth closer and a
-            tenth wider. Frames of a stream are averaged over time instead, and a whole image is taken as it is.
-        max_side: None searches photos at several scales, for small faces too. A number searches one copy with this
-            longer side in pixels, which suits streams; ``fer.vision.detection.STREAM_SIDE`` keeps up with a camera.
+        classifier: predicts the probabilities of a crop; None loads the shipped network.
+        detector: detects faces; None builds YuNet.
+        whole_image: take every image as one face, without detection.
+        flip: average over each crop and its mirror image: slightly more accurate, half as fast.
+        several_views: in photos, average over three crops of each face: as framed, and two mirrored ones that are 10 %
+            closer and 10 % wider. Frames of a stream are averaged over time instead, whole images are not averaged.
+        max_side: None searches photos at several scales, which also finds small faces. A number searches one copy with
+            this longer side in pixels, which suits streams; ``fer.vision.yunet.STREAM_SIDE`` suits cameras.
+
+    Raises:
+        ModelError: the shipped network or YuNet cannot be loaded.
+        SettingsError: the options contradict each other.
+
+    Example:
+        >>> import skimage.data
+        >>> analyzer = Analyzer(max_side=320)
+        >>> [face.label for face in analyzer.analyze(skimage.data.astronaut())]
+        ['happy']
     """
 
     def __init__(
@@ -128,162 +80,172 @@ class Analyzer:
         several_views: bool = True,
         max_side: int | None = None,
     ) -> None:
+        _check_options(detector, whole_image, max_side)
         self.classifier = _load_classifier() if classifier is None else classifier
-        self.detector = build_detector(max_side) if detector is None else detector
-        self.whole_image = whole_image
+        self.detector = build_detector(max_side) if detector is None and not whole_image else detector
         self.flip = flip
         self.several_views = several_views
 
     def analyze(self, image: ImageSource) -> list[Face]:
-        """Return the faces of one picture with their expressions, the best detection first.
+        """Return the faces of one image with their expressions, by falling detection score.
 
         Args:
             image: a path, the bytes of a file, a PIL image, or a uint8 array (H, W) grey or (H, W, 3) RGB.
 
         Raises:
-            ImageError: the picture cannot be used.
+            ImageError: the image cannot be used.
         """
-        return self._classify(self._find(decode_image(image), self.several_views))
+        return self._classify(self._detect(decode_image(image), self.several_views))
 
     def analyze_batch(self, images: Iterable[ImageSource], *, batch_size: int = BATCH_SIZE) -> list[list[Face]]:
-        """Return the faces of many pictures, in their order; their crops share the network's batches.
+        """Return the faces of each of many images; crops of different images share batches.
 
         Args:
-            images: pictures as :meth:`analyze` takes them.
-            batch_size: faces that go through the network at once.
+            images: images as :meth:`analyze` takes them.
+            batch_size: largest number of faces per batch.
 
         Raises:
-            ImageError: a picture cannot be used. Use :meth:`analyze_pictures` to go on past it.
+            ImageError: an image cannot be used. :meth:`analyze_images` continues after such an image.
         """
-        return [_expect(picture).faces for picture in self.analyze_pictures(images, batch_size=batch_size)]
+        return [_get_faces(image) for image in self.analyze_images(images, batch_size=batch_size)]
 
-    def analyze_pictures(self, images: Iterable[ImageSource], *, batch_size: int = BATCH_SIZE) -> Iterator[Picture]:
-        """Yield every picture with its faces or its error, in order, while reading only as far as a batch needs.
+    def analyze_images(self, images: Iterable[ImageSource], *, batch_size: int = BATCH_SIZE) -> Iterator[AnalyzedImage]:
+        """Yield each image with its faces or its error, in order, reading only as many images as a batch needs.
 
         Args:
-            images: pictures as :meth:`analyze` takes them.
-            batch_size: faces that go through the network at once.
+            images: images as :meth:`analyze` takes them.
+            batch_size: largest number of faces per batch.
         """
-        waiting: list[tuple[Picture, list[_Found]]] = []
+        waiting: list[tuple[AnalyzedImage, list[DetectedFace]]] = []
         for source in images:
-            waiting.append(self._find_in(source))
+            waiting.append(self._read_image(source))
             if _is_full(waiting, batch_size):
-                yield from self._finish(waiting)
+                yield from self._classify_images(waiting)
                 waiting = []
-        yield from self._finish(waiting)
+        yield from self._classify_images(waiting)
 
     def analyze_frame(self, image: ImageSource, tracker: Tracker, seconds: float) -> list[Face]:
-        """Return the faces of one frame of a stream, each with its ``track_id`` and smoothed probabilities.
+        """Return the faces of one frame of a stream, each with a ``track_id`` and smoothed probabilities.
 
         Args:
-            image: the frame, as :meth:`analyze` takes it.
-            tracker: the stream's own; it remembers the people.
-            seconds: the frame's time in the stream.
+            image: the frame, as :meth:`analyze` takes images.
+            tracker: the tracker of this stream.
+            seconds: time of the frame, from the start of the stream.
+
+        Raises:
+            ImageError: the frame cannot be used.
         """
-        faces = self._classify(self._find(decode_image(image), several_views=False))
+        faces = self._classify(self._detect(decode_image(image), several_views=False))
         track_ids = tracker.update([face.box for face in faces], seconds)
+        threshold = self.classifier.calibration.uncertain_below
         return [
-            self._follow(face, track_id, tracker.smooth(track_id, face.raw_probabilities, seconds))
+            face.smooth(track_id, tracker.smooth(track_id, face.raw_probabilities, seconds), threshold)
             for face, track_id in zip(faces, track_ids, strict=True)
         ]
+
+    def analyze_stream(self, stream: Stream, *, tracker: Tracker | None = None) -> Iterator[AnalyzedFrame]:
+        """Yield each frame of a stream with its faces and its duration.
+
+        Args:
+            stream: a video or camera, with its limits.
+            tracker: tracks and smooths the people; None uses the defaults.
+
+        Raises:
+            VideoError: the video holds no frame, or a frame has too many pixels.
+        """
+        people = Tracker() if tracker is None else tracker
+        for frame, duration in stream:
+            yield AnalyzedFrame(frame, self.analyze_frame(frame.image, people, frame.seconds), duration)
 
     def analyze_video(
         self, path: str | Path, *, every: int = 1, tracker: Tracker | None = None
     ) -> Iterator[tuple[int, float, list[Face]]]:
-        """Yield (frame_index, seconds, faces) for every frame of a video, whether it shows a face or not.
+        """Yield (frame_index, seconds, faces) of each frame of a video, with or without a face.
 
         Args:
             path: a video file, or the number of a camera.
-            every: look at each frame whose index is a multiple of this; the others are left out.
-            tracker: how people are followed and smoothed; None takes the defaults.
+            every: analyze only frames whose index is a multiple of this.
+            tracker: tracks and smooths the people; None uses the defaults.
 
         Raises:
             VideoError: the video cannot be opened or holds no frame.
         """
-        people = Tracker() if tracker is None else tracker
         with VideoReader(path) as video:
-            for frame in video.read(every):
-                yield frame.index, frame.seconds, self.analyze_frame(frame.image, people, frame.seconds)
+            for analyzed in self.analyze_stream(Stream(video, every=every), tracker=tracker):
+                yield analyzed.frame.index, analyzed.frame.seconds, analyzed.faces
 
     def explain(self, face: Face, class_index: int | None = None) -> np.ndarray:
-        """Return where in a face's crop the answer comes from.
+        """Return the class activation map of a face: where in its crop the evidence for an expression lies.
 
         Args:
             face: a face that this analyzer returned.
             class_index: index into ``fer.EXPRESSIONS``; None explains the face's own label.
 
         Returns:
-            float32 (48, 48), 0..1, a class activation map in the crop's pixels.
+            float32 (48, 48), 0..1, in the pixels of the crop.
 
         Reference:
             Zhou et al., 2016, "Learning Deep Features for Discriminative Localization", arXiv:1512.04150.
         """
         index = EXPRESSIONS.index(face.label) if class_index is None else class_index
-        return self.classifier.explain(face.crop[None], index)[0]
+        activation: np.ndarray = self.classifier.explain(face.crop[None], index)[0]
+        return activation
 
-    def _find(self, image: np.ndarray, several_views: bool) -> list[_Found]:
-        if self.whole_image:
-            return [_Found(Detection(build_whole_box(image.shape), 1.0), prepare_face(image)[None], image.shape)]
-        found = self.detector.detect(image)
-        views = (align_views(image, each) if several_views else align_face(image, each)[None] for each in found)
-        return [_Found(each, seen, image.shape) for each, seen in zip(found, views, strict=True)]
+    def _detect(self, image: np.ndarray, several_views: bool) -> list[DetectedFace]:
+        if self.detector is None:
+            whole = Detection(build_whole_box(image.shape), 1.0)
+            return [DetectedFace(whole, prepare_face(image)[None], image.shape)]
+        crop = align_views if several_views else lambda image, detection: align_face(image, detection)[None]
+        detections = self.detector.detect(image)
+        return [DetectedFace(detection, crop(image, detection), image.shape) for detection in detections]
 
-    def _find_in(self, source: ImageSource) -> tuple[Picture, list[_Found]]:
+    def _read_image(self, source: ImageSource) -> tuple[AnalyzedImage, list[DetectedFace]]:
         try:
             image = decode_image(source)
-            return Picture(source, image, []), self._find(image, self.several_views)
+            return AnalyzedImage(source, image, []), self._detect(image, self.several_views)
         except ImageError as error:
-            return Picture(source, None, [], str(error)), []
+            return AnalyzedImage(source, None, [], str(error)), []
 
-    def _finish(self, waiting: list[tuple[Picture, list[_Found]]]) -> Iterator[Picture]:
-        faces = iter(self._classify([each for _, found in waiting for each in found]))
-        for picture, found in waiting:
-            yield replace(picture, faces=list(islice(faces, len(found))))
+    def _classify_images(self, waiting: list[tuple[AnalyzedImage, list[DetectedFace]]]) -> Iterator[AnalyzedImage]:
+        faces = iter(self._classify([face for _, detected in waiting for face in detected]))
+        for image, detected in waiting:
+            yield replace(image, faces=list(islice(faces, len(detected))))
 
-    def _classify(self, found: list[_Found]) -> list[Face]:
-        if not found:
+    def _classify(self, detected: list[DetectedFace]) -> list[Face]:
+        if not detected:
             return []
-        rows = self.classifier.predict(np.concatenate([each.views for each in found]), flip=self.flip)
-        means = rows.reshape(len(found), -1, len(EXPRESSIONS)).mean(axis=1)
-        return [self._build_face(each, mean) for each, mean in zip(found, means, strict=True)]
+        rows = self.classifier.predict(np.concatenate([face.views for face in detected]), flip=self.flip)
+        means = rows.reshape(len(detected), -1, len(EXPRESSIONS)).mean(axis=1)
+        threshold = self.classifier.calibration.uncertain_below
+        return [face.classify(mean, threshold) for face, mean in zip(detected, means, strict=True)]
 
-    def _build_face(self, found: _Found, probabilities: np.ndarray) -> Face:
-        detection = found.detection
-        return Face(
-            box=clip_box(detection.box, *found.image_shape[:2]),
-            detection_score=detection.score,
-            landmarks=detection.landmarks,
-            probabilities=probabilities,
-            warnings=compute_warnings(detection, found.crop, found.image_shape),
-            crop=found.crop,
-            raw_probabilities=probabilities,
-            **self._judge(probabilities),
+
+def _check_options(detector: Detector | None, whole_image: bool, max_side: int | None) -> None:
+    if whole_image and (detector is not None or max_side is not None):
+        raise SettingsError(
+            "whole_image=True detects no faces. Received: a detector or max_side as well. Remedy: leave these out."
         )
-
-    def _follow(self, face: Face, track_id: int, probabilities: np.ndarray) -> Face:
-        return replace(face, track_id=track_id, probabilities=probabilities, **self._judge(probabilities))
-
-    def _judge(self, probabilities: np.ndarray) -> dict[str, Any]:
-        winner = int(probabilities.argmax())
-        confidence = float(probabilities[winner])
-        uncertain = confidence < self.classifier.calibration.uncertain_below
-        return {"label": EXPRESSIONS[winner], "confidence": confidence, "uncertain": uncertain}
+    if detector is not None and max_side is not None:
+        raise SettingsError(
+            f"max_side belongs to the built-in detector. Received: max_side={max_side} and a detector."
+            " Remedy: leave one of them out."
+        )
 
 
 def _load_classifier() -> FaceClassifier:
-    # Here and not above: Keras and JAX take seconds to import, and a caller with a classifier has them already.
+    # Keras and JAX take seconds to import; a caller who passes a classifier has them already.
     from fer.inference import Classifier
 
     return Classifier.load()
 
 
-def _is_full(waiting: list[tuple[Picture, list[_Found]]], batch_size: int) -> bool:
-    num_faces = sum(len(found) for _, found in waiting)
-    num_bytes = sum(picture.image.nbytes for picture, _ in waiting if picture.image is not None)
+def _is_full(waiting: list[tuple[AnalyzedImage, list[DetectedFace]]], batch_size: int) -> bool:
+    num_faces = sum(len(detected) for _, detected in waiting)
+    num_bytes = sum(image.image.nbytes for image, _ in waiting if image.image is not None)
     return num_faces >= batch_size or num_bytes >= _WAITING_BYTES
 
 
-def _expect(picture: Picture) -> Picture:
-    if picture.error is not None:
-        raise ImageError(picture.error)
-    return picture
+def _get_faces(image: AnalyzedImage) -> list[Face]:
+    if image.error is not None:
+        raise ImageError(image.error)
+    return image.faces

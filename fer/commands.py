@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import fer
+from fer import bench as benchmarks
+from fer import evaluation, reports, training
 from fer.config import load_config, read_json
 from fer.data import Dataset, format_preparation, load_dataset, prepare_dataset
 from fer.errors import SettingsError
@@ -60,8 +63,6 @@ def train(
     Raises:
         SettingsError: a setting is not valid, or is given together with ``resume``.
     """
-    from fer import training
-
     target = Run.find(run or preset or "small")
     overrides = tuple(set or ())
     if resume and (config or preset or overrides or overwrite):
@@ -81,14 +82,21 @@ def train(
     return target.folder
 
 
-def evaluate(run: str = "xception", *, data: str | None = None, log: Log = print) -> dict[str, Any]:
+def evaluate(
+    run: str = "xception", *, data: str | None = None, document: str | None = None, log: Log = print
+) -> dict[str, Any]:
     """Measure a run on validation and test, write its reports, and return the content of ``metrics.json``."""
-    from fer.evaluation.evaluate import evaluate_run
-    from fer.evaluation.model_card import render_figures_table
+    from fer.evaluation.documents import check_document, update_document
+    from fer.evaluation.model_card import SECTIONS, render_run_sections
 
     target = Run.find(run)
-    metrics = evaluate_run(target.folder, _load_dataset_of(target, data))
-    log(render_figures_table(metrics))
+    if document is not None:
+        check_document(document, [f"{kind}:{target.name}" for kind in SECTIONS])
+    metrics = evaluation.evaluate_run(target.folder, _load_dataset_of(target, data))
+    sections = render_run_sections(target)
+    log(sections["figures"])
+    if document is not None:
+        update_document(document, {f"{kind}:{target.name}": text for kind, text in sections.items()})
     log(f"Reports are in {target.folder}.")
     return metrics
 
@@ -103,17 +111,30 @@ def photos(
     log: Log = print,
 ) -> dict[str, Any]:
     """Compare a run's accuracy on faces shown as photos with that on their own pixels; return ``photo_check.json``."""
-    from fer.evaluation.model_card import update_marked_section
+    from fer.evaluation.documents import check_document, update_document
     from fer.evaluation.photo_check import check_run, render_photo_check
 
     _check_positive("--limit", limit)
     target = Run.find(run)
+    section = f"photos:{target.name}"
+    if document is not None:
+        check_document(document, [section])
     figures = check_run(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
     log(render_photo_check(figures))
     if document is not None:
-        update_marked_section(document, render_photo_check(figures))
+        update_document(document, {section: render_photo_check(figures)})
     log(f"Wrote {target.photo_check}.")
     return figures
+
+
+def experiments(document: str = "docs/training.md", *, log: Log = print) -> None:
+    """Replace the tables of past experiments in a document by their records."""
+    from fer.evaluation.documents import update_document
+    from fer.evaluation.experiments import render_records
+
+    tables = render_records()
+    update_document(document, tables)
+    log(f"Wrote {', '.join(tables)} into {document}.")
 
 
 def pipeline(
@@ -149,11 +170,10 @@ def predict(
     log: Log = print,
 ) -> None:
     """Write one table of the faces in images and, on request, annotated copies."""
-    from fer.analysis import Analyzer
-    from fer.reports.images import predict_files
-
-    analyzer = Analyzer(_load_classifier(run), whole_image=whole_image)
-    summary = predict_files(input, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet)
+    analyzer = fer.Analyzer(_load_classifier(run), whole_image=whole_image)
+    summary = reports.predict_files(
+        input, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet
+    )
     log(summary.describe())
 
 
@@ -164,20 +184,16 @@ def video(
     annotated: str | None = None,
     plot: str | None = None,
     every: int = 1,
-    max_side: int | None = None,
+    max_side: int = 640,
     run: str | None = None,
     quiet: bool = False,
     log: Log = print,
 ) -> None:
     """Write a video's or camera's table, annotated copy and plot, and print a summary."""
-    from fer.analysis import Analyzer
-    from fer.reports.videos import process_video
-    from fer.vision.detection import DEFAULT_SIDE
-
     _check_positive("--max-side", max_side)
-    summary = process_video(
+    summary = reports.process_video(
         input,
-        analyzer=Analyzer(_load_classifier(run), max_side=max_side or DEFAULT_SIDE),
+        analyzer=fer.Analyzer(_load_classifier(run), max_side=max_side),
         csv=csv,
         annotated=annotated,
         plot=plot,
@@ -207,21 +223,12 @@ def space(out: str = "build/space", *, push: str | None = None, dry_run: bool = 
     files = build_space(out)
     log(f"{len(files)} files are in {out}. Start it there: python {APP_FILE}")
     if push is not None:
-        push_space(out, push, dry_run=dry_run, say=log)
+        push_space(out, push, dry_run=dry_run, log=log)
 
 
 def bench(*, app: bool = False) -> None:
     """Measure and print speed."""
-    if app:
-        from fer.bench.app import run_app_bench
-
-        run_app_bench()
-        return
-    from fer.bench.frames import run_analysis_bench
-    from fer.bench.networks import run_network_bench
-
-    run_network_bench()
-    run_analysis_bench()
+    benchmarks.run_bench(app=app)
 
 
 def _check_positive(flag: str, value: int | None) -> None:
@@ -242,7 +249,5 @@ def _load_dataset_of(run: Run, name: str | None) -> Dataset:
     return load_dataset(name or run.read_config().data.name)
 
 
-def _load_classifier(run: str | None) -> Any:
-    from fer.inference import Classifier
-
-    return Classifier.load(None if run is None else Run.find(run).folder)
+def _load_classifier(run: str | None) -> "fer.Classifier":
+    return fer.Classifier.load(None if run is None else Run.find(run).folder)

@@ -262,7 +262,7 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise SettingsError(f"A JSON file must hold valid JSON. Received: {path} ({error}).") from None
     if not isinstance(content, dict):
         raise SettingsError(f"A JSON file must hold one object. Received: {path}.")
-    return content
+    return dict(content)
 
 
 def _read_preset(name: str) -> dict[str, Any]:

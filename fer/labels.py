@@ -6,6 +6,9 @@ and index 6 is ``neutral`` in every array, table and file of this package.
 
 EXPRESSIONS: tuple[str, ...] = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 
+#: Side in pixels of the square grey face that a network sees, as in FER2013.
+FACE_SIZE = 48
+
 #: The colour of each expression in plots, annotated images and the app, from the palette of Okabe and Ito (2008),
 #: whose colours remain distinguishable under the common forms of colour blindness.
 COLORS: dict[str, str] = {

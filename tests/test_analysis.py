@@ -8,15 +8,19 @@ import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from stream_media import write_irregular_video
 from vision_media import StubClassifier, StubDetector, draw_frames, find_media, write_video
 
-from fer.analysis import Analyzer, Face
-from fer.errors import ImageError, VideoError
+from fer.analysis import Analyzer
+from fer.errors import ImageError, SettingsError, VideoError
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_views
-from fer.vision.detection import HaarDetector, YuNetDetector
+from fer.vision.faces import Face
 from fer.vision.images import prepare_face
+from fer.vision.streams import Stream
 from fer.vision.tracking import Tracker
+from fer.vision.video import VideoReader
+from fer.vision.yunet import YuNetDetector
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,7 @@ def make_analyzer(detector=None, **options) -> Analyzer:
 
 
 def find_by_grey(image: np.ndarray) -> list[tuple[float, float, float, float]]:
-    """As many boxes as the first pixel says, at places of their own."""
+    """Return as many separate boxes as the value of the first pixel."""
     return [(20.0 * index, 5.0, 20.0 * index + 18.0, 30.0) for index in range(int(image[0, 0, 0]))]
 
 
@@ -54,7 +58,7 @@ def test_the_astronaut_is_one_face(astronaut, yunet):
     assert "probabilities" not in repr(face)
 
 
-def test_every_source_of_a_picture_gives_the_same_answer(tmp_path, astronaut, yunet):
+def test_every_source_of_an_image_gives_the_same_faces(tmp_path, astronaut, yunet):
     path = tmp_path / "a.png"
     Image.fromarray(astronaut).save(path)
     analyzer = Analyzer(StubClassifier(), yunet)
@@ -69,89 +73,97 @@ def test_no_face_is_an_empty_list(yunet):
     assert Analyzer(StubClassifier(), yunet).analyze(np.zeros((100, 100, 3), np.uint8)) == []
 
 
-def test_a_whole_image_is_one_face_without_detection(astronaut):
-    def fail(image):
-        raise AssertionError("the detector was asked")
-
-    (face,) = make_analyzer(StubDetector(fail), whole_image=True).analyze(astronaut)
+def test_a_whole_image_is_one_face(astronaut):
+    (face,) = Analyzer(StubClassifier(), whole_image=True).analyze(astronaut)
     assert face.box == (0.0, 0.0, 512.0, 512.0)
     assert face.landmarks is None
     np.testing.assert_array_equal(face.crop, prepare_face(astronaut))
 
 
+def test_a_whole_image_needs_no_detector(monkeypatch):
+    def fail(max_side=None):
+        raise AssertionError("a detector was built")
+
+    monkeypatch.setattr("fer.analysis.build_detector", fail)
+    assert Analyzer(StubClassifier(), whole_image=True).detector is None
+
+
+@pytest.mark.parametrize("options", [{"detector": StubDetector([])}, {"max_side": 320}])
+def test_a_whole_image_takes_no_detection_option(options):
+    with pytest.raises(SettingsError, match="whole_image"):
+        Analyzer(StubClassifier(), whole_image=True, **options)
+
+
+def test_max_side_is_refused_beside_a_detector():
+    with pytest.raises(SettingsError, match="max_side=320"):
+        Analyzer(StubClassifier(), StubDetector([]), max_side=320)
+
+
 def test_a_face_of_the_data_set_reaches_the_network_unchanged():
-    """Training and application prepare pixels alike, to the bit."""
+    """Training and application prepare pixels identically, bit for bit."""
     pixels = np.random.default_rng(0).integers(0, 256, (48, 48), dtype=np.uint8)
-    (face,) = make_analyzer(whole_image=True).analyze(pixels)
+    (face,) = Analyzer(StubClassifier(), whole_image=True).analyze(pixels)
     np.testing.assert_array_equal(face.crop, pixels)
 
 
-def test_boxes_lie_within_the_picture():
-    (face,) = make_analyzer(StubDetector([(-10.0, 5.0, 40.0, 400.0)])).analyze(np.zeros((90, 80, 3), np.uint8))
-    assert face.box == (0.0, 5.0, 40.0, 90.0)
-    assert "edge" in face.warnings
-
-
-def test_uncertain_is_below_the_runs_threshold(astronaut):
-    image = np.full((90, 90, 3), 40, np.uint8)
-    (face,) = make_analyzer().analyze(image)
-    for threshold, expected in ((face.confidence - 0.01, False), (face.confidence + 0.01, True)):
-        analyzer = Analyzer(StubClassifier(threshold), StubDetector([(10.0, 10.0, 60.0, 60.0)]))
-        assert analyzer.analyze(image)[0].uncertain is expected
-
-
-def test_many_pictures_share_full_batches_and_keep_their_order():
+def test_many_images_share_full_batches_in_order():
     counts = [0, 3, 1, 0, 0, 5, 2, 2, 4, 0]
     images = [np.full((40, 120, 3), count, np.uint8) for count in counts]
     analyzer = make_analyzer(StubDetector(find_by_grey))
-    answers = analyzer.analyze_batch(images, batch_size=6)
-    assert [len(faces) for faces in answers] == counts
+    results = analyzer.analyze_batch(images, batch_size=6)
+    assert [len(faces) for faces in results] == counts
     assert analyzer.classifier.batches == [3 * 9, 3 * 8]  # three views of each face
 
 
 def test_a_batch_reads_no_further_than_it_needs():
     read = []
 
-    def give():
+    def read_images():
         for index in range(10):
             read.append(index)
             yield np.full((40, 60, 3), 2, np.uint8)
 
-    pictures = make_analyzer(StubDetector(find_by_grey)).analyze_pictures(give(), batch_size=4)
-    next(pictures)
+    next(make_analyzer(StubDetector(find_by_grey)).analyze_images(read_images(), batch_size=4))
     assert read == [0, 1]
 
 
-def test_waiting_pictures_without_faces_do_not_fill_the_memory(monkeypatch):
+def test_waiting_images_without_faces_do_not_fill_the_memory(monkeypatch):
     monkeypatch.setattr("fer.analysis._WAITING_BYTES", 3 * 40 * 60 * 4)
     read = []
 
-    def give():
+    def read_images():
         for index in range(10):
             read.append(index)
             yield np.zeros((40, 60, 3), np.uint8)
 
-    next(make_analyzer(StubDetector([])).analyze_pictures(give()))
+    next(make_analyzer(StubDetector([])).analyze_images(read_images()))
     assert read == [0, 1, 2, 3]
 
 
-def test_a_bad_picture_among_many_is_an_error_of_its_own(tmp_path):
-    bad = tmp_path / "bad.jpg"
-    bad.write_bytes(b"nothing")
-    images = [np.full((40, 60, 3), 1, np.uint8), bad, np.full((40, 60, 3), 2, np.uint8)]
-    analyzer = make_analyzer(StubDetector(find_by_grey))
-    pictures = list(analyzer.analyze_pictures(images))
-    assert [len(picture.faces) for picture in pictures] == [1, 0, 2]
-    assert [picture.error is None for picture in pictures] == [True, False, True]
-    assert "bad.jpg" in pictures[1].error
-    assert pictures[1].image is None
+@pytest.fixture
+def mixed_images(tmp_path):
+    """A good image with one face, a damaged file, and a good image with two faces."""
+    damaged = tmp_path / "bad.jpg"
+    damaged.write_bytes(b"nothing")
+    return [np.full((40, 60, 3), 1, np.uint8), damaged, np.full((40, 60, 3), 2, np.uint8)]
+
+
+def test_a_damaged_image_among_many_has_an_error(mixed_images):
+    images = list(make_analyzer(StubDetector(find_by_grey)).analyze_images(mixed_images))
+    assert [len(image.faces) for image in images] == [1, 0, 2]
+    assert [image.error is None for image in images] == [True, False, True]
+    assert "bad.jpg" in images[1].error
+    assert images[1].image is None
+
+
+def test_a_damaged_image_ends_a_batch(mixed_images):
     with pytest.raises(ImageError, match=r"bad\.jpg"):
-        analyzer.analyze_batch(images)
+        make_analyzer(StubDetector(find_by_grey)).analyze_batch(mixed_images)
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=12), st.integers(1, 9))
-def test_batching_changes_no_answer(counts, batch_size):
+def test_batching_changes_no_prediction(counts, batch_size):
     generator = np.random.default_rng(0)
     images = [generator.integers(0, 256, (40, 120, 3), dtype=np.uint8) for _ in counts]
     for image, count in zip(images, counts, strict=True):
@@ -166,7 +178,7 @@ def test_batching_changes_no_answer(counts, batch_size):
             np.testing.assert_allclose(one.probabilities, other.probabilities, atol=1e-6)
 
 
-def test_a_crop_in_a_stream_is_that_in_a_batch_bit_for_bit(astronaut, yunet):
+def test_a_crop_is_the_same_in_a_stream_and_in_a_batch(astronaut, yunet):
     frames = [np.roll(astronaut, shift, axis=1) for shift in (0, 7, 31)]
     analyzer = Analyzer(StubClassifier(), yunet, several_views=False)
     tracker = Tracker()
@@ -177,7 +189,7 @@ def test_a_crop_in_a_stream_is_that_in_a_batch_bit_for_bit(astronaut, yunet):
         np.testing.assert_array_equal(faces[0].probabilities, other[0].raw_probabilities)
 
 
-def test_a_photos_answer_is_the_mean_over_three_views_of_a_face_and_a_frames_is_of_one(astronaut, yunet):
+def test_a_photo_is_averaged_over_three_views_and_a_frame_is_not(astronaut, yunet):
     analyzer = Analyzer(StubClassifier(), yunet)
     views = align_views(astronaut, yunet.detect(astronaut)[0])
     rows = StubClassifier().predict(views)
@@ -189,7 +201,7 @@ def test_a_photos_answer_is_the_mean_over_three_views_of_a_face_and_a_frames_is_
     assert np.abs(photo.probabilities - frame.probabilities).max() > 1e-3
 
 
-def test_a_stream_smooths_each_person_and_judges_the_smoothed_answer():
+def test_a_stream_labels_the_smoothed_probabilities():
     analyzer, tracker = make_analyzer(), Tracker(smoothing_seconds=0.5)
     bright, dark = (np.full((90, 90, 3), grey, np.uint8) for grey in (200, 10))
     (first,) = analyzer.analyze_frame(bright, tracker, 0.0)
@@ -202,21 +214,41 @@ def test_a_stream_smooths_each_person_and_judges_the_smoothed_answer():
     assert second.confidence == pytest.approx(expected.max(), abs=1e-6)
 
 
-def test_a_video_gives_one_item_for_every_frame_with_or_without_a_face(tmp_path):
-    frames = draw_frames(12)
-    path = write_video(tmp_path / "a.avi", frames, rate=10.0)
-    # Frames 4 to 7 show nobody: grey 16 to 28.
+@pytest.fixture
+def interrupted_video(tmp_path):
+    """Twelve frames at 10 frames/s; the analyzer finds one person except in frames 4 to 7, whose grey is 16 to 28."""
     detector = StubDetector(lambda image: [] if 14 < image.mean() < 30 else [(5.0, 5.0, 35.0, 40.0)])
-    items = list(make_analyzer(detector).analyze_video(path))
+    return make_analyzer(detector), write_video(tmp_path / "a.avi", draw_frames(12), rate=10.0)
+
+
+def test_a_video_gives_one_item_per_frame(interrupted_video):
+    analyzer, path = interrupted_video
+    items = list(analyzer.analyze_video(path))
     assert [index for index, _, _ in items] == list(range(12))
     np.testing.assert_allclose([seconds for _, seconds, _ in items], np.arange(12) / 10)
     assert [len(faces) for _, _, faces in items] == [1] * 4 + [0] * 4 + [1] * 4
-    # Half a second away: still the same person.
-    assert {face.track_id for _, _, faces in items for face in faces} == {1}
-    every = list(make_analyzer(detector).analyze_video(path, every=5))
-    assert [index for index, _, _ in every] == [0, 5, 10]
+
+
+def test_a_person_who_is_hidden_for_half_a_second_keeps_the_number(interrupted_video):
+    analyzer, path = interrupted_video
+    assert {face.track_id for _, _, faces in analyzer.analyze_video(path) for face in faces} == {1}
+
+
+def test_every_fifth_frame_of_a_video(interrupted_video):
+    analyzer, path = interrupted_video
+    assert [index for index, _, _ in analyzer.analyze_video(path, every=5)] == [0, 5, 10]
+
+
+def test_a_missing_video_is_an_error(tmp_path):
     with pytest.raises(VideoError):
         next(make_analyzer().analyze_video(tmp_path / "missing.mp4"))
+
+
+def test_an_analyzed_stream_has_the_durations_of_the_frames(tmp_path, monkeypatch):
+    with VideoReader(write_irregular_video(tmp_path / "a.avi", monkeypatch)) as video:
+        frames = list(make_analyzer(StubDetector([(5.0, 5.0, 35.0, 40.0)])).analyze_stream(Stream(video)))
+    assert [len(analyzed.faces) for analyzed in frames] == [1] * 6
+    assert sum(analyzed.duration for analyzed in frames) == pytest.approx(1.5)
 
 
 def test_two_videos_at_once_share_nothing(tmp_path):
@@ -228,7 +260,7 @@ def test_two_videos_at_once_share_nothing(tmp_path):
         np.testing.assert_array_equal(one[0].probabilities, other[0].probabilities)
 
 
-def test_an_explanation_is_of_the_faces_own_label_unless_asked(astronaut, yunet):
+def test_an_explanation_is_of_the_faces_label_by_default(astronaut, yunet):
     analyzer = Analyzer(StubClassifier(), yunet)
     (face,) = analyzer.analyze(astronaut)
     assert analyzer.explain(face).shape == (48, 48)
@@ -239,19 +271,13 @@ def test_an_explanation_is_of_the_faces_own_label_unless_asked(astronaut, yunet)
     assert asked == [EXPRESSIONS.index(face.label), 2]
 
 
-def test_haar_faces_go_the_same_way(astronaut):
-    (face,) = Analyzer(StubClassifier(), HaarDetector()).analyze(astronaut)
-    assert face.landmarks is None
-    assert face.crop.std() > 20
-
-
 def test_the_group_photo_has_five_faces():
     faces = Analyzer(StubClassifier()).analyze(find_media("multi_face.jpg"))
     assert len(faces) == 5
     assert all(face.warnings == () for face in faces)
 
 
-def test_a_picture_is_turned_upright_before_it_is_searched(tmp_path, astronaut, yunet):
+def test_an_image_is_turned_upright_before_detection(tmp_path, astronaut, yunet):
     exif = Image.Exif()
     exif[0x0112] = 6
     path = tmp_path / "turned.jpg"
@@ -264,13 +290,13 @@ def test_a_picture_is_turned_upright_before_it_is_searched(tmp_path, astronaut, 
 def test_flip_reaches_the_classifier(astronaut, yunet):
     asked = []
 
-    class Noting(StubClassifier):
+    class RecordingClassifier(StubClassifier):
         def predict(self, faces, flip=False):
             asked.append(flip)
             return super().predict(faces)
 
-    Analyzer(Noting(), yunet, flip=True).analyze(astronaut)
-    Analyzer(Noting(), yunet).analyze(astronaut)
+    Analyzer(RecordingClassifier(), yunet, flip=True).analyze(astronaut)
+    Analyzer(RecordingClassifier(), yunet).analyze(astronaut)
     assert asked == [True, False]
 
 
@@ -280,8 +306,8 @@ def test_importing_the_analysis_loads_no_network_and_no_plotting():
     assert done.stdout.strip() == "[]"
 
 
-def test_a_frame_costs_little_besides_detection(astronaut):
-    """Counted in work and not in time: one colour picture of 640x480 is copied once at most before it is searched."""
+def test_a_frame_is_not_copied_before_detection(astronaut):
+    """Measured in copies instead of time: the detector gets the frame itself."""
     frame = cv2.resize(astronaut, (640, 480))
     seen = []
     make_analyzer(StubDetector(lambda image: seen.append(image) or [])).analyze(frame)

@@ -165,6 +165,7 @@ def test_every_task_of_the_public_surface_is_there(tmp_path):
         "evaluate",
         "pipeline",
         "photos",
+        "experiments",
         "predict",
         "video",
         "app",
@@ -180,11 +181,40 @@ def test_the_photo_check_writes_its_figures_into_the_run_and_a_document(place):
     save_dataset(draw_sample(140))
     commands.train("sample", set=SHORT, quiet=True, log=lambda line: None)
     document = place / "page.md"
-    document.write_text("before\n<!-- figures:begin -->\nold\n<!-- figures:end -->\nafter\n")
+    marks = "<!-- photos:sample:begin -->", "<!-- photos:sample:end -->"
+    document.write_text("before\n{}\nold\n{}\nafter\n".format(*marks))
     lines = []
     figures = commands.photos("sample", limit=5, document=str(document), quiet=True, log=lines.append)
     assert figures["n"] == 5
     assert figures == json.loads((place / "artifacts" / "sample" / "photo_check.json").read_text())
-    assert document.read_text() == f"before\n<!-- figures:begin -->\n{lines[0]}\n<!-- figures:end -->\nafter\n"
+    assert document.read_text() == f"before\n{marks[0]}\n{lines[0]}\n{marks[1]}\nafter\n"
     assert "photo_check.json" in lines[1]
     assert commands.photos("sample", limit=5, quiet=True, log=lines.append) == figures
+
+
+def test_evaluate_replaces_the_marked_sections_of_the_run_in_a_document(place):
+    save_dataset(draw_sample(140))
+    commands.train("sample", set=SHORT, quiet=True, log=lambda line: None)
+    document = place / "page.md"
+    document.write_text("before\n<!-- figures:sample:begin -->\nold\n<!-- figures:sample:end -->\nafter\n")
+    lines = []
+    commands.evaluate("sample", document=str(document), log=lines.append)
+    assert document.read_text() == (
+        f"before\n<!-- figures:sample:begin -->\n{lines[0]}\n<!-- figures:sample:end -->\nafter\n"
+    )
+
+
+@pytest.mark.parametrize("command", [commands.evaluate, commands.photos])
+def test_a_document_without_marks_of_the_run_is_refused_before_any_work(place, command):
+    (place / "page.md").write_text("no marks\n")
+    with pytest.raises(DataError, match=":none:begin"):
+        command("none", document="page.md")
+
+
+def test_experiments_renders_the_records_into_a_document(place):
+    records = place / "docs" / "experiments" / "records"
+    records.mkdir(parents=True)
+    (records / "one.json").write_text('{"columns": ["labels"], "rows": [{"labels": 0.5}]}')
+    (place / "page.md").write_text("<!-- experiments:one:begin -->\n<!-- experiments:one:end -->\n")
+    commands.experiments("page.md", log=lambda line: None)
+    assert "| 0.500 |" in (place / "page.md").read_text()

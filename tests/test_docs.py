@@ -253,7 +253,8 @@ def test_documented_parameter_counts_are_those_of_the_tested_table():
 
 
 def test_documented_landmarks_are_those_of_the_code():
-    from fer.vision.alignment import FRAME, LANDMARKS
+    from fer.vision.alignment import FRAME
+    from fer.vision.framing import LANDMARKS
 
     text = read(ROOT / "docs" / "images-and-video.md")
     names = ("left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth")

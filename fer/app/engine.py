@@ -1,15 +1,36 @@
-"""What every tab of the web app asks: one network, loaded once in the background, behind an analyzer a kind of use."""
+"""The network behind the web app: loaded once, in the background, for every tab and endpoint."""
 
-import threading
+import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import NamedTuple
+
+import numpy as np
 
 from fer.analysis import Analyzer
 from fer.errors import FerError, ModelError
-from fer.vision.detection import DEFAULT_SIDE, STREAM_SIDE
+from fer.labels import FACE_SIZE
+from fer.vision.yunet import DEFAULT_SIDE, STREAM_SIDE
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class Analyzers(NamedTuple):
+    """Analyzers that share one network and differ in how finely they search for faces.
+
+    Args:
+        photo: several scales, for small faces too.
+        video: one scale.
+        live: one small scale, fast enough for a camera.
+    """
+
+    photo: Analyzer
+    video: Analyzer
+    live: Analyzer
 
 
 class Engine:
-    """One network behind three analyzers, which differ only in how finely they search for faces.
+    """Loads the network in a background thread.
 
     Args:
         build: makes the analyzer for photos; the others share its network. None loads the shipped network.
@@ -17,82 +38,55 @@ class Engine:
 
     def __init__(self, build: Callable[[], Analyzer] | None = None) -> None:
         self._build = Analyzer if build is None else build
-        self._ready = threading.Event()
-        self._analyzers: tuple[Analyzer, Analyzer, Analyzer] | None = None
-        self._error: FerError | None = None
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin to load the network, while the server starts."""
-        self._thread = threading.Thread(target=self._load, name="fer-engine", daemon=True)
-        self._thread.start()
-
-    def join(self) -> None:
-        """Wait until the loading has ended: a process that leaves in the midst of it dies noisily."""
-        if self._thread is not None:
-            self._thread.join()
+        executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="fer-engine")
+        self._loading = executor.submit(self._load)
+        executor.shutdown(wait=False)
 
     @property
     def is_loading(self) -> bool:
-        """Whether the network is still on its way; who asks for an analyzer then waits for it."""
-        return self._thread is not None and not self._ready.is_set()
+        """Whether the network is still being loaded."""
+        return not self._loading.done()
 
     @property
-    def photo(self) -> Analyzer:
-        """For photos: several scales, for small faces too.
+    def analyzers(self) -> Analyzers:
+        """The analyzers, after waiting until the network is loaded.
 
         Raises:
             ModelError: the network cannot be loaded.
         """
-        return self._wait()[0]
+        error = self._loading.exception()
+        if error is not None:
+            # A new error each time: a traceback grows whenever its exception is raised again.
+            raise ModelError(str(error)) from error
+        return self._loading.result()
 
-    @property
-    def video(self) -> Analyzer:
-        """For uploaded videos: one scale.
+    def join(self) -> None:
+        """Wait until loading has ended; call it before the process exits, which would break imports and compilation."""
+        wait([self._loading])
 
-        Raises:
-            ModelError: the network cannot be loaded.
-        """
-        return self._wait()[1]
-
-    @property
-    def live(self) -> Analyzer:
-        """For cameras: one small scale, which keeps up.
-
-        Raises:
-            ModelError: the network cannot be loaded.
-        """
-        return self._wait()[2]
-
-    def _wait(self) -> tuple[Analyzer, Analyzer, Analyzer]:
-        if self._thread is None:
-            self.start()
-        self._ready.wait()
-        if self._analyzers is None:
-            raise self._error or ModelError(
-                "The network must load before it is asked. Received: an unexpected fault while it was loaded. Remedy:"
-                " see the server's log, mend what it says and start the app again."
-            )
-        return self._analyzers
-
-    def _load(self) -> None:
+    def _load(self) -> Analyzers:
         try:
             photo = self._build()
-            others = [Analyzer(photo.classifier, max_side=side) for side in (DEFAULT_SIDE, STREAM_SIDE)]
-            self._warm_up(photo)
-            self._analyzers = photo, others[0], others[1]
-        except FerError as error:
-            self._error = error
-        finally:
-            self._ready.set()
+            video, live = (Analyzer(photo.classifier, max_side=side) for side in (DEFAULT_SIDE, STREAM_SIDE))
+            _warm_up(photo)
+        except FerError:
+            raise
+        except Exception as error:
+            _LOGGER.exception("The network could not be loaded.")
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ModelError(
+                f"The network must load before it can answer. Received: {reason}. Remedy: see the traceback in the"
+                " server's log and start the app again."
+            ) from error
+        return Analyzers(photo, video, live)
 
-    def _warm_up(self, analyzer: Analyzer) -> None:
-        """Compile for one face, a group and a crowd now, and for the activation map, so that no viewer waits for it."""
-        import numpy as np
 
-        from fer.model.forward import BATCH_SIZES
+def _warm_up(analyzer: Analyzer) -> None:
+    """Compile the batch sizes of streams and the activation map, so that no viewer waits for it."""
+    # Here and not above: Keras takes seconds to import, and the page is served meanwhile.
+    from fer.model.forward import BATCH_SIZES
 
-        # A picture with enough faces for the largest size is no stream's.
-        for size in BATCH_SIZES[:-1]:
-            analyzer.classifier.predict(np.zeros((size, 48, 48), np.uint8))
-        analyzer.classifier.explain(np.zeros((1, 48, 48), np.uint8), 0)
+    # No stream shows enough faces for the largest size.
+    for size in BATCH_SIZES[:-1]:
+        analyzer.classifier.predict(np.zeros((size, FACE_SIZE, FACE_SIZE), np.uint8))
+    analyzer.classifier.explain(np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8), 0)

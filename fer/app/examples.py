@@ -1,4 +1,4 @@
-"""Pictures to try the app with, out of what the package and its dependencies bring: no face of a data set is used."""
+"""Example images of the photo tab; none of them comes from a data set."""
 
 import shutil
 from importlib.util import find_spec
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from fer.data.drawn.sample import draw_sample_face
-from fer.labels import EXPRESSIONS
+from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.vision.images import shrink_to, write_image
 
 _SIDE = 180
@@ -15,37 +15,37 @@ _MARGIN = 44
 
 
 def write_examples(folder: str | Path) -> list[Path]:
-    """Write the example pictures into a folder and return their paths.
+    """Write the example images and return their paths.
 
     Args:
-        folder: it is made where it is missing.
+        folder: created if missing.
 
     Returns:
-        A drawn sheet of the seven expressions, and a portrait where matplotlib brings its own.
+        A portrait, if matplotlib's sample data is installed, and a sheet of the seven drawn expressions.
     """
     sheet, portrait = Path(folder) / "seven drawn expressions.png", Path(folder) / "portrait.jpg"
     write_image(draw_sheet(), sheet)
     source = find_portrait()
     if source is None:
         return [sheet]
-    # A copy, so that all examples lie in one folder, and none of them is taken for a visitor's file.
+    # A copy: all examples share one folder, whose files do not belong to any visitor.
     shutil.copy(source, portrait)
     return [portrait, sheet]
 
 
 def find_portrait() -> Path | None:
-    """Return the portrait of Grace Hopper that matplotlib ships (United States Navy, public domain), or None."""
-    # Found without importing matplotlib, which would take most of a second.
+    """Return matplotlib's sample portrait of Grace Hopper (United States Navy, public domain), or None."""
+    # find_spec does not import matplotlib, which would take most of a second.
     spec = find_spec("matplotlib")
-    for place in (spec.submodule_search_locations or []) if spec else []:
-        path = Path(place) / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        path = Path(folder) / "mpl-data" / "sample_data" / "grace_hopper.jpg"
         if path.is_file():
             return path
     return None
 
 
 def draw_sheet() -> np.ndarray:
-    """Draw one face of each expression side by side, in two rows.
+    """Return one drawn face of each expression, in two rows.
 
     Returns:
         uint8 (H, W, 3), RGB.
@@ -58,6 +58,6 @@ def draw_sheet() -> np.ndarray:
 
 def _draw_tile(name: str, index: int) -> np.ndarray:
     face = draw_sample_face(name, index)
-    enlarged = np.kron(face, np.ones((_SIDE // 48 + 1,) * 2, np.uint8))
+    enlarged = np.kron(face, np.ones((_SIDE // FACE_SIZE + 1,) * 2, np.uint8))
     smooth, _ = shrink_to(enlarged, _SIDE)
     return np.pad(smooth, _MARGIN, constant_values=255)

@@ -1,52 +1,47 @@
-"""What the page's events and the endpoints do for a visitor: a call or two into the package each.
+"""What the page's events and the endpoints do, without the web framework.
 
-Visitors are named by the server. Pieces of a page are HTML, data addresses or files; None leaves a piece as it is.
+``session_id`` is the server's name for one open page or client. Images for the page are data URLs, text is HTML.
 """
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fer.app import api
+from fer.app.data_urls import decode_image_url, encode_image_url
 from fer.app.engine import Engine
 from fer.app.live import LiveSession
-from fer.app.pages import cards, photo, video
-from fer.app.pages.texts import LOADING_TEXT, PHOTO_HINT
+from fer.app.pages import cards, photo, texts, video
+from fer.app.pages.photo import PhotoUpdate
 from fer.app.sessions import Sessions
 from fer.app.video_jobs import VideoJob
 from fer.errors import FerError, ImageError
+from fer.vision.images import decode_image
 
-#: How often a video's progress is told, in seconds.
+#: Seconds between two updates of a video's progress.
 PROGRESS_EVERY = 0.4
 
 
 class Upload(NamedTuple):
-    """A file that a visitor sent: its name there, and its path here."""
+    """An uploaded file: its name on the visitor's device, and its path on the server."""
 
     name: str
     path: Path
 
 
-class LivePieces(NamedTuple):
-    """A camera frame's answer: picture as a data address, and HTML."""
+class LiveUpdate(NamedTuple):
+    """Contents of the live tab: a data URL and HTML; None leaves a component as it is."""
 
-    picture: str | None = None
+    image: str | None = None
     status: str | None = None
     people: str | None = None
     timeline: str | None = None
 
 
-class PhotoPieces(NamedTuple):
-    """A photo's answer: annotated picture as a data address or None, and HTML."""
-
-    picture: str | None
-    cards: str
-    downloads: str = ""
-
-
-class VideoPieces(NamedTuple):
-    """A video's progress or answer: HTML and the files made, None where there is none."""
+class VideoUpdate(NamedTuple):
+    """Contents of the video tab: HTML, the files that were written, and whether the analysis is still running."""
 
     progress: str
     summary: str = ""
@@ -57,137 +52,131 @@ class VideoPieces(NamedTuple):
 
 
 class Handlers:
-    """What is asked of the server, for every visitor.
+    """The events of the page and the endpoints.
 
     Args:
         engine: the network.
-        sessions: what is held for the visitors.
+        sessions: the visitors' state.
     """
 
     def __init__(self, engine: Engine, sessions: Sessions) -> None:
         self.engine = engine
         self.sessions = sessions
 
-    def show_live(self, visitor: str, frame: str | None, *, explain: bool, paused: bool) -> LivePieces:
-        """Return what a camera frame shows.
+    def show_live(self, session_id: str, frame: str | None, *, explain: bool, paused: bool) -> LiveUpdate:
+        """Analyze a camera frame for the live tab.
 
         Args:
-            visitor: who sent it.
-            frame: the picture as a data address, or None.
-            explain: also show the activation maps.
-            paused: leave the page as it is.
+            session_id: the visitor's session.
+            frame: the frame as a data URL, or None.
+            explain: also show activation maps.
+            paused: leave the tab as it is.
         """
-        held = self.sessions.visit(visitor)
+        visitor = self.sessions.visit(session_id)
         if frame is None or paused:
-            return LivePieces()
+            return LiveUpdate()
         if self.engine.is_loading:
-            return LivePieces(status=cards.render_notice(LOADING_TEXT))
+            return LiveUpdate(status=cards.render_notice(texts.LOADING_TEXT))
         started = time.perf_counter()
         try:
-            if held.live is None:
-                held.live = LiveSession(self.engine.live)
-            shown = held.live.process(cards.read_data_url(frame), explain=explain)
+            if visitor.live is None:
+                visitor.live = LiveSession(self.engine.analyzers.live)
+            shown = visitor.live.process(decode_image_url(frame), explain=explain)
         except FerError as error:
-            return LivePieces(status=cards.render_notice(str(error), kind="error"))
-        picture, people = cards.encode_data_url(shown.image, quality=80), cards.render_live(shown)
-        timeline = cards.render_timeline(held.live.timeline) if shown.draw_timeline else None
+            return LiveUpdate(status=cards.render_notice(str(error), kind="error"))
+        image, people = encode_image_url(shown.image, quality=80), cards.render_live(shown)
+        timeline = cards.render_timeline(visitor.live.timeline) if shown.draw_timeline else None
         status = cards.render_status(shown, (time.perf_counter() - started) * 1000)
-        return LivePieces(picture, status, people, timeline)
+        return LiveUpdate(image, status, people, timeline)
 
-    def show_photo(self, visitor: str, upload: Upload | None, *, explain: bool) -> PhotoPieces:
-        """Return what a photo shows, or a sentence where it cannot be used."""
+    def show_photo(self, session_id: str, upload: Upload | None, *, explain: bool) -> PhotoUpdate:
+        """Analyze a photo for the photo tab; an error becomes a notice."""
         if upload is None:
-            return PhotoPieces(None, cards.render_notice(PHOTO_HINT, kind="empty"))
-        self._note(visitor, upload)
+            return PhotoUpdate(None, cards.render_notice(texts.PHOTO_HINT, kind="empty"))
+        self.sessions.add_upload(session_id, upload.path)
         try:
-            view = photo.view_photo(upload.path, upload.name, self.engine.photo, explain=explain)
+            analyzer, image = self.engine.analyzers.photo, decode_image(upload.path)
+            faces = analyzer.analyze(image)
+            activations = [analyzer.explain(face) for face in faces[: photo.MOST_CARDS]] if explain else []
         except FerError as error:
-            return PhotoPieces(None, _render_error(error, upload))
-        return PhotoPieces(cards.encode_data_url(view.annotated), view.cards, view.downloads)
+            return PhotoUpdate(None, _render_error(error, upload))
+        return photo.render_photo(image, faces, activations, upload.name)
 
-    def show_video(self, visitor: str, upload: Upload | None, every: int) -> Iterator[VideoPieces]:
-        """Yield a video's progress and at last its results, or a sentence where it cannot be used."""
+    def show_video(self, session_id: str, upload: Upload | None, every: int) -> Iterator[VideoUpdate]:
+        """Yield the progress of a video, then its results; an error becomes a notice."""
         if upload is None:
-            yield VideoPieces(cards.render_notice("Choose a video first.", kind="empty"))
+            yield VideoUpdate(cards.render_notice("Choose a video first.", kind="empty"))
             return
-        self._note(visitor, upload)
-        held = self.sessions.visit(visitor)
+        self.sessions.add_upload(session_id, upload.path)
+        visitor = self.sessions.visit(session_id)
         job: VideoJob | None = None
         try:
-            job = self._start_job(visitor, upload, every)
+            job = self._start_job(session_id, upload, every)
             while not job.wait(PROGRESS_EVERY):
-                # Who waits for a long video asks for nothing else, and has not left.
-                self.sessions.refresh(held)
-                yield VideoPieces(video.render_progress(job.progress), running=True)
-            self.sessions.refresh(held)
+                # A visitor waiting for a long video sends no requests; keep the session alive.
+                self.sessions.refresh(visitor)
+                yield VideoUpdate(video.render_progress(job.progress), running=True)
+            self.sessions.refresh(visitor)
             summary = video.render_summary(job.finish())
         except FerError as error:
-            yield VideoPieces(_render_error(error, upload))
+            yield VideoUpdate(_render_error(error, upload))
             return
         finally:
             if job is not None:
                 job.stop()
-        yield VideoPieces("", summary, *job.list_files())
+        yield VideoUpdate("", summary, *job.list_files())
 
-    def cancel_video(self, visitor: str) -> None:
-        """Stop a visitor's video; what was seen so far is shown."""
-        job = self.sessions.visit(visitor).job
+    def cancel_video(self, session_id: str) -> None:
+        """Stop a visitor's video; the results so far are shown."""
+        job = self.sessions.visit(session_id).job
         if job is not None:
             job.stop()
 
-    def analyze_image(self, visitor: str, upload: Upload | None) -> dict[str, Any]:
-        """Return a picture's faces as :data:`fer.app.api.PICTURE_SCHEMA` says, and remove its file.
+    def analyze_image(self, session_id: str, upload: Upload | None) -> dict[str, Any]:
+        """Return the faces of an image, as :data:`fer.app.api.IMAGE_SCHEMA` describes them, and remove its file.
 
         Raises:
             ImageError: there is no file, or it cannot be used.
         """
-        expected = self._expect(visitor, upload)
-        try:
-            view = photo.view_photo(expected.path, expected.name, self.engine.photo)
-        except FerError as error:
-            raise _hide_path(error, expected) from None
-        finally:
-            self.sessions.release(visitor, expected.path)
-        return api.describe_picture(view.image, view.faces)
+        with self._open_upload(session_id, upload) as opened:
+            image = decode_image(opened.path)
+            return api.describe_image(image, self.engine.analyzers.photo.analyze(image))
 
-    def analyze_video(self, visitor: str, upload: Upload | None, every: int) -> dict[str, Any]:
-        """Return what a video shows as :data:`fer.app.api.VIDEO_SCHEMA` says, and remove its file.
+    def analyze_video(self, session_id: str, upload: Upload | None, every: int) -> dict[str, Any]:
+        """Return the faces of a video, as :data:`fer.app.api.VIDEO_SCHEMA` describes them, and remove its file.
 
         Raises:
             ImageError: there is no file.
             VideoError: it cannot be used.
         """
-        expected = self._expect(visitor, upload)
-        try:
-            return api.analyze_video(expected.path, self.engine.video, every=max(1, int(every)), name=expected.name)
-        except FerError as error:
-            raise _hide_path(error, expected) from None
-        finally:
-            self.sessions.release(visitor, expected.path)
+        with self._open_upload(session_id, upload) as opened:
+            analyzer = self.engine.analyzers.video
+            return api.analyze_video(opened.path, analyzer, every=max(1, int(every)), name=opened.name)
 
-    def _start_job(self, visitor: str, upload: Upload, every: int) -> VideoJob:
-        job = VideoJob(
-            upload.path, self.sessions.make_folder(visitor), self.engine.video, max(1, int(every)), upload.name
-        )
-        self.sessions.visit(visitor).job = job
+    @contextmanager
+    def _open_upload(self, session_id: str, upload: Upload | None) -> Iterator[Upload]:
+        """Check an endpoint's upload; afterwards remove the file, and hide its path in errors."""
+        if upload is None:
+            raise ImageError("An endpoint needs a file. Received: none. Remedy: upload a file and send its path.")
+        self.sessions.add_upload(session_id, upload.path)
+        try:
+            yield upload
+        except FerError as error:
+            raise _hide_path(error, upload) from None
+        finally:
+            self.sessions.release(session_id, upload.path)
+
+    def _start_job(self, session_id: str, upload: Upload, every: int) -> VideoJob:
+        folder, analyzer = self.sessions.make_folder(session_id), self.engine.analyzers.video
+        job = VideoJob(upload.path, folder, analyzer, max(1, int(every)), upload.name)
+        self.sessions.visit(session_id).job = job
         job.start()
         return job
 
-    def _note(self, visitor: str, upload: Upload) -> None:
-        # The examples lie among the files made here, and are everybody's. An endpoint is handed whatever path it likes,
-        # so both are followed to where they really lie.
-        if not upload.path.resolve().is_relative_to(self.sessions.root.resolve()):
-            self.sessions.visit(visitor).uploads.add(upload.path)
-
-    def _expect(self, visitor: str, upload: Upload | None) -> Upload:
-        if upload is None:
-            raise ImageError("A file must be given. Received: none. Remedy: upload one and send its path.")
-        self._note(visitor, upload)
-        return upload
-
 
 def _hide_path(error: FerError, upload: Upload) -> FerError:
-    return type(error)(photo.hide_path(error, upload.path, upload.name))
+    """Return an error that names the upload as its owner does, without the server's path."""
+    return type(error)(str(error).replace(str(upload.path), upload.name))
 
 
 def _render_error(error: FerError, upload: Upload) -> str:

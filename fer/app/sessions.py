@@ -1,4 +1,4 @@
-"""What the web app holds for each of its visitors, and how it is forgotten when they leave."""
+"""State of the web app's visitors, and its removal when they leave."""
 
 import shutil
 import tempfile
@@ -7,46 +7,39 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from fer.app.live import LiveSession
+from fer.app.video_jobs import VideoJob
 
-#: A visitor who has asked for nothing for this long is taken to have left, in seconds.
+#: A visitor without a request for this long has left, in seconds.
 LONGEST_SILENCE = 900.0
-
-
-class Stoppable(Protocol):
-    """Work under way that can be told to stop; :class:`fer.app.video_jobs.VideoJob` is one."""
-
-    def stop(self) -> None:
-        """Stop soon."""
 
 
 @dataclass
 class Visitor:
-    """All that is held for one visitor.
+    """The state of one visitor.
 
     Args:
-        live: the visitor's camera, once it has sent a frame.
-        job: the visitor's video, while it is looked at.
-        folder: files made for the visitor.
-        uploads: files that the visitor sent.
-        seen: time of the last request, in seconds of a monotonic clock.
+        live: the camera, after its first frame.
+        job: the last video.
+        folder: folder of the files written for the visitor.
+        uploads: files that the visitor uploaded.
+        last_seen: time of the last request, in seconds of the sessions' clock.
     """
 
     live: LiveSession | None = None
-    job: Stoppable | None = None
+    job: VideoJob | None = None
     folder: Path | None = None
     uploads: set[Path] = field(default_factory=set)
-    seen: float = 0.0
+    last_seen: float = 0.0
 
 
 class Sessions:
-    """The visitors of a server, each under the name that the server gave to the visit.
+    """The visitors of a server, by session id.
 
     Args:
-        root: a folder for files made for the visitors; each visitor's own is made inside it and removed again.
-        clock: gives the time in seconds.
+        root: folder for the visitors' results and for files that all visitors share.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, root: str | Path, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,50 +51,51 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._visitors)
 
-    def visit(self, name: str) -> Visitor:
-        """Return what is held for a visitor, new or known, and forget those who have long been silent."""
+    def visit(self, session_id: str) -> Visitor:
+        """Return a visitor, creating a new one if needed, and forget visitors that have left."""
         now = self._clock()
         with self._lock:
-            silent = [each for each, visitor in self._visitors.items() if now - visitor.seen > LONGEST_SILENCE]
-            gone = [self._visitors.pop(each) for each in silent if each != name]
-            visitor = self._visitors.setdefault(name, Visitor())
-            visitor.seen = now
-        for each in gone:
-            self._clear(each)
+            silent = [key for key, visitor in self._visitors.items() if now - visitor.last_seen > LONGEST_SILENCE]
+            left = [self._visitors.pop(key) for key in silent if key != session_id]
+            visitor = self._visitors.setdefault(session_id, Visitor())
+            visitor.last_seen = now
+        for gone in left:
+            self._clear(gone)
         return visitor
 
-    def make_folder(self, name: str) -> Path:
-        """Return an empty folder for files made for a visitor; the one made before is removed."""
-        visitor = self.visit(name)
+    def refresh(self, visitor: Visitor) -> None:
+        """Keep a visitor alive; unlike :meth:`visit` it does not bring back a visitor that was forgotten."""
+        visitor.last_seen = self._clock()
+
+    def make_folder(self, session_id: str) -> Path:
+        """Return an empty folder for a visitor's results; the previous one is removed."""
+        visitor = self.visit(session_id)
         if visitor.folder is not None:
             shutil.rmtree(visitor.folder, ignore_errors=True)
         self.root.mkdir(parents=True, exist_ok=True)
         visitor.folder = Path(tempfile.mkdtemp(dir=self.root))
         return visitor.folder
 
-    def refresh(self, visitor: Visitor) -> None:
-        """Note that a visitor is still there; unlike :meth:`visit`, one who has left is not taken in again."""
-        visitor.seen = self._clock()
+    def add_upload(self, session_id: str, upload: Path) -> None:
+        """Record a visitor's upload, to be removed with the visitor; files below ``root`` are shared and are not."""
+        # A client chooses the path that it sends to an endpoint, so links and ".." are resolved first.
+        if not upload.resolve().is_relative_to(self.root.resolve()):
+            self.visit(session_id).uploads.add(upload)
 
-    def release(self, name: str, upload: Path) -> None:
-        """Remove one of a visitor's own uploads, unless another visitor has sent the same; any other file stays."""
+    def release(self, session_id: str, upload: Path) -> None:
+        """Remove one of a visitor's uploads, unless another visitor uploaded the same file."""
         with self._lock:
-            uploads = self._visitors.get(name, Visitor()).uploads
-            own = uploads & {upload}
-            uploads -= own
-        self._remove(own)
+            uploads = self._visitors.get(session_id, Visitor()).uploads
+            released = uploads & {upload}
+            uploads -= released
+        self._remove(released)
 
-    def forget(self, name: str) -> None:
-        """Stop a visitor's work and remove everything held for it; an unknown visitor is fine."""
+    def forget(self, session_id: str) -> None:
+        """Stop a visitor's video and remove the visitor's state and files; an unknown id is fine."""
         with self._lock:
-            visitor = self._visitors.pop(name, None)
+            visitor = self._visitors.pop(session_id, None)
         if visitor is not None:
             self._clear(visitor)
-
-    def forget_all(self) -> None:
-        """Forget every visitor."""
-        for name in list(self._visitors):
-            self.forget(name)
 
     def _clear(self, visitor: Visitor) -> None:
         if visitor.job is not None:
@@ -111,10 +105,10 @@ class Sessions:
         self._remove(visitor.uploads)
 
     def _remove(self, uploads: set[Path]) -> None:
-        # A server names an upload by its content, so two visitors may have sent one file.
+        # The server names an upload by its content, so two visitors may have uploaded one file.
         with self._lock:
-            others = set().union(*(visitor.uploads for visitor in self._visitors.values()))
-        for upload in uploads - others:
+            shared = set().union(*(visitor.uploads for visitor in self._visitors.values()))
+        for upload in uploads - shared:
             upload.unlink(missing_ok=True)
             if upload.parent.is_dir() and not any(upload.parent.iterdir()):
                 upload.parent.rmdir()

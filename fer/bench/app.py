@@ -1,30 +1,23 @@
-"""Speed of the web app: its start, the live tab in a real browser, and eight viewers at once."""
+"""Speed of the web app: its start, the live tab in Chromium, and eight simulated viewers at once."""
 
-import os
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 
-from fer.app.examples import find_portrait
-from fer.bench.chromium import open_chromium, pan_over, write_film
-from fer.bench.viewers import Viewer, watch_together
-from fer.errors import ImageError, SettingsError
-from fer.vision.images import decode_image, shrink_to
+from fer.bench.camera import pan_over, read_portrait
+from fer.bench.chromium import open_chromium, write_camera_video
+from fer.bench.server import START_SECONDS, Server, serve_app
+from fer.bench.viewers import ViewerReport, watch_together
+from fer.errors import SettingsError
 
-APP = Path(__file__).parents[2] / "gradio_app.py"
-_START_SECONDS = 120.0
-#: Notes each change of the status line, whose attributes carry the frame's number and the server's time.
+_CAMERA_FRAMES = 100
+#: The first live frames load scripts and fill the timeline.
+_LIVE_WARM_UP_SECONDS = 3.0
+#: Records each new frame of the live tab: its number, the server's milliseconds, and the browser's clock.
 _WATCH_STATUS = """() => {
   window.ferFrames = [];
   const line = document.querySelector("#live-status");
@@ -37,181 +30,141 @@ _WATCH_STATUS = """() => {
 
 
 def run_app_bench(
-    *, live_seconds: float = 20.0, load_seconds: float = 60.0, viewers: int = 8, say: Callable[[str], None] = print
+    *, live_seconds: float = 20.0, load_seconds: float = 60.0, viewers: int = 8, log: Callable[[str], None] = print
 ) -> None:
-    """Measure the app and say each figure as it comes.
+    """Measure the web app and print each figure when it is measured.
 
     Args:
         live_seconds: how long the live tab is watched in Chromium.
         load_seconds: how long the viewers watch together.
-        viewers: how many, at most 16.
-        say: receives the lines.
+        viewers: number of viewers, at most 16.
+        log: called with each line of output.
 
     Raises:
-        SettingsError: this is no checkout, or the browser is missing.
-        ImageError: matplotlib's portrait, which the cameras show, is not installed.
+        SettingsError: there is no ``gradio_app.py``, the app does not start, or the browser is missing.
+        ImageError: matplotlib's portrait is not installed.
     """
-    portrait = _read_portrait()
+    portrait = read_portrait()
     with serve_app() as server:
-        # The first one fills the compile cache.
-        server.warm_up(portrait)
+        server.warm_up(portrait)  # fills the compile cache
     with serve_app() as server:
-        say(f"start to page served, warm compile cache: {server.start_seconds:.1f} s")
+        log(f"start to page served, warm compile cache: {server.start_seconds:.1f} s")
         server.warm_up(portrait)
-        say(f"first frame answered: {time.monotonic() - server.started:.1f} s after the start")
-        with tempfile.TemporaryDirectory() as folder:
-            film = write_film(pan_over(portrait, 100), Path(folder) / "camera.mjpeg")
-            say(_measure_live(server, film, live_seconds))
-        say(_measure_load(server, portrait, viewers, load_seconds))
-
-
-class Server:
-    """The app in a process of its own.
-
-    Args:
-        process: the process.
-        url: its address.
-        started: when it was started, in seconds of the monotonic clock.
-        start_seconds: until it served the page.
-    """
-
-    def __init__(self, process: subprocess.Popen[str], url: str, started: float, start_seconds: float) -> None:
-        self.process = process
-        self.url = url
-        self.started = started
-        self.start_seconds = start_seconds
-
-    def warm_up(self, picture: np.ndarray) -> None:
-        """Wait until the network answers."""
-        frame = next(pan_over(picture, 1))
-        while not Viewer(self.url, frame, 0).watch(0.5).server_milliseconds:
-            if time.monotonic() - self.started > _START_SECONDS:
-                raise SettingsError(f"The app must answer a frame within {_START_SECONDS:.0f} s. Received: nothing.")
-
-    def read_memory(self) -> float:
-        """Return the memory that the process holds, in MB; 0 where the system does not tell."""
-        statm = Path(f"/proc/{self.process.pid}/statm")
-        pages = int(statm.read_text(encoding="ascii").split()[1]) if statm.is_file() else 0
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-@contextmanager
-def serve_app(
-    app: Path = APP, *, python: str = sys.executable, environment: dict[str, str] | None = None
-) -> Iterator[Server]:
-    """Run an app file in a process of its own, on a free port, and end it afterwards.
-
-    Args:
-        app: the file.
-        python: the interpreter.
-        environment: variables beside the present ones.
-
-    Raises:
-        SettingsError: the file is missing, or no page is served.
-    """
-    if not app.is_file():
-        raise SettingsError(f"The app is served from a checkout. Received: no file {app}.")
-    port = find_free_port()
-    variables = os.environ | {"GRADIO_SERVER_PORT": str(port)} | (environment or {})
-    started = time.monotonic()
-    process = subprocess.Popen([python, str(app)], cwd=app.parent, env=variables, stdout=subprocess.DEVNULL, text=True)
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_for_page(process, url)
-        yield Server(process, url, started, time.monotonic() - started)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-
-def find_free_port() -> int:
-    """Return a port of this machine that nothing listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+        log(f"first frame answered: {time.monotonic() - server.started:.1f} s after the start")
+        log(describe_live(measure_live(server, portrait, live_seconds)))
+        log(measure_load(server, portrait, viewers, load_seconds))
 
 
 def open_live(page: Any, url: str) -> None:
-    """Open the app in a browser's page and start its camera.
+    """Open the app in a browser and start its camera.
 
     Args:
-        page: Playwright's page, which may use the camera.
-        url: the app's address.
+        page: Playwright's page, with permission for the camera.
+        url: address of the app.
     """
     page.goto(url)
     camera = page.locator("#live-camera button:visible")
     camera.first.click()
     camera.filter(has_text="Record").first.click()
-    page.wait_for_selector("#live-status [data-frame]", timeout=_START_SECONDS * 1000)
+    page.wait_for_selector("#live-status [data-frame]", timeout=START_SECONDS * 1000)
 
 
 def watch_live(page: Any, seconds: float) -> np.ndarray:
-    """Return what a browser's page showed of a running camera.
+    """Record the frames that a browser shows while its camera runs.
 
     Args:
-        page: as :func:`open_live` leaves it.
+        page: Playwright's page after :func:`open_live`.
         seconds: how long to watch.
 
     Returns:
-        float64 (N, 3): number of each frame, the server's milliseconds, and the browser's clock in milliseconds.
+        float64 (N, 3), one row per frame: its number, the server's milliseconds, the browser's clock in milliseconds.
     """
     page.evaluate(_WATCH_STATUS)
     page.wait_for_timeout(seconds * 1000)
     return np.array(page.evaluate("() => window.ferFrames"), float).reshape(-1, 3)
 
 
-def _measure_live(server: Server, film: Path, seconds: float) -> str:
-    with open_chromium(film) as browser:
-        page = browser.new_context(permissions=["camera"]).new_page()
-        open_live(page, server.url)
-        # The first frames decode scripts and fill the timeline.
-        page.wait_for_timeout(3000)
-        frames = watch_live(page, seconds)
+def measure_live(server: Server, image: np.ndarray, seconds: float) -> np.ndarray:
+    """Watch the live tab in Chromium, whose camera pans over an image.
+
+    Args:
+        server: the running app.
+        image: uint8 (H, W, 3), RGB, not larger than a camera frame.
+        seconds: how long to watch.
+
+    Returns:
+        As :func:`watch_live`.
+
+    Raises:
+        SettingsError: Playwright or Chromium is missing.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        camera = write_camera_video(pan_over(image, _CAMERA_FRAMES), Path(folder) / "camera.mjpeg")
+        with open_chromium(camera) as browser:
+            page = browser.new_context(permissions=["camera"]).new_page()
+            open_live(page, server.url)
+            page.wait_for_timeout(_LIVE_WARM_UP_SECONDS * 1000)
+            return watch_live(page, seconds)
+
+
+def describe_live(frames: np.ndarray) -> str:
+    """Return a line with the rate of the frames shown and the server's time per frame.
+
+    Args:
+        frames: as :func:`watch_live` returns them.
+
+    Raises:
+        SettingsError: fewer than two frames were shown.
+    """
     if len(frames) < 2:
-        raise SettingsError("The browser must show frames. Received: none.")
-    shown = (len(frames) - 1) / (frames[-1, 2] - frames[0, 2]) * 1000
-    usual, slow = np.percentile(frames[:, 1], [50, 95])
+        raise SettingsError(
+            f"The browser must show at least two frames. Received: {len(frames)}. Remedy: measure longer."
+        )
+    seconds = (frames[-1, 2] - frames[0, 2]) / 1000
+    median, slow = np.percentile(frames[:, 1], [50, 95])
     return (
-        f"live in Chromium: {shown:.1f} frames/s shown over {seconds:.0f} s,"
-        f" server time a frame p50 {usual:.0f} ms, p95 {slow:.0f} ms"
+        f"live in Chromium: {(len(frames) - 1) / seconds:.1f} frames/s shown over {seconds:.0f} s,"
+        f" server time per frame p50 {median:.0f} ms, p95 {slow:.0f} ms"
     )
 
 
-def _measure_load(server: Server, portrait: np.ndarray, viewers: int, seconds: float) -> str:
-    settle, after = min(10.0, seconds / 4), [0.0]
-    timer = threading.Timer(settle, lambda: after.__setitem__(0, server.read_memory()))
-    reports = watch_together(server.url, next(pan_over(portrait, 1)), viewers, seconds, meanwhile=timer.start)
-    growth = server.read_memory() - after[0]
+def measure_load(server: Server, image: np.ndarray, viewers: int, seconds: float) -> str:
+    """Run several viewers at once and return a line that describes their answers and the server's memory.
+
+    Args:
+        server: the running app.
+        image: uint8 (H, W, 3), RGB, not larger than a camera frame.
+        viewers: number of viewers, at most 16.
+        seconds: how long they watch.
+    """
+    settle_seconds, memory = min(10.0, seconds / 4), [server.read_memory()]
+
+    def read_settled_memory() -> None:
+        time.sleep(settle_seconds)
+        memory.append(server.read_memory())
+
+    reports = watch_together(server.url, next(pan_over(image, 1)), viewers, seconds, meanwhile=read_settled_memory)
+    before, after = memory[-1], server.read_memory()
+    line = describe_load(reports, seconds)
+    if before is None or after is None:
+        return line
+    return f"{line}, memory {after - before:+.1f} MB after the first {settle_seconds:.0f} s"
+
+
+def describe_load(reports: Sequence[ViewerReport], seconds: float) -> str:
+    """Return a line with the rates, errors and times of several viewers.
+
+    Args:
+        reports: one per viewer; together they hold at least one answer with an image.
+        seconds: how long the viewers watched.
+    """
     answers = np.concatenate([report.seconds for report in reports]) * 1000
-    busy = np.concatenate([report.server_milliseconds for report in reports])
-    errors = [error for report in reports for error in report.errors]
+    server = np.concatenate([report.server_milliseconds for report in reports])
     rates = [len(report.seconds) / seconds for report in reports]
     return (
-        f"{viewers} viewers for {seconds:.0f} s: {len(answers)} answers,"
+        f"{len(reports)} viewers for {seconds:.0f} s: {len(answers)} answers,"
         f" {min(rates):.1f} to {max(rates):.1f} frames/s each,"
-        f" {len(errors)} errors, {sum(report.strange for report in reports)} of another's or an older frame,"
-        f" p95 {np.percentile(answers, 95):.0f} ms until answered and {np.percentile(busy, 95):.0f} ms on the server,"
-        f" memory {growth:+.1f} MB after the first {settle:.0f} s"
+        f" {sum(len(report.errors) for report in reports)} errors,"
+        f" {sum(report.mismatched for report in reports)} mismatched frames,"
+        f" p95 {np.percentile(answers, 95):.0f} ms until answered and {np.percentile(server, 95):.0f} ms on the server"
     )
-
-
-def _wait_for_page(process: subprocess.Popen[str], url: str) -> None:
-    end = time.monotonic() + _START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            if httpx.get(url, timeout=10.0).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    raise SettingsError(f"The app must serve its page within {_START_SECONDS:.0f} s. Received: none.")
-
-
-def _read_portrait() -> np.ndarray:
-    path = find_portrait()
-    if path is None:
-        raise ImageError("The bench needs matplotlib's sample portrait. Received: none. Remedy: reinstall matplotlib.")
-    return shrink_to(decode_image(path), 480)[0]

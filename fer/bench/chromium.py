@@ -1,6 +1,6 @@
-"""A real browser before the app, with a film in place of its camera: what the bench and the tests drive.
+"""Headless Chromium with a video file as its camera, for benchmarks and tests of the web app.
 
-Playwright and Chromium are of the ``test`` extra and the system; both are looked for only when they are asked for.
+Playwright belongs to the ``test`` extra and Chromium to the system; both are needed only when a browser is opened.
 """
 
 import io
@@ -18,8 +18,8 @@ from fer.errors import SettingsError
 from fer.files import write_atomically
 
 _MISSING = (
-    "A browser needs Playwright and Chromium. Received: none. Remedy: pip install playwright, and"
-    " apt-get install chromium."
+    "This needs Playwright and Chromium. Received: {missing} is not installed."
+    " Remedy: pip install playwright, and apt-get install chromium or set FER_CHROMIUM to its path."
 )
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
@@ -37,16 +37,19 @@ _FLAGS = (
 
 
 def find_chromium() -> str | None:
-    """Return Chromium's program, which the environment variable FER_CHROMIUM may name, or None where there is none."""
+    """Return the path of Chromium: the environment variable FER_CHROMIUM, else the first on PATH, else None."""
     return os.environ.get("FER_CHROMIUM") or next((path for name in _NAMES if (path := shutil.which(name))), None)
 
 
 @contextmanager
 def open_chromium(camera: Path | None = None) -> Iterator[Any]:
-    """Open Chromium without a window and give Playwright's browser.
+    """Launch a headless Chromium, and close it at the end.
 
     Args:
-        camera: a film for the camera, as :func:`write_film` makes it; None shows Chromium's test card.
+        camera: video file for the camera, from :func:`write_camera_video`; None for Chromium's test pattern.
+
+    Yields:
+        Playwright's browser.
 
     Raises:
         SettingsError: Playwright or Chromium is missing.
@@ -54,7 +57,7 @@ def open_chromium(camera: Path | None = None) -> Iterator[Any]:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
-        raise SettingsError(_MISSING) from error
+        raise SettingsError(_MISSING.format(missing="Playwright")) from error
     with sync_playwright() as playwright:
         browser = launch_chromium(playwright.chromium, camera)
         try:
@@ -64,48 +67,37 @@ def open_chromium(camera: Path | None = None) -> Iterator[Any]:
 
 
 def launch_chromium(kind: Any, camera: Path | None = None) -> Any:
-    """Launch one more Chromium, which the caller closes, and return it.
+    """Launch a headless Chromium that the caller must close.
 
     Args:
-        kind: Playwright's browser type; an open browser's is its ``browser_type``.
+        kind: Playwright's browser type; that of an open browser is its ``browser_type``.
         camera: as in :func:`open_chromium`.
+
+    Returns:
+        Playwright's browser.
 
     Raises:
         SettingsError: Chromium is missing.
     """
-    program = find_chromium()
-    if program is None:
-        raise SettingsError(_MISSING)
-    film = [f"--use-file-for-fake-video-capture={camera}"] if camera is not None else []
-    return kind.launch(executable_path=program, args=[*_FLAGS, *film])
+    path = find_chromium()
+    if path is None:
+        raise SettingsError(_MISSING.format(missing="Chromium"))
+    camera_flags = [f"--use-file-for-fake-video-capture={camera}"] if camera is not None else []
+    return kind.launch(executable_path=path, args=[*_FLAGS, *camera_flags])
 
 
-def write_film(frames: Iterable[np.ndarray], path: Path) -> Path:
-    """Write frames as a film that Chromium shows in place of a camera, over and over.
+def write_camera_video(frames: Iterable[np.ndarray], path: Path) -> Path:
+    """Write frames as a Motion JPEG file, which Chromium plays in a loop as its camera.
 
     Args:
         frames: uint8 (H, W, 3), RGB, all of one size.
-        path: the file, ending in .mjpeg.
+        path: path of the file, ending in .mjpeg.
+
+    Returns:
+        The path.
     """
     stream = io.BytesIO()
     for frame in frames:
         Image.fromarray(frame).save(stream, format="JPEG", quality=90)
     write_atomically(path, stream.getvalue())
     return path
-
-
-def pan_over(image: np.ndarray, count: int, *, width: int = 640, height: int = 480) -> Iterator[np.ndarray]:
-    """Yield frames of a picture that moves from side to side and back, on grey.
-
-    Args:
-        image: uint8 (H, W, 3), not larger than a frame.
-        count: frames.
-        width: of a frame, in pixels.
-        height: of a frame, in pixels.
-    """
-    room = width - image.shape[1]
-    for number in range(count):
-        left = round(room * (1 - abs(2 * number / count - 1)))
-        frame = np.full((height, width, 3), 128, np.uint8)
-        frame[: image.shape[0], left : left + image.shape[1]] = image
-        yield frame

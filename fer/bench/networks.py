@@ -1,6 +1,7 @@
-"""Speed, measured in one process so that ratios mean something: our layers against stock Keras, and against a peer.
+"""Speed of networks: the package's layers against stock Keras layers, and against mini-Xception.
 
-Every comparison runs both sides in turn (A B A B …) and quotes medians; the ratio is what travels between machines.
+A comparison runs both sides alternately in one process (A B A B …) and reports medians. Ratios can be compared between
+machines; rates cannot.
 """
 
 import functools
@@ -20,14 +21,14 @@ from fer.model.xception import build_xception
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two ways to do the same work.
+    """Times of two networks that do the same work.
 
     Args:
-        name: what was done.
-        images: images in one call.
-        ours: median seconds of a call our way.
-        other: median seconds of a call the other way.
-        other_name: the other way.
+        name: the work.
+        images: number of images per call.
+        ours: median seconds per call of the package's network.
+        other: median seconds per call of the other network.
+        other_name: name of the other network.
     """
 
     name: str
@@ -38,45 +39,84 @@ class Comparison:
 
     @property
     def ratio(self) -> float:
-        """How many times faster our way is."""
+        """Speed of the package's network relative to the other."""
         return self.other / self.ours
 
     def describe(self) -> str:
         """Return one line with both rates and the ratio."""
         return (
-            f"{self.name}: {self.images / self.ours:,.0f} images/s ({1e3 * self.ours:.2f} ms a call)"
+            f"{self.name}: {self.images / self.ours:,.0f} images/s ({1e3 * self.ours:.2f} ms per call)"
             f" against {self.images / self.other:,.0f} for {self.other_name}: {self.ratio:.2f} times"
         )
 
 
 def compare_training(preset: str = "small", *, batch_size: int = 32, repeats: int = 5) -> Comparison:
-    """Time a training step of a preset's network with our layers and with stock ones, augmentation left out."""
+    """Time a training step, without augmentation, of a preset's network with the package's layers and with stock ones.
+
+    Args:
+        preset: name of the preset.
+        batch_size: number of faces per step.
+        repeats: number of timed steps of each network.
+    """
     network = build_xception(load_config(preset).model)
     steps = [_make_step(model, batch_size) for model in (network, use_stock_layers(network))]
-    ours, other = _time_in_turn(steps, repeats)
+    ours, other = time_alternately(steps, repeats)
     return Comparison(f"training step of {preset!r}, batch {batch_size}", batch_size, ours, other, "stock layers")
 
 
 def compare_inference(preset: str = "small", *, batch_size: int = 64, repeats: int = 15) -> Comparison:
-    """Time a forward pass of a preset's network with our layers and with stock ones."""
+    """Time a forward pass of a preset's network with the package's layers and with stock ones.
+
+    Args:
+        preset: name of the preset.
+        batch_size: number of faces per pass.
+        repeats: number of timed passes of each network.
+    """
     network = build_xception(load_config(preset).model)
     passes = [_make_pass(model, batch_size) for model in (network, use_stock_layers(network))]
-    ours, other = _time_in_turn(passes, repeats)
+    ours, other = time_alternately(passes, repeats)
     return Comparison(f"forward pass of {preset!r}, batch {batch_size}", batch_size, ours, other, "stock layers")
 
 
 def compare_baseline(preset: str = "small", *, batch_size: int = 1, repeats: int = 30) -> Comparison:
-    """Time a forward pass against mini-Xception, the field's common small network, both compiled in the same way."""
+    """Time a forward pass of a preset's network and of mini-Xception, a common small network, compiled in the same way.
+
+    Args:
+        preset: name of the preset.
+        batch_size: number of faces per pass.
+        repeats: number of timed passes of each network.
+    """
     network = use_fast_layers(build_xception(load_config(preset).model))
     passes = [_make_pass(model, batch_size) for model in (network, build_mini_xception())]
-    ours, other = _time_in_turn(passes, repeats)
+    ours, other = time_alternately(passes, repeats)
     return Comparison(
         f"forward pass of {preset!r}, batch {batch_size}", batch_size, ours, other, "mini-Xception, 64x64"
     )
 
 
+def time_alternately(calls: Sequence[Callable[[], object]], repeats: int) -> list[float]:
+    """Time several functions alternately, after one call each to warm up.
+
+    Args:
+        calls: the functions.
+        repeats: number of timed calls of each.
+
+    Returns:
+        Median seconds of each function.
+    """
+    for call in calls:
+        call()
+    seconds: list[list[float]] = [[] for _ in calls]
+    for _ in range(repeats):
+        for call, call_seconds in zip(calls, seconds, strict=True):
+            start = time.perf_counter()
+            call()
+            call_seconds.append(time.perf_counter() - start)
+    return [float(np.median(call_seconds)) for call_seconds in seconds]
+
+
 def build_mini_xception() -> keras.Model:
-    """Build mini-Xception for 64 by 64 faces, with fresh weights, of stock layers.
+    """Build an untrained mini-Xception for 64x64 faces from stock layers.
 
     Reference:
         Arriaga, Ploeger and Valdenegro-Toro, 2017, "Real-time Convolutional Neural Networks for Emotion and Gender
@@ -97,8 +137,12 @@ def build_mini_xception() -> keras.Model:
     return keras.Model(inputs, layers.Activation("softmax")(x))
 
 
-def run_network_bench(*, say: Callable[[str], None] = print) -> list[Comparison]:
-    """Run every comparison of networks and say each result as it comes."""
+def run_network_bench(*, log: Callable[[str], None] = print) -> list[Comparison]:
+    """Run every comparison and print each when it is measured.
+
+    Args:
+        log: called with each line of output.
+    """
     compares: list[Callable[[], Comparison]] = [
         compare_training,
         functools.partial(compare_inference, batch_size=1),
@@ -112,7 +156,7 @@ def run_network_bench(*, say: Callable[[str], None] = print) -> list[Comparison]
     comparisons = []
     for compare in compares:
         comparisons.append(compare())
-        say(comparisons[-1].describe())
+        log(comparisons[-1].describe())
     return comparisons
 
 
@@ -132,16 +176,3 @@ def _make_pass(model: keras.Model, batch_size: int) -> Callable[[], object]:
 def _draw_faces(batch_size: int, model: keras.Model) -> np.ndarray:
     shape = (batch_size, *model.input_shape[1:])
     return np.random.default_rng(0).integers(0, 256, shape).astype(np.float32)
-
-
-def _time_in_turn(calls: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Return the median seconds of each call, after one call each to warm up."""
-    seconds: list[list[float]] = [[] for _ in calls]
-    for call in calls:
-        call()
-    for _ in range(repeats):
-        for call, taken in zip(calls, seconds, strict=True):
-            start = time.perf_counter()
-            call()
-            taken.append(time.perf_counter() - start)
-    return [float(np.median(taken)) for taken in seconds]

@@ -17,10 +17,7 @@ import numpy as np
 from fer.data.ferplus import FERPLUS_COLUMNS
 from fer.errors import DataError, SettingsError
 from fer.files import write_atomically
-from fer.labels import EXPRESSIONS
-
-#: Side of a face in pixels, as in FER2013.
-FACE_SIZE = 48
+from fer.labels import EXPRESSIONS, FACE_SIZE
 
 #: The splits of a data set, in the order of their codes in a prepared file (0, 1, 2).
 SPLITS: tuple[str, ...] = ("train", "validation", "test")

@@ -1,8 +1,9 @@
-"""Figures of merit of a classifier, each from probabilities and true classes alone.
+"""Figures of a classifier, computed from probabilities and true classes.
 
 Probabilities are float (N, 7) arrays whose rows sum to 1, in the order of :data:`fer.labels.EXPRESSIONS`; ``y_true`` is
-an int (N,) array of class indices 0..6. The predicted class of a row is its largest probability, the first on a tie.
-Counts, precision, recall, F1 and the matrix are scikit-learn's; a class that no row has or none is given scores 0.
+an int (N,) array of class indices 0..6. The predicted class of a row is the one of largest probability, the first on a
+tie. Precision, recall, F1 and the confusion matrix are scikit-learn's; they are 0 for a class that is never true or
+never predicted.
 """
 
 from dataclasses import dataclass
@@ -16,20 +17,20 @@ from fer.labels import EXPRESSIONS
 
 #: Bins of confidence, as in Guo et al., 2017, arXiv:1706.04599, section 5.
 NUM_BINS = 15
-#: Resamples behind an interval; Efron and Tibshirani, 1993, "An Introduction to the Bootstrap", ask for 1,000 or more.
+#: Resamples of an interval; Efron and Tibshirani, 1993, "An Introduction to the Bootstrap", advise 1,000 or more.
 NUM_RESAMPLES = 10_000
 _CLASS_INDICES = np.arange(len(EXPRESSIONS))
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """Confidence against accuracy in bins of equal width.
+    """Confidence and accuracy in bins of equal width.
 
     Attributes:
         edges: float64 (B + 1,), from 0 to 1; bin b holds confidences above edge b and up to edge b + 1.
         counts: int64 (B,), rows in each bin.
-        confidence: float64 (B,), mean confidence of the rows of each bin, 0 where it is empty.
-        accuracy: float64 (B,), share of correct rows of each bin, 0 where it is empty.
+        confidence: float64 (B,), mean confidence of the rows in each bin; 0 if it is empty.
+        accuracy: float64 (B,), share of correct rows in each bin; 0 if it is empty.
     """
 
     edges: np.ndarray
@@ -39,13 +40,13 @@ class Reliability:
 
     @property
     def ece(self) -> float:
-        """Expected calibration error, 0 to 1: the mean gap over bins, weighted by their counts."""
+        """Expected calibration error, 0 to 1: the mean gap over the bins, weighted by their counts."""
         gaps = np.abs(self.accuracy - self.confidence)
         return float((self.counts * gaps).sum() / max(self.counts.sum(), 1))
 
 
 def compute_accuracy(probabilities: np.ndarray, y_true: np.ndarray) -> float:
-    """Return the share, 0 to 1, of rows whose largest probability is the true class.
+    """Return the share, 0 to 1, of rows whose predicted class is the true one.
 
     Args:
         probabilities: float (N, 7), N above 0.
@@ -59,15 +60,18 @@ def compute_accuracy_interval(
 ) -> tuple[float, float]:
     """Return the percentile bootstrap interval of an accuracy.
 
-    Drawing n rows with replacement and counting the correct ones is one draw of a binomial variable, so the resamples
-    are drawn as such: the same distribution as of resampled rows, without n x num_resamples indices.
+    The number of correct rows among n drawn with replacement is binomial. The resamples are drawn from that
+    distribution, which needs no n x num_resamples indices.
 
     Args:
         accuracy: share of correct rows, 0 to 1.
-        n: number of rows the share was taken over, above 0.
-        level: probability, 0 to 1, between the two ends.
+        n: number of rows, above 0.
+        level: probability, 0 to 1, that the interval covers.
         num_resamples: number of bootstrap draws.
         seed: of the draws.
+
+    Returns:
+        The lower and the upper end, 0 to 1.
 
     Reference:
         Efron and Tibshirani, 1993, "An Introduction to the Bootstrap", chapter 13.
@@ -78,7 +82,7 @@ def compute_accuracy_interval(
 
 
 def compute_reliability(probabilities: np.ndarray, y_true: np.ndarray, *, num_bins: int = NUM_BINS) -> Reliability:
-    """Sort rows by confidence into bins of equal width and compare their accuracy.
+    """Return confidence and accuracy in bins of equal width.
 
     Args:
         probabilities: float (N, 7).
@@ -103,10 +107,11 @@ def compute_reliability(probabilities: np.ndarray, y_true: np.ndarray, *, num_bi
 
 
 def compute_ece_by_chance(probabilities: np.ndarray, *, num_draws: int = 200, seed: int = 0) -> float:
-    """Return the expected calibration error that a perfectly calibrated network of these confidences would show.
+    """Return the expected calibration error of a perfectly calibrated network with these confidences.
 
-    A bin's accuracy strays from its confidence by chance, so that on N faces even perfect confidences measure above 0:
-    the mean over draws in which each answer is right with the probability of its confidence.
+    On a finite number of faces, the accuracy of a bin deviates from its confidence by chance, so that even perfect
+    confidences have an error above 0. This is the mean error over draws in which each prediction is correct with the
+    probability of its confidence.
 
     Args:
         probabilities: float (N, 7).
@@ -118,20 +123,26 @@ def compute_ece_by_chance(probabilities: np.ndarray, *, num_draws: int = 200, se
     """
     rng = np.random.default_rng(seed)
     confidence = probabilities.max(axis=1).astype(np.float64)
-    # Two columns, of which the first is the answer: class 0 is the truth where the answer is right.
-    answers = np.stack([confidence, np.zeros_like(confidence)], axis=1)
+    # Two columns, of which the first is always predicted: a prediction is correct if class 0 is the true one.
+    predictions = np.stack([confidence, np.zeros_like(confidence)], axis=1)
     draws = (rng.random(len(confidence)) >= confidence for _ in range(num_draws))
-    return float(np.mean([compute_reliability(answers, wrong.astype(np.int64)).ece for wrong in draws]))
+    return float(np.mean([compute_reliability(predictions, wrong.astype(np.int64)).ece for wrong in draws]))
 
 
 def compute_confusion(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
-    """Return the confusion matrix, int64 (7, 7): row the true class, column the predicted one."""
-    return confusion_matrix(y_true, probabilities.argmax(axis=1), labels=_CLASS_INDICES)
+    """Return the confusion matrix, int64 (7, 7): one row per true class, one column per predicted class."""
+    return np.asarray(confusion_matrix(y_true, probabilities.argmax(axis=1), labels=_CLASS_INDICES))
 
 
-def compute_rates(counts: np.ndarray) -> np.ndarray:
-    """Return a confusion matrix as shares of each row, float64 (7, 7); a row without faces stays 0."""
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+def normalize_confusion(counts: np.ndarray) -> np.ndarray:
+    """Return a confusion matrix divided by the sums of its rows, float64 (7, 7); a row without faces is 0."""
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
+
+
+def compute_worst_recall(probabilities: np.ndarray, y_true: np.ndarray) -> float:
+    """Return the lowest recall, 0 to 1, among the classes that have faces."""
+    counts = compute_confusion(probabilities, y_true)
+    return float(np.diag(normalize_confusion(counts))[counts.sum(axis=1) > 0].min())
 
 
 def compute_per_class(probabilities: np.ndarray, y_true: np.ndarray) -> dict[str, dict[str, float | int]]:
@@ -151,7 +162,7 @@ def compute_per_class(probabilities: np.ndarray, y_true: np.ndarray) -> dict[str
 
 
 def summarize(probabilities: np.ndarray, y_true: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
-    """Return every figure of one set of predictions, as it stands in ``metrics.json``.
+    """Return the figures of one set of predictions, in the form of ``metrics.json``.
 
     Args:
         probabilities: float (N, 7), rows summing to 1.
@@ -162,7 +173,7 @@ def summarize(probabilities: np.ndarray, y_true: np.ndarray, *, seed: int = 0) -
         ``n``, ``accuracy``, ``accuracy_ci95`` (95 % bootstrap interval), ``macro_f1``, ``ece`` and ``per_class``.
 
     Raises:
-        DataError: there is no row, or the numbers of rows differ.
+        DataError: there are no rows, or the numbers of rows differ.
     """
     _check_rows(probabilities, y_true)
     accuracy = compute_accuracy(probabilities, y_true)
@@ -178,16 +189,19 @@ def summarize(probabilities: np.ndarray, y_true: np.ndarray, *, seed: int = 0) -
 
 
 def summarize_views(plain: np.ndarray, flip: np.ndarray, y_true: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
-    """Return :func:`summarize` of the faces as they are, with that of the flip-averaged predictions under ``flip``.
+    """Return the figures of single predictions, and under ``flip`` those of flip-averaged predictions.
 
     Args:
-        plain: float (N, 7), of the faces as they are.
-        flip: float (N, 7), averaged over each face and its mirror image.
+        plain: float (N, 7), single predictions.
+        flip: float (N, 7), predictions averaged over each face and its mirror image.
         y_true: int (N,), class indices 0..6.
         seed: of the bootstrap.
 
+    Returns:
+        The keys of :func:`summarize`, and ``flip`` with the same keys.
+
     Raises:
-        DataError: there is no row, or the numbers of rows differ.
+        DataError: there are no rows, or the numbers of rows differ.
     """
     return summarize(plain, y_true, seed=seed) | {"flip": summarize(flip, y_true, seed=seed)}
 
@@ -195,8 +209,6 @@ def summarize_views(plain: np.ndarray, flip: np.ndarray, y_true: np.ndarray, *, 
 def _check_rows(probabilities: np.ndarray, y_true: np.ndarray) -> None:
     expected = (len(y_true), len(EXPRESSIONS))
     if len(y_true) == 0:
-        raise DataError(
-            "Figures need at least one face. Received: none. Remedy: use a part of the data that has faces."
-        )
+        raise DataError("Figures need at least one face. Received: none. Remedy: use a split that has faces.")
     if probabilities.shape != expected:
         raise DataError(f"Probabilities must have the shape {expected}. Received: {probabilities.shape}.")

@@ -1,4 +1,4 @@
-"""``metrics.json``: its one form on disk, and the comparison of two of them."""
+"""``metrics.json``: writing, reading and comparing the figures of a run."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import Any
 
 from fer.errors import ModelError
 from fer.files import write_atomically
+from fer.runs import Run
 
-METRICS_FILE = "metrics.json"
-#: What may differ between two evaluations of the same network on the same data.
+#: Keys that may differ between two evaluations of the same network on the same data.
 CIRCUMSTANCES = ("seconds", "versions", "git_commit")
 _DIGITS = 6
 
@@ -22,25 +22,27 @@ def round_figures(figures: Any) -> Any:
     return round(figures, _DIGITS) if isinstance(figures, float) else figures
 
 
-def write_metrics(metrics: dict[str, Any], run_folder: str | Path) -> Path:
-    """Write ``metrics.json`` into a run folder, whole or not at all, and return its path."""
-    path = Path(run_folder) / METRICS_FILE
-    write_atomically(path, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
-    return path
+def write_metrics(metrics: dict[str, Any], run_folder: str | Path) -> None:
+    """Write ``metrics.json`` atomically into a run folder."""
+    write_atomically(Run(Path(run_folder)).metrics, json.dumps(metrics, indent=2, allow_nan=False) + "\n")
 
 
 def read_metrics(run_folder: str | Path) -> dict[str, Any]:
     """Return the figures of a run.
 
     Raises:
-        ModelError: the file is missing or is no JSON object.
+        ModelError: ``metrics.json`` is missing or is not a JSON object.
+
+    Example:
+        >>> read_metrics("artifacts/xception")["test"]["n"]
+        3589
     """
-    path = Path(run_folder) / METRICS_FILE
+    path = Run(Path(run_folder)).metrics
     remedy = f"Remedy: run `invoke evaluate` on {Path(run_folder)}."
     try:
         metrics = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"A run must have been evaluated. Received: {path} ({error.strerror}). {remedy}") from None
+        raise ModelError(f"The run must have been evaluated. Received: {path} ({error.strerror}). {remedy}") from None
     except ValueError as error:
         raise ModelError(f"The figures of a run must be JSON. Received: {path} ({error}). {remedy}") from None
     if not isinstance(metrics, dict):
@@ -49,34 +51,35 @@ def read_metrics(run_folder: str | Path) -> dict[str, Any]:
 
 
 def compare_metrics(first: dict[str, Any], second: dict[str, Any], *, tolerance: float = 0.0) -> list[str]:
-    """Return every difference between two sets of figures, apart from time, versions and commit.
+    """Return the differences between two sets of figures, ignoring time, versions and commit.
 
     Args:
         first: content of a ``metrics.json``.
         second: content of another.
-        tolerance: largest difference of two floats that still counts as none; whole numbers and text must be equal.
+        tolerance: largest difference between two floats that counts as equal; integers and text must be equal.
 
     Returns:
-        A line a difference, such as ``test.accuracy: 0.66 and 0.67``; empty where the figures agree.
+        One line per difference, such as ``test.accuracy: 0.66 and 0.67``.
     """
     kept = [{key: value for key, value in metrics.items() if key not in CIRCUMSTANCES} for metrics in (first, second)]
     return _compare("", *kept, tolerance=tolerance)
 
 
-def _compare(place: str, first: Any, second: Any, *, tolerance: float) -> list[str]:
+def _compare(key: str, first: Any, second: Any, *, tolerance: float) -> list[str]:
     if isinstance(first, dict) and isinstance(second, dict):
-        keys = list(dict.fromkeys([*first, *second]))
-        pairs = [(f"{place}.{key}".lstrip("."), first.get(key, "missing"), second.get(key, "missing")) for key in keys]
+        names = list(dict.fromkeys([*first, *second]))
+        pairs = [
+            (f"{key}.{name}".lstrip("."), first.get(name, "missing"), second.get(name, "missing")) for name in names
+        ]
     elif isinstance(first, list) and isinstance(second, list) and len(first) == len(second):
-        pairs = [(f"{place}[{index}]", *pair) for index, pair in enumerate(zip(first, second, strict=True))]
+        pairs = [(f"{key}[{index}]", *pair) for index, pair in enumerate(zip(first, second, strict=True))]
     else:
-        return [] if _agree(first, second, tolerance) else [f"{place}: {first} and {second}"]
+        return [] if _are_equal(first, second, tolerance) else [f"{key}: {first} and {second}"]
     return [line for name, one, other in pairs for line in _compare(name, one, other, tolerance=tolerance)]
 
 
-def _agree(first: Any, second: Any, tolerance: float) -> bool:
+def _are_equal(first: Any, second: Any, tolerance: float) -> bool:
     numbers = all(isinstance(value, float | int) and not isinstance(value, bool) for value in (first, second))
-    # A float that happens to be whole is read back from JSON as a float, so one float of the two makes it a measure.
     if numbers and (isinstance(first, float) or isinstance(second, float)):
-        return abs(first - second) <= tolerance
-    return type(first) is type(second) and first == second
+        return bool(abs(first - second) <= tolerance)
+    return bool(type(first) is type(second) and first == second)

@@ -1,8 +1,8 @@
-"""Plots of an evaluation: confusion matrix, ROC, precision and recall, reliability and mistakes, each a PNG file.
+"""Plots of an evaluation: confusion matrix, ROC, precision and recall, reliability and mistakes.
 
 Probabilities are float (N, 7) arrays whose rows sum to 1 and ``y_true`` is an int (N,) array of class indices 0..6.
-Faces are uint8 (N, 48, 48). An expression keeps its colour of :data:`fer.labels.COLORS` and a line style of its own, so
-that curves can be told apart without colour too.
+Faces are uint8 (N, 48, 48). Each expression has its colour of :data:`fer.labels.COLORS` and a line style, so that
+curves can be distinguished without colour.
 """
 
 from collections.abc import Callable
@@ -13,34 +13,34 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-from fer.evaluation.metrics import Reliability, compute_confusion, compute_rates, compute_reliability
+from fer.evaluation.metrics import Reliability, compute_confusion, compute_reliability, normalize_confusion
 from fer.labels import COLORS, EXPRESSIONS
 from fer.plotting import BLUE, GREY, LIGHT_BLUE, VERMILION, label_axes, make_figure, save_figure
 
 _LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)))
-#: A bin of fewer faces says little of accuracy and is drawn pale.
+#: Bins with fewer faces give a poor estimate of accuracy and are drawn pale.
 _FEW_FACES = 10
 _Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, float]]
 
 
 def plot_confusion_matrix(probabilities: np.ndarray, y_true: np.ndarray, path: str | Path, *, title: str = "") -> None:
-    """Draw the confusion matrix: each cell shaded and marked by its share of the row, with the count below.
+    """Draw the confusion matrix, with the share of the true class and the number of faces in each cell.
 
     Args:
         probabilities: float (N, 7).
         y_true: int (N,).
         path: the PNG file to write.
-        title: what stands above the matrix.
+        title: added to the title of the plot.
     """
     counts = compute_confusion(probabilities, y_true)
-    rates = compute_rates(counts)
+    shares = normalize_confusion(counts)
     figure = make_figure(8.2, 7.2)
     axes = figure.add_subplot()
-    image = axes.imshow(rates, cmap="Blues", vmin=0.0, vmax=1.0)
+    image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     figure.colorbar(image, ax=axes, shrink=0.82, label="share of the true class")
-    for row, column in np.ndindex(rates.shape):
-        color = "white" if rates[row, column] > 0.55 else "black"
-        text = f"{rates[row, column]:.2f}\n{counts[row, column]}"
+    for row, column in np.ndindex(shares.shape):
+        color = "white" if shares[row, column] > 0.55 else "black"
+        text = f"{shares[row, column]:.2f}\n{counts[row, column]}"
         axes.text(column, row, text, ha="center", va="center", color=color, fontsize=10)
     axes.set_xticks(range(len(EXPRESSIONS)), EXPRESSIONS, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(EXPRESSIONS)), EXPRESSIONS)
@@ -50,13 +50,13 @@ def plot_confusion_matrix(probabilities: np.ndarray, y_true: np.ndarray, path: s
 
 
 def plot_roc(probabilities: np.ndarray, y_true: np.ndarray, path: str | Path, *, title: str = "") -> None:
-    """Draw the receiver operating characteristic of each expression against the rest.
+    """Draw the receiver operating characteristic (ROC) of each expression against the rest.
 
     Args:
         probabilities: float (N, 7).
         y_true: int (N,).
         path: the PNG file to write.
-        title: what stands above the curves.
+        title: added to the title of the plot.
     """
 
     def curve(hits: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -73,13 +73,13 @@ def plot_roc(probabilities: np.ndarray, y_true: np.ndarray, path: str | Path, *,
 
 
 def plot_precision_recall(probabilities: np.ndarray, y_true: np.ndarray, path: str | Path, *, title: str = "") -> None:
-    """Draw precision over recall of each expression against the rest.
+    """Draw precision against recall for each expression against the rest.
 
     Args:
         probabilities: float (N, 7).
         y_true: int (N,).
         path: the PNG file to write.
-        title: what stands above the curves.
+        title: added to the title of the plot.
     """
 
     def curve(hits: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
@@ -94,14 +94,14 @@ def plot_precision_recall(probabilities: np.ndarray, y_true: np.ndarray, path: s
 def plot_reliability(
     before: np.ndarray, after: np.ndarray, y_true: np.ndarray, path: str | Path, *, title: str = ""
 ) -> None:
-    """Draw accuracy over confidence before and after calibration, above the histogram of confidence.
+    """Draw accuracy against confidence before and after calibration, with the histogram of confidence below.
 
     Args:
         before: float (N, 7), the network's own probabilities.
         after: float (N, 7), the calibrated ones.
         y_true: int (N,).
         path: the PNG file to write.
-        title: what stands above the diagrams.
+        title: added to the title of the plot.
     """
     figure = make_figure(10, 7)
     grid = figure.add_gridspec(2, 2, height_ratios=[3, 1])
@@ -127,30 +127,30 @@ def plot_mistakes(
     rows: int = 5,
     columns: int = 8,
 ) -> None:
-    """Draw the faces whose wrong answers were most confident, the most confident first.
+    """Draw the wrongly classified faces of highest confidence, the most confident first.
 
-    The sheet shows images of the data set, so it may be kept only where the data set itself may.
+    The plot shows faces of the data set, so it may be published only if the data set may.
 
     Args:
         faces: uint8 (N, 48, 48).
         probabilities: float (N, 7).
         y_true: int (N,).
         path: the PNG file to write.
-        rows: of the sheet, at most.
-        columns: of the sheet.
+        rows: largest number of rows.
+        columns: number of faces per row.
     """
     y_pred, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     wrong = np.flatnonzero(y_pred != y_true)
-    chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][: rows * columns]
-    rows = max(1, -(-len(chosen) // columns))
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][: rows * columns]
+    rows = max(1, -(-len(worst) // columns))
     figure = make_figure(1.45 * columns, 1.85 * rows + 0.6)
-    for axes, index in zip(figure.subplots(rows, columns, squeeze=False).flat, chosen, strict=False):
+    for axes, index in zip(figure.subplots(rows, columns, squeeze=False).flat, worst, strict=False):
         axes.imshow(faces[index], cmap="gray", vmin=0, vmax=255)
-        answer = f"{EXPRESSIONS[y_pred[index]]} {confidence[index]:.2f}"
-        axes.set_title(f"{answer}\nlabel: {EXPRESSIONS[y_true[index]]}", fontsize=9)
+        prediction = f"{EXPRESSIONS[y_pred[index]]} {confidence[index]:.2f}"
+        axes.set_title(f"{prediction}\nlabel: {EXPRESSIONS[y_true[index]]}", fontsize=9)
     for axes in figure.axes:
         axes.set_axis_off()
-    figure.suptitle(f"The {len(chosen)} most confident of {len(wrong)} mistakes: answer above label", fontsize=12)
+    figure.suptitle(f"The {len(worst)} most confident of {len(wrong)} mistakes: prediction above label", fontsize=12)
     save_figure(figure, path)
 
 
@@ -164,7 +164,7 @@ def _draw_class_curves(probabilities: np.ndarray, y_true: np.ndarray, curve: _Cu
     for index, name in enumerate(EXPRESSIONS):
         hits = y_true == index
         x, y, label = np.empty(0), np.empty(0), f"{name}: not defined ({hits.sum()} of {len(hits)} faces)"
-        # A curve needs faces both of the expression and of another; the legend says so where there are none.
+        # A curve needs faces with and without the expression.
         if hits.any() and not hits.all():
             x, y, area = curve(hits, probabilities[:, index])
             label = f"{name}: {quantity} {area:.3f}"

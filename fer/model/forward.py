@@ -31,7 +31,9 @@ def compile_forward(model: keras.Model) -> Forward:
     import jax
 
     from fer.model.compile_cache import use_compile_cache
+    from fer.model.jax_versions import check_jax_version
 
+    check_jax_version()
     use_compile_cache()
 
     @jax.jit

@@ -1,10 +1,10 @@
-"""Zeros that Keras' paddings 'same' and 'valid' add around an image."""
+"""Zero padding as Keras defines it."""
 
 Padding = tuple[tuple[int, int], tuple[int, int]]
 
 
 def compute_padding(size: tuple[int, int], kernel: tuple[int, int], strides: tuple[int, int], padding: str) -> Padding:
-    """Return the zero rows and columns before and after, as Keras defines 'same' and 'valid'."""
+    """Return the numbers of zeros before and after, along height and width, for ``padding`` 'same' or 'valid'."""
     if padding == "valid":
         return (0, 0), (0, 0)
     totals = (

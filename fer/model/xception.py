@@ -11,10 +11,10 @@ import keras
 from keras import layers
 
 from fer.config import ModelConfig, StageConfig
-from fer.labels import EXPRESSIONS
+from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.model.layers import FastBatchNormalization, FastConv2D, FastMaxPooling2D, FastSeparableConv2D
 
-IMAGE_SHAPE = (48, 48, 1)
+IMAGE_SHAPE = (FACE_SIZE, FACE_SIZE, 1)
 #: The layer whose output holds the last feature maps, before global average pooling.
 FEATURES_LAYER = "features"
 #: The layer whose weights turn pooled features into the logits of the expressions.

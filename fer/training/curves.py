@@ -40,7 +40,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
     epochs, train, validation = (history[name] for name in ("epoch", f"train_{quantity}", f"validation_{quantity}"))
     axes.plot(epochs, train, color=BLUE, marker=".", label="training")
     axes.plot(epochs, validation, "--", color=VERMILION, marker=".", label="validation")
-    # Training measures all heads together; the plain column is the first head's validation.
+    # Training accuracy is that of all heads together; the columns without a head's name are those of the first head.
     for name in history.columns[history.columns.str.startswith(f"validation_{quantity}_")]:
         head = name.removeprefix(f"validation_{quantity}_")
         axes.plot(epochs, history[name], ":", color=GREY, marker=".", label=f"validation, {head}")
@@ -59,17 +59,17 @@ def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
     axes.semilogy(history["epoch"], history["learning_rate"], color=GREY, marker=".")
     label_axes(axes, "Learning rate", "epoch", "learning rate")
     peak, lowest = history["learning_rate"].max(), history["learning_rate"].min()
-    # A cosine ends near 0: its last rates leave the plot at the bottom rather than flatten the rest of the curve.
+    # A cosine ends near 0: its last rates are cut off, or they would flatten all others.
     bottom = max(lowest, peak / _RATE_RANGE)
-    # Space above the curve for the names of the phases.
+    # Leave space above the curve for the names of the phases.
     axes.set_ylim(bottom / 2, peak * max(6.0, (peak / bottom) ** 0.4))
 
 
 def _find_phases(history: pd.DataFrame) -> list[tuple[str, float, float]]:
-    """Return name, start and end, half an epoch to either side, of each stretch of one phase."""
+    """Return name, start and end of each phase, half an epoch to either side."""
     numbers = (history["phase"] != history["phase"].shift()).cumsum()
-    stretches = [rows for _, rows in history.groupby(numbers)]
-    return [(rows["phase"].iloc[0], rows["epoch"].iloc[0] - 0.5, rows["epoch"].iloc[-1] + 0.5) for rows in stretches]
+    phases = [rows for _, rows in history.groupby(numbers)]
+    return [(rows["phase"].iloc[0], rows["epoch"].iloc[0] - 0.5, rows["epoch"].iloc[-1] + 0.5) for rows in phases]
 
 
 def _shade_phases(axes: Axes, history: pd.DataFrame) -> None:

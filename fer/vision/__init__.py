@@ -1,1 +1,1 @@
-"""Pictures and videos: safe decoding, face detection, alignment, tracking and drawing."""
+"""Images and videos: safe decoding, face detection, alignment, tracking and annotation."""

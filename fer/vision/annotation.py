@@ -1,6 +1,6 @@
-"""Drawn pictures: boxes with labels, bars of probabilities, activation maps. Nothing given is changed.
+"""Annotated images: boxes with captions, bars of probabilities, activation maps. Every function returns a new image.
 
-Pictures are uint8 (H, W, 3), RGB. Colours are those of ``labels.COLORS`` everywhere.
+Images are uint8 (H, W, 3), RGB. Colours are those of ``labels.COLORS``.
 """
 
 from collections.abc import Sequence
@@ -12,76 +12,63 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from fer.labels import COLORS, EXPRESSIONS
-from fer.vision.detection import Box
+from fer.vision.boxes import Box, clip_box, compute_shared_area
 
 Color = tuple[int, int, int]
-_Rectangle = tuple[int, int, int, int]
+_PixelBox = tuple[int, int, int, int]
 
 _SMALLEST_TEXT, _LARGEST_TEXT = 11, 44
-#: Faces smaller than this, in pixels, get no bars: their text could not be read.
+#: Faces smaller than this, in pixels, get no bars: their text would be illegible.
 _SMALLEST_WITH_BARS = 72
 _PANEL: Color = (24, 24, 24)
 _TEXT: Color = (245, 245, 245)
 _TRACK: Color = (70, 70, 70)
 
 
-class DrawnFace(Protocol):
-    """What drawing reads of a face; :class:`fer.Face` is one."""
-
+class _Face(Protocol):
+    # The attributes of fer.Face that are drawn; properties, because it is frozen.
     @property
-    def box(self) -> Box:
-        """(x_min, y_min, x_max, y_max) in pixels."""
-
+    def box(self) -> Box: ...
     @property
-    def label(self) -> str:
-        """One of ``fer.EXPRESSIONS``."""
-
+    def label(self) -> str: ...
     @property
-    def confidence(self) -> float:
-        """Probability of the label, 0..1."""
-
+    def confidence(self) -> float: ...
     @property
-    def uncertain(self) -> bool:
-        """Whether the label gets a question mark."""
-
+    def uncertain(self) -> bool: ...
     @property
-    def track_id(self) -> int | None:
-        """Number of the person in a stream."""
-
+    def track_id(self) -> int | None: ...
     @property
-    def probabilities(self) -> np.ndarray:
-        """float (7,), 0..1."""
+    def probabilities(self) -> np.ndarray: ...
 
 
-def draw_faces(image: np.ndarray, faces: Sequence[DrawnFace], *, bars: bool = True) -> np.ndarray:
-    """Return a copy of a picture with every face's box, label and, where there is room, its seven probabilities.
+def draw_faces(image: np.ndarray, faces: Sequence[_Face], *, bars: bool = True) -> np.ndarray:
+    """Return a copy of an image with each face's box and caption and, if they fit, its seven probabilities.
 
     Args:
         image: uint8 (H, W, 3) RGB.
-        faces: the faces, in the picture's pixels.
-        bars: draw the probabilities beside faces that are large enough, where no other face is covered.
+        faces: :class:`fer.Face` objects, in the image's pixels.
+        bars: draw the probabilities beside faces that are large enough, where they cover no other face.
     """
     drawn = image.copy()
-    rectangles = [_round_box(face.box, image.shape) for face in faces]
+    boxes = [_round_box(face.box, image.shape) for face in faces]
     thickness = _choose_thickness(image.shape)
-    for face, rectangle in zip(faces, rectangles, strict=True):
-        cv2.rectangle(drawn, rectangle[:2], rectangle[2:], _read_color(face.label), thickness)
-    labels: list[_Rectangle] = []
-    for face, rectangle in zip(faces, rectangles, strict=True):
-        labels.append(_draw_label(drawn, face, rectangle, labels + _leave_out(rectangles, rectangle)))
-    for face, rectangle in zip(faces, rectangles, strict=True) if bars else ():
-        panel = _draw_bars(drawn, face.probabilities, rectangle, labels + _leave_out(rectangles, rectangle))
-        labels += panel
+    for face, box in zip(faces, boxes, strict=True):
+        cv2.rectangle(drawn, box[:2], box[2:], _read_color(face.label), thickness)
+    occupied: list[_PixelBox] = []
+    for face, box in zip(faces, boxes, strict=True):
+        occupied.append(_draw_caption(drawn, face, box, occupied + _leave_out(boxes, box)))
+    for face, box in zip(faces, boxes, strict=True) if bars else ():
+        occupied += _draw_bars(drawn, face.probabilities, box, occupied + _leave_out(boxes, box))
     return drawn
 
 
 def draw_activation(crop: np.ndarray, activation: np.ndarray, *, side: int = 240) -> np.ndarray:
-    """Return a crop beside the same crop with its activation map laid over it.
+    """Return a crop beside the same crop overlaid with its activation map.
 
     Args:
         crop: uint8 (48, 48), grey.
         activation: float (48, 48), 0..1.
-        side: side, in pixels, of either half.
+        side: side of each half in pixels.
 
     Returns:
         uint8 (side, 2 * side, 3), RGB.
@@ -89,29 +76,31 @@ def draw_activation(crop: np.ndarray, activation: np.ndarray, *, side: int = 240
     face = cv2.cvtColor(cv2.resize(crop, (side, side), interpolation=cv2.INTER_CUBIC), cv2.COLOR_GRAY2RGB)
     strength = np.clip(cv2.resize(activation.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR), 0, 1)
     heat = cv2.applyColorMap((strength * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    # Where nothing is active the face stays as it is, so the eye goes to what counted.
+    # The face is unchanged where the activation is 0.
     weight = (0.65 * strength)[..., None]
     overlay = face * (1 - weight) + heat * weight
     return np.hstack([face, overlay.round().astype(np.uint8)])
 
 
-def describe_face(face: DrawnFace) -> str:
-    """Return a face's caption: "#2 happy 93 %", with a question mark where the answer is uncertain."""
+def describe_face(face: _Face) -> str:
+    """Return a face's caption: "#2 happy 93 %", with a question mark if the prediction is uncertain."""
     person = f"#{face.track_id} " if face.track_id is not None else ""
     return f"{person}{face.label}{'?' if face.uncertain else ''} {face.confidence:.0%}".replace("%", " %")
 
 
-def _draw_label(image: np.ndarray, face: DrawnFace, rectangle: _Rectangle, taken: list[_Rectangle]) -> _Rectangle:
-    size = _choose_text_size(rectangle[2] - rectangle[0], image.shape)
-    patch = _render_label(describe_face(face), size, _read_color(face.label))[: image.shape[0], : image.shape[1]]
-    # Of equal places the first wins: min is stable.
-    place = min(_list_places(rectangle, patch.shape, image.shape), key=lambda place: _measure_overlap(place, taken))
-    image[place[1] : place[3], place[0] : place[2]] = patch
-    return place
+def _draw_caption(image: np.ndarray, face: _Face, box: _PixelBox, occupied: list[_PixelBox]) -> _PixelBox:
+    """Draw a caption at the position that covers the fewest occupied pixels, and return its box."""
+    size = _choose_text_size(box[2] - box[0], image.shape)
+    patch = _render_caption(describe_face(face), size, _read_color(face.label))[: image.shape[0], : image.shape[1]]
+    positions = _list_positions(box, patch.shape, image.shape)
+    # Of equal positions the first is taken: min is stable.
+    left, top, right, bottom = min(positions, key=lambda position: _measure_overlap(position, occupied))
+    image[top:bottom, left:right] = patch
+    return left, top, right, bottom
 
 
-def _list_places(face: _Rectangle, patch: tuple[int, ...], image: tuple[int, ...]) -> list[_Rectangle]:
-    """List where a label may stand: above the head, under the chin, or inside the box where it fills the picture."""
+def _list_positions(face: _PixelBox, patch: tuple[int, ...], image: tuple[int, ...]) -> list[_PixelBox]:
+    """List the positions of a caption: above the head, under the chin, or inside a box that fills the image."""
     left, top, right, bottom = face
     edge = _choose_thickness(image) // 2
     columns = [left - edge, right + edge + 1 - patch[1], (left + right - patch[1]) // 2]
@@ -122,9 +111,9 @@ def _list_places(face: _Rectangle, patch: tuple[int, ...], image: tuple[int, ...
 
 
 def _draw_bars(
-    image: np.ndarray, probabilities: np.ndarray, face: _Rectangle, taken: list[_Rectangle]
-) -> list[_Rectangle]:
-    """Draw a panel beside a face and return its place, or none where there is no room."""
+    image: np.ndarray, probabilities: np.ndarray, face: _PixelBox, occupied: list[_PixelBox]
+) -> list[_PixelBox]:
+    """Draw a panel beside a face and return its box in a list, which is empty if the panel does not fit."""
     if face[3] - face[1] < _SMALLEST_WITH_BARS:
         return []
     size = int(np.clip((face[3] - face[1]) / 9, _SMALLEST_TEXT, _LARGEST_TEXT * 0.6))
@@ -133,17 +122,17 @@ def _draw_bars(
     gap = max(4, size // 3)
     y = int(np.clip(face[1], 0, max(0, image.shape[0] - height)))
     for x in (face[2] + gap, face[0] - gap - width):
-        place = (x, y, x + width, y + height)
-        within = x >= 0 and place[2] <= image.shape[1] and place[3] <= image.shape[0]
-        if within and not _measure_overlap(place, taken):
+        position = (x, y, x + width, y + height)
+        fits = x >= 0 and position[2] <= image.shape[1] and position[3] <= image.shape[0]
+        if fits and not _measure_overlap(position, occupied):
             part = image[y : y + height, x : x + width]
             part[:] = cv2.addWeighted(part, 0.2, panel, 0.8, 0)
-            return [place]
+            return [position]
     return []
 
 
 @lru_cache(maxsize=512)
-def _render_label(text: str, size: int, color: Color) -> np.ndarray:
+def _render_caption(text: str, size: int, color: Color) -> np.ndarray:
     font = ImageFont.load_default(size)
     pad = max(2, size // 4)
     patch = Image.new("RGB", (round(font.getlength(text)) + 2 * pad, size + 2 * pad), color)
@@ -167,21 +156,18 @@ def _render_bars(probabilities: tuple[float, ...], size: int) -> np.ndarray:
     return np.asarray(panel)
 
 
-def _leave_out(rectangles: list[_Rectangle], one: _Rectangle) -> list[_Rectangle]:
-    return [rectangle for rectangle in rectangles if rectangle is not one]
+def _leave_out(boxes: list[_PixelBox], one: _PixelBox) -> list[_PixelBox]:
+    return [box for box in boxes if box is not one]
 
 
-def _measure_overlap(place: _Rectangle, others: list[_Rectangle]) -> int:
-    """Return the pixels of a place that others cover already."""
-    widths = [max(0, min(place[2], other[2]) - max(place[0], other[0])) for other in others]
-    heights = [max(0, min(place[3], other[3]) - max(place[1], other[1])) for other in others]
-    return sum(width * height for width, height in zip(widths, heights, strict=True))
+def _measure_overlap(position: _PixelBox, occupied: list[_PixelBox]) -> float:
+    """Return the number of occupied pixels at a position."""
+    return sum(compute_shared_area(position, box) for box in occupied)
 
 
-def _round_box(box: Box, shape: tuple[int, ...]) -> _Rectangle:
-    x_min, x_max = (int(np.clip(round(x), 0, shape[1] - 1)) for x in (box[0], box[2]))
-    y_min, y_max = (int(np.clip(round(y), 0, shape[0] - 1)) for y in (box[1], box[3]))
-    return x_min, y_min, x_max, y_max
+def _round_box(box: Box, image_shape: tuple[int, ...]) -> _PixelBox:
+    x_min, y_min, x_max, y_max = clip_box(box, image_shape[0] - 1, image_shape[1] - 1)
+    return round(x_min), round(y_min), round(x_max), round(y_max)
 
 
 def _choose_thickness(shape: tuple[int, ...]) -> int:
@@ -189,7 +175,7 @@ def _choose_thickness(shape: tuple[int, ...]) -> int:
 
 
 def _choose_text_size(face_width: int, shape: tuple[int, ...]) -> int:
-    # As wide as the face, and never more than a fifteenth of the picture.
+    # As wide as the face, and never more than a fifteenth of the image.
     largest = min(_LARGEST_TEXT, max(_SMALLEST_TEXT, min(shape[:2]) // 15))
     return int(np.clip(face_width / 6, _SMALLEST_TEXT, largest))
 

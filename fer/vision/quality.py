@@ -1,43 +1,45 @@
-"""Reasons to trust an answer less: a face that is small, blurred, turned away or cut by the picture's edge."""
+"""Warnings that a prediction is less reliable: the face is small, blurred, turned away or cut by the image's edge."""
+
+from itertools import compress
 
 import cv2
 import numpy as np
 
 from fer.vision.alignment import compute_crop_matrix
-from fer.vision.detection import Box, Detection
+from fer.vision.boxes import compute_longer_side
+from fer.vision.detection import Detection
 
-#: Longer side of a box, in pixels, under which the network sees an enlargement of too little.
+#: A box is small if its longer side, in pixels, is below this.
 SMALLEST_SIDE = 32.0
-#: Sharpness under which a crop is called blurred: 0.3 % of FER2013's training faces lie below it.
+#: A crop is blurred if its sharpness is below this, as for 0.3 % of FER2013's training faces.
 LOWEST_SHARPNESS = 0.35
-#: How far the nose may lie off the face's middle, in widths between eyes: 8 % of FER2013's training faces exceed it.
+#: A face is in profile if its turn is above this, as for 8 % of FER2013's training faces.
 LARGEST_TURN = 0.4
-#: Share of a crop that may lie outside the picture.
+#: A face is cut by the edge if more than this share of its crop lies outside the image.
 LARGEST_CUT = 0.1
 
 WARNINGS: tuple[str, ...] = ("small", "blurred", "profile", "edge")
 
 
 def compute_warnings(detection: Detection, crop: np.ndarray, image_shape: tuple[int, ...]) -> tuple[str, ...]:
-    """Return what speaks against a face's answer, in the order of :data:`WARNINGS`.
+    """Return the warnings of a face, in the order of :data:`WARNINGS`.
 
     Args:
-        detection: the face, in the picture's pixels.
-        crop: uint8 (48, 48), its prepared crop.
-        image_shape: (H, W) or (H, W, 3) of the picture.
+        detection: the face, in the image's pixels.
+        crop: uint8 (48, 48), the face's crop.
+        image_shape: (H, W) or (H, W, 3) of the image.
     """
-    x_min, y_min, x_max, y_max = detection.box
-    found = (
-        max(x_max - x_min, y_max - y_min) < SMALLEST_SIDE,
+    holds = (
+        compute_longer_side(detection.box) < SMALLEST_SIDE,
         compute_sharpness(crop) < LOWEST_SHARPNESS,
         compute_turn(detection.landmarks) > LARGEST_TURN,
         compute_cut(detection, image_shape) > LARGEST_CUT,
     )
-    return tuple(name for name, holds in zip(WARNINGS, found, strict=True) if holds)
+    return tuple(compress(WARNINGS, holds))
 
 
 def compute_sharpness(crop: np.ndarray) -> float:
-    """Return the spread of a crop's Laplacian over the spread of its grey, about 0.8 for a face of FER2013.
+    """Return the standard deviation of a crop's Laplacian over that of its grey values, about 0.8 for FER2013's faces.
 
     Args:
         crop: uint8 (48, 48), grey.
@@ -50,10 +52,13 @@ def compute_sharpness(crop: np.ndarray) -> float:
 
 
 def compute_turn(landmarks: np.ndarray | None) -> float:
-    """Return how far the nose lies to the side of the eyes and mouth, in their mean width: 0 without landmarks.
+    """Return how far a face is turned: the nose's distance from the middle of eyes and mouth, in their mean width.
 
     Args:
         landmarks: float (5, 2), or None.
+
+    Returns:
+        0 for a frontal face or without landmarks; infinite if eyes and mouth coincide.
     """
     if landmarks is None:
         return 0.0
@@ -66,14 +71,9 @@ def compute_turn(landmarks: np.ndarray | None) -> float:
 
 
 def compute_cut(detection: Detection, image_shape: tuple[int, ...]) -> float:
-    """Return the share of a face's crop, 0..1, that lies outside the picture."""
+    """Return the share of a face's crop, 0..1, that lies outside the image."""
     matrix = cv2.invertAffineTransform(compute_crop_matrix(detection, 12))
     grid = np.stack(np.meshgrid(np.arange(12.0), np.arange(12.0)), axis=-1).reshape(-1, 2)
     points = grid @ matrix[:, :2].T + matrix[:, 2]
     inside = (points >= -0.5).all(1) & (points[:, 0] < image_shape[1] - 0.5) & (points[:, 1] < image_shape[0] - 0.5)
     return float(1.0 - inside.mean())
-
-
-def build_whole_box(image_shape: tuple[int, ...]) -> Box:
-    """Return the box of a picture that is one face."""
-    return 0.0, 0.0, float(image_shape[1]), float(image_shape[0])

@@ -1,7 +1,7 @@
-"""Who is who from frame to frame, and each person's probabilities smoothed over time.
+"""Tracking of people from frame to frame, and smoothing of each person's probabilities over time.
 
-One :class:`Tracker` belongs to one stream: nothing is shared between streams, and nothing between the faces of one. All
-times are seconds of the stream, never counts of frames, so that a skipped frame or another rate changes nothing.
+One :class:`Tracker` belongs to one stream. All times are seconds of the stream, not counts of frames, so the results do
+not depend on the frame rate or on skipped frames.
 """
 
 import math
@@ -11,20 +11,22 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from fer.vision.detection import Box, compute_area, compute_containment, compute_iou
+from fer.vision.boxes import Box, compute_area, compute_centre, compute_containment, compute_iou, shift_box
 
-#: Boxes that share less than this cannot be one face.
+#: Least intersection over union, 0..1, of a person's boxes in two frames.
 LEAST_OVERLAP = 0.2
-#: A face that is gone for longer than this comes back as somebody new.
+#: A person who is hidden for longer than this, in seconds, gets a new number.
 LONGEST_GAP = 1.5
-#: Time after which an old answer has lost 63 % of its weight.
+#: Time constant of the smoothing, in seconds: after this time an old prediction has lost 63 % of its weight.
 SMOOTHING_SECONDS = 0.4
-#: Time over which a face's movement is averaged: a box trembles by a few pixels even where nobody moves.
+#: Time constant of the averaged velocity, in seconds: the boxes of a still face move by a few pixels.
 _VELOCITY_SECONDS = 0.5
-#: A box that loses more than this share of its area at once is a face half hidden: it says little of the face's place.
+#: A face is partly covered if its box falls below this share of its last area; the box misleads about its position.
 _COVERED_AREA = 0.85
-#: A face that comes out from behind something shows a part of itself first, which counts as half an overlap.
+#: A hidden face reappears in part first: its box lies inside the expected one, which counts as half an overlap.
 _PART_WEIGHT = 0.5
+#: Largest weight of the past: of two frames at the same time the second still counts.
+_MOST_PAST = 0.99
 
 
 @dataclass
@@ -34,12 +36,12 @@ class Track:
     Args:
         track_id: number of the person, from 1, never used twice.
         box: last box, in pixels.
-        seconds: when it was last seen.
-        whole_box: last box that was not half hidden.
-        whole_seconds: when that was.
-        velocity: movement of that box's centre, in pixels a second; None before it was seen twice.
-        probabilities: float64 (7,), smoothed, or None before the first answer.
-        answered: time of the last answer, in seconds.
+        seconds: time of the last box.
+        whole_box: last box of the uncovered face.
+        whole_seconds: time of that box.
+        velocity: movement of that box's centre, in pixels per second; None before the second box.
+        probabilities: float64 (7,), smoothed; None before the first prediction.
+        predicted: time of the last prediction, in seconds.
     """
 
     track_id: int
@@ -49,7 +51,7 @@ class Track:
     whole_seconds: float
     velocity: tuple[float, float] | None = None
     probabilities: np.ndarray | None = None
-    answered: float = 0.0
+    predicted: float = 0.0
 
 
 @dataclass
@@ -57,9 +59,16 @@ class Tracker:
     """The people of one stream.
 
     Args:
-        least_overlap: intersection over union, 0..1, that links a box to a track.
+        least_overlap: least intersection over union, 0..1, of a person's boxes in two frames.
         longest_gap: seconds that a face may be hidden.
-        smoothing_seconds: time constant of the smoothing; 0 leaves the answers as they are.
+        smoothing_seconds: time constant of the smoothing; 0 turns it off.
+
+    Example:
+        >>> tracker = Tracker()
+        >>> tracker.update([(0, 0, 40, 40), (200, 0, 240, 40)], seconds=0.0)
+        [1, 2]
+        >>> tracker.update([(205, 0, 245, 40)], seconds=0.1)
+        [2]
     """
 
     least_overlap: float = LEAST_OVERLAP
@@ -70,11 +79,11 @@ class Tracker:
     _last_update: float = 0.0
 
     def update(self, boxes: Sequence[Box], seconds: float) -> list[int]:
-        """Link the boxes of a frame to the people seen before.
+        """Assign the boxes of a frame to the people of the stream.
 
         Args:
             boxes: boxes of the frame's faces, in pixels.
-            seconds: the frame's time. A time before the last one means another stream: everybody is forgotten.
+            seconds: time of the frame. An earlier time than the last one starts a new stream without people.
 
         Returns:
             The track number of each box.
@@ -82,59 +91,60 @@ class Tracker:
         if self.tracks and seconds < max(track.seconds for track in self.tracks):
             self.tracks.clear()
         self.tracks = [track for track in self.tracks if seconds - track.seconds <= self.longest_gap]
-        linked = self._link(boxes, seconds)
+        assigned = self._assign(boxes, seconds)
         self._last_update = seconds
-        return [self._see(linked.get(index), box, seconds) for index, box in enumerate(boxes)]
+        return [self._update_track(assigned.get(index), box, seconds) for index, box in enumerate(boxes)]
 
     def smooth(self, track_id: int, probabilities: np.ndarray, seconds: float) -> np.ndarray:
-        """Return a person's probabilities averaged over the near past, newer ones weighing more.
+        """Return a person's probabilities averaged over the last frames, with larger weights for newer ones.
 
         Args:
             track_id: a number that :meth:`update` returned for this frame.
-            probabilities: float (7,), the network's answer for the frame.
-            seconds: the frame's time.
+            probabilities: float (7,), the prediction for the frame.
+            seconds: time of the frame.
 
         Returns:
-            float32 (7,), summing to 1 as the answers do.
+            float32 (7,), with the same sum as the predictions.
 
         Reference:
             Exponential smoothing of an irregular series: the weight of the past is exp(-elapsed / time constant).
         """
         track = next(track for track in self.tracks if track.track_id == track_id)
-        answer = probabilities.astype(np.float64)
+        smoothed = probabilities.astype(np.float64)
         if track.probabilities is not None and self.smoothing_seconds > 0:
-            past = math.exp(-max(0.0, seconds - track.answered) / self.smoothing_seconds)
-            # Two frames at one instant share it: without a floor the second would not count at all.
-            answer = track.probabilities * min(past, 0.99) + answer * (1 - min(past, 0.99))
-        track.probabilities, track.answered = answer, seconds
-        return answer.astype(np.float32)
+            elapsed = max(0.0, seconds - track.predicted)
+            past = min(math.exp(-elapsed / self.smoothing_seconds), _MOST_PAST)
+            smoothed = track.probabilities * past + smoothed * (1 - past)
+        track.probabilities, track.predicted = smoothed, seconds
+        return smoothed.astype(np.float32)
 
-    def _link(self, boxes: Sequence[Box], seconds: float) -> dict[int, Track]:
+    def _assign(self, boxes: Sequence[Box], seconds: float) -> dict[int, Track]:
+        """Return the track of each index of a box that has one."""
         if not self.tracks or not boxes:
             return {}
         overlaps = np.array([[self._compare(track, box, seconds) for box in boxes] for track in self.tracks])
-        # A link below the threshold counts nothing, so it never takes a box from one above it.
+        # An overlap below the threshold counts as none, so that it never takes a box from a better track.
         overlaps[overlaps < self.least_overlap] = 0.0
         pairs = zip(*linear_sum_assignment(overlaps, maximize=True), strict=True)
         return {int(column): self.tracks[row] for row, column in pairs if overlaps[row, column] > 0}
 
     def _compare(self, track: Track, box: Box, seconds: float) -> float:
-        # A face that stood still behind something is where it was; one that moved on is where it was heading.
-        place = _predict_box(track, seconds)
-        overlap = max(compute_iou(place, box), compute_iou(track.box, box))
+        # A hidden face reappears where it was, or where its movement leads.
+        expected = _predict_box(track, seconds)
+        overlap = max(compute_iou(expected, box), compute_iou(track.box, box))
         if track.seconds < self._last_update:
-            overlap = max(overlap, _PART_WEIGHT * compute_containment(box, place))
+            overlap = max(overlap, _PART_WEIGHT * compute_containment(box, expected))
         return overlap
 
-    def _see(self, track: Track | None, box: Box, seconds: float) -> int:
+    def _update_track(self, track: Track | None, box: Box, seconds: float) -> int:
         if track is None:
             track = Track(self._next_id, box, seconds, box, seconds)
             self._next_id += 1
             self.tracks.append(track)
             return track.track_id
         track.box, track.seconds = box, seconds
-        hidden_for = seconds - track.whole_seconds
-        if compute_area(box) >= _COVERED_AREA * compute_area(track.whole_box) or hidden_for > self.longest_gap:
+        covered_for = seconds - track.whole_seconds
+        if compute_area(box) >= _COVERED_AREA * compute_area(track.whole_box) or covered_for > self.longest_gap:
             track.velocity = _compute_velocity(track, box, seconds)
             track.whole_box, track.whole_seconds = box, seconds
         return track.track_id
@@ -144,8 +154,8 @@ def _compute_velocity(track: Track, box: Box, seconds: float) -> tuple[float, fl
     elapsed = seconds - track.whole_seconds
     if elapsed <= 0:
         return track.velocity
-    before = track.whole_box
-    x, y = ((box[i] + box[i + 2] - before[i] - before[i + 2]) / 2 / elapsed for i in (0, 1))
+    centres = zip(compute_centre(box), compute_centre(track.whole_box), strict=True)
+    x, y = ((now - before) / elapsed for now, before in centres)
     if track.velocity is None:
         return x, y
     past = math.exp(-elapsed / _VELOCITY_SECONDS)
@@ -154,6 +164,5 @@ def _compute_velocity(track: Track, box: Box, seconds: float) -> tuple[float, fl
 
 def _predict_box(track: Track, seconds: float) -> Box:
     elapsed = seconds - track.whole_seconds
-    x, y = (speed * elapsed for speed in track.velocity or (0.0, 0.0))
-    box = track.whole_box
-    return box[0] + x, box[1] + y, box[2] + x, box[3] + y
+    x, y = track.velocity or (0.0, 0.0)
+    return shift_box(track.whole_box, x * elapsed, y * elapsed)

@@ -1,7 +1,7 @@
-"""Videos and cameras: every frame with its index and time, and a writer for annotated copies.
+"""Reading of videos and cameras, frame by frame with index and time, and writing of annotated videos.
 
-Frames are uint8 (H, W, 3), RGB. Times are seconds from the container's own timestamps, so a variable frame rate keeps
-its times. One frame at a time is held, whatever the length.
+Frames are uint8 (H, W, 3), RGB. Times are in seconds, from the timestamps of the container, so a variable frame rate is
+kept. One frame is in memory at a time, whatever the length of the video.
 """
 
 import math
@@ -16,8 +16,8 @@ import numpy as np
 
 from fer.errors import VideoError
 
-_USUAL_RATE = 25.0
-#: Seconds that one frame may stand still in an annotated video.
+_DEFAULT_RATE = 25.0
+#: Seconds for which an annotated video may repeat one frame.
 _LONGEST_STILL = 10.0
 
 
@@ -26,8 +26,8 @@ class VideoFrame:
     """One frame of a stream.
 
     Args:
-        index: its number, from 0, counting every frame of the stream.
-        seconds: its time from the start.
+        index: index of the frame among all frames of the stream, from 0.
+        seconds: time from the start.
         image: uint8 (H, W, 3), RGB.
     """
 
@@ -40,15 +40,15 @@ class VideoReader:
     """A video file or camera, read once from start to end.
 
     Args:
-        source: a path, or a camera's number (0 or "0").
+        source: a path, or the number of a camera (0 or "0").
 
     Attributes:
-        rate: frames a second as the container states them, or 25 where it does not.
-        num_promised: frames that the container promises; 0 where it does not say, as with a camera.
-        num_read: frames read so far.
+        rate: frames per second according to the container; 25 if it has no rate.
+        num_promised: number of frames according to the container; 0 for a camera or if the container has no number.
+        num_read: number of frames read so far.
 
     Raises:
-        VideoError: the file is missing or no video, or the camera cannot be opened.
+        VideoError: the file is missing or not a video, or the camera cannot be opened.
     """
 
     def __init__(self, source: str | Path | int) -> None:
@@ -57,18 +57,18 @@ class VideoReader:
         self._capture = _open_capture(source, self.is_camera)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.rate = float(rate) if math.isfinite(rate) and 0 < rate <= 1000 else _USUAL_RATE
+        self.rate = float(rate) if math.isfinite(rate) and 0 < rate <= 1000 else _DEFAULT_RATE
         self.num_promised = int(count) if not self.is_camera and math.isfinite(count) and 0 < count < 2**31 else 0
         self.num_read = 0
 
     def read(self, every: int = 1) -> Iterator[VideoFrame]:
-        """Yield the frames whose index is a multiple of ``every``; the others are passed over unseen.
+        """Yield the frames whose index is a multiple of ``every``; the others are skipped.
 
         Raises:
-            VideoError: the stream gives no frame at all, or ``every`` is below 1.
+            VideoError: the stream has no readable frame, or ``every`` is below 1.
         """
         if every < 1:
-            raise VideoError(f"The step between frames must be at least 1. Received: {every}.")
+            raise VideoError(f"The step 'every' must be at least 1. Received: {every}. Remedy: use 1 for all frames.")
         started, last = time.monotonic(), -math.inf
         while self._capture.grab():
             index, self.num_read = self.num_read, self.num_read + 1
@@ -82,18 +82,12 @@ class VideoReader:
                 yield VideoFrame(index, seconds, frame)
         if not self.num_read:
             raise VideoError(
-                f"A video must hold at least one readable frame. Received: {self.name} with none."
+                f"A video must hold at least one readable frame. Received: {self.name}, without one."
                 " Remedy: convert it to mp4 (H.264), or check the camera."
             )
 
-    def describe(self) -> str:
-        """Return how much was read, in words: "228 of 472 frames" where a file gives fewer than it promises."""
-        if self.num_promised and self.num_read < self.num_promised:
-            return f"{self.num_read} of {self.num_promised} frames"
-        return f"{self.num_read} frames"
-
     def close(self) -> None:
-        """Let go of the file or camera."""
+        """Release the file or camera."""
         self._capture.release()
 
     def __enter__(self) -> "VideoReader":
@@ -106,7 +100,7 @@ class VideoReader:
 
     def _read_time(self, index: int, last: float) -> float:
         seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        # Some containers give no times, or repeat one at a damaged place: time must go on, at the stated rate.
+        # Some containers have no times, or repeat one where they are damaged: time must increase, at the stated rate.
         if not math.isfinite(seconds) or seconds <= last or seconds < 0 or (index and seconds == 0):
             return 0.0 if index == 0 else last + 1.0 / self.rate
         return seconds
@@ -119,35 +113,35 @@ class VideoReader:
 
 
 class VideoWriter:
-    """An mp4 file that takes RGB frames of one size, at a steady rate.
+    """Writes RGB frames of one size to an mp4 file with a constant frame rate.
 
     Args:
-        path: the file to write, ending in .mp4.
-        rate: frames a second.
-        codec: "mp4v" is quick and plays in players; "vp09" takes longer and plays in browsers too.
+        path: the file to write, with the suffix .mp4.
+        rate: frames per second.
+        codec: "mp4v" is fast and plays in video players; "vp09" is slower and plays in browsers too.
 
     Raises:
-        VideoError: the ending is another one.
+        VideoError: the path has another suffix.
     """
 
     def __init__(self, path: str | Path, rate: float, *, codec: str = "mp4v") -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
-            raise VideoError(f"An annotated video must end in .mp4. Received: {self.path}.")
+            raise VideoError(f"An annotated video must end in .mp4. Received: {self.path}. Remedy: rename it.")
         self.rate = rate
         self.codec = codec
         self.num_written = 0
-        self._late = 0.0
+        self._removed_seconds = 0.0
         self._writer: cv2.VideoWriter | None = None
         self._size = (0, 0)
 
     def write(self, image: np.ndarray, seconds: float | None = None) -> None:
-        """Add a frame at its time; the first one decides the size of the video.
+        """Add a frame; the first one decides the size of the video.
 
         Args:
             image: uint8 (H, W, 3), RGB.
-            seconds: the frame's time. It is repeated, or left out, so that a variable rate keeps its pace; None adds it
-                once.
+            seconds: time of the frame. The frame is repeated or dropped so that a variable rate keeps its times; None
+                adds it once.
 
         Raises:
             VideoError: the file cannot be written.
@@ -159,7 +153,7 @@ class VideoWriter:
             self.num_written += 1
 
     def close(self) -> None:
-        """Finish the file."""
+        """Complete the file."""
         if self._writer is not None:
             self._writer.release()
 
@@ -172,15 +166,15 @@ class VideoWriter:
         self.close()
 
     def _count_copies(self, seconds: float) -> int:
-        copies = round((seconds - self._late) * self.rate) + 1 - self.num_written
-        # A jump in a damaged file's clock must not fill the disk with one frame: the pause is cut short.
+        copies = round((seconds - self._removed_seconds) * self.rate) + 1 - self.num_written
+        # A jump in the times of a damaged file must not fill the disk with copies of one frame: the pause is shortened.
         longest = round(_LONGEST_STILL * self.rate) + 1
         if copies > longest:
-            self._late += (copies - longest) / self.rate
+            self._removed_seconds += (copies - longest) / self.rate
         return max(0, min(copies, longest))
 
     def _fit(self, image: np.ndarray) -> np.ndarray:
-        # Codecs take even sides only; a camera that changes its size is brought back to the first one.
+        # Codecs need even sides; a frame of another size, after a change of camera mode, is resized to the first one.
         frame = image[: self._size[1], : self._size[0]]
         if (
             frame.shape[:2] != self._size[::-1]
@@ -202,18 +196,21 @@ class VideoWriter:
 
 
 def is_camera(source: str | Path | int) -> bool:
-    """Say whether a source is the number of a camera rather than a file."""
+    """Return whether a source is the number of a camera rather than a file."""
     return isinstance(source, int) or (isinstance(source, str) and source.isdecimal())
 
 
 def _open_capture(source: str | Path | int, camera: bool) -> "cv2.VideoCapture":
     if camera:
         capture = cv2.VideoCapture(int(str(source)))
-        remedy = "check that a camera is plugged in and free"
+        remedy = "check that the camera is connected and not in use"
     else:
-        # OpenCV would take a pattern or an address for a name; only files that exist are opened.
+        # OpenCV would also open patterns and addresses; only existing files are allowed.
         if not Path(str(source)).is_file():
-            raise VideoError(f"A video must be an existing file or a camera's number. Received: {source}.")
+            raise VideoError(
+                f"A video must be an existing file or the number of a camera. Received: {source}."
+                " Remedy: check the path."
+            )
         capture = cv2.VideoCapture(str(source))
         remedy = "convert it to mp4 (H.264)"
     if not capture.isOpened():

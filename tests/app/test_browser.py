@@ -1,4 +1,4 @@
-"""The app in Chromium, as a visitor uses it. Pictures of what was seen go to ``screenshots/``, which git ignores."""
+"""The app in Chromium. Screenshots go to ``screenshots/``, which git ignores."""
 
 import base64
 import csv
@@ -11,11 +11,12 @@ import pytest
 from app_media import SCREENSHOTS, list_files, read_astronaut, write_camera_film
 from PIL import Image
 
-from fer.app.pages.cards import read_data_url
+from fer.app.data_urls import decode_image_url
 from fer.bench.app import open_live, watch_live
-from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, pan_over, write_film
-from fer.vision.detection import YuNetDetector
+from fer.bench.camera import pan_over
+from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, write_camera_video
 from fer.vision.video import VideoReader, VideoWriter
+from fer.vision.yunet import YuNetDetector
 
 pytestmark = [
     pytest.mark.browser,
@@ -36,7 +37,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture
 def launch(browser):
-    """Launch a browser with another film, or none, for its camera."""
+    """Launch a browser with another camera video, or with no camera."""
     browsers = []
 
     def launch(film):
@@ -44,21 +45,21 @@ def launch(browser):
         return browsers[-1]
 
     yield launch
-    for each in browsers:
-        each.close()
+    for launched in browsers:
+        launched.close()
 
 
 @pytest.fixture
 def visit(browser, launch, app_server):
-    """Open a page; it may ask no foreign host and report no error, and whatever it sent is gone when it is closed."""
-    contexts, asked, faults = [], [], []
+    """Open a page; the test fails if the page requests another host or reports an error."""
+    contexts, requested, errors = [], [], []
 
     def visit(settings=LAPTOP, *, scheme="light", server=app_server, visitor=browser):
         contexts.append(visitor.new_context(**settings, color_scheme=scheme, permissions=["camera"]))
         page = contexts[-1].new_page()
         page.set_default_timeout(60_000)
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("request", lambda request: requested.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(server.url)
         page.wait_for_selector("#fer-head h1")
         return page
@@ -66,8 +67,8 @@ def visit(browser, launch, app_server):
     yield visit
     for context in contexts:
         context.close()
-    assert [url for url in asked if not re.match(r"(http://127\.0\.0\.1:\d+/|data:|blob:)", url)] == []
-    assert faults == []
+    assert [url for url in requested if not re.match(r"(http://127\.0\.0\.1:\d+/|data:|blob:)", url)] == []
+    assert errors == []
 
 
 def open_tab(page, name):
@@ -79,14 +80,14 @@ def shoot(page, name):
 
 
 def check_width(page, settings):
-    # A phone's browser zooms out of a page that is too wide, so its own width says nothing.
+    # The browser of a phone zooms out of a page that is too wide, so the window's width is no measure.
     assert page.evaluate("() => document.documentElement.scrollWidth") <= settings["viewport"]["width"]
 
 
-def read_picture(page):
-    source = page.locator("#live-picture img").get_attribute("src")
-    assert source.startswith("data:image/jpeg;base64,"), "webp would take half the time of a frame"
-    return np.asarray(Image.open(io.BytesIO(read_data_url(source))).convert("RGB"))
+def read_live_image(page):
+    source = page.locator("#live-image img").get_attribute("src")
+    assert source.startswith("data:image/jpeg;base64,"), "webp would double the time per frame"
+    return np.asarray(Image.open(io.BytesIO(decode_image_url(source))).convert("RGB"))
 
 
 def read_frame_number(page):
@@ -107,51 +108,79 @@ def write_talk(path, count):
     return path
 
 
-def test_live_counts_frames_boxes_a_face_moves_its_timeline_and_pauses(visit, app_server):
+@pytest.fixture
+def live_page(visit, app_server):
     page = visit()
-    shoot(page, "live-start")
     open_live(page, app_server.url)
     page.wait_for_function("() => document.querySelector('#live-status [data-frame]').dataset.faces === '1'")
-    one, curve = read_picture(page), page.locator("#live-timeline svg").inner_html()
-    frames = watch_live(page, 4.0)
+    return page
+
+
+def test_the_live_tab_invites_to_start_the_camera(visit):
+    page = visit()
+    assert "press Record" in page.locator("#live-people").inner_text()
+    shoot(page, "live-start")
+
+
+def test_live_counts_frames(live_page):
+    frames = watch_live(live_page, 4.0)
     assert len(frames) >= 8
     assert (np.diff(frames[:, 0]) > 0).all()
-    assert page.locator("#live-people .fer-card tr").count() == 7
-    assert "Person 1" in page.locator("#live-people").inner_text()
-    assert (read_picture(page) != one).any()
-    assert page.locator("#live-timeline svg").inner_html() != curve
-    assert re.search(r"[\d.]+ frames/s\s+\d+ ms on the server\s+1 face", page.locator("#live-status").inner_text())
-    page.get_by_label("Activation map", exact=True).check()
-    page.wait_for_function("() => document.querySelectorAll('#live-people .fer-card img').length === 2")
-    shoot(page, "live")
-    page.get_by_label("Pause").check()
-    page.wait_for_timeout(1500)
-    paused = read_frame_number(page)
-    page.wait_for_timeout(1500)
-    assert read_frame_number(page) == paused
-    page.get_by_label("Pause").uncheck()
-    assert wait_until(lambda: read_frame_number(page) > paused + 2)
-    # Every streamed frame would become a file.
+    status = live_page.locator("#live-status").inner_text()
+    assert re.search(r"[\d.]+ frames/s\s+\d+ ms on the server\s+1 face", status)
+
+
+def test_live_updates_the_image_and_the_timeline(live_page):
+    image, curve = read_live_image(live_page), live_page.locator("#live-timeline svg").inner_html()
+    live_page.wait_for_timeout(4000)
+    assert (read_live_image(live_page) != image).any()
+    assert live_page.locator("#live-timeline svg").inner_html() != curve
+
+
+def test_live_shows_a_card_with_seven_bars(live_page):
+    assert "Person 1" in live_page.locator("#live-people").inner_text()
+    assert live_page.locator("#live-people .fer-card tr").count() == 7
+
+
+def test_live_shows_activation_maps(live_page):
+    live_page.get_by_label("Activation map", exact=True).check()
+    live_page.wait_for_function("() => document.querySelectorAll('#live-people .fer-card img').length === 2")
+    shoot(live_page, "live")
+
+
+def test_pause_stops_the_frames_until_it_is_cleared(live_page):
+    live_page.get_by_label("Pause").check()
+    live_page.wait_for_timeout(1500)
+    paused = read_frame_number(live_page)
+    live_page.wait_for_timeout(1500)
+    assert read_frame_number(live_page) == paused
+    live_page.get_by_label("Pause").uncheck()
+    assert wait_until(lambda: read_frame_number(live_page) > paused + 2)
+
+
+def test_live_writes_no_file(live_page, app_server):
+    watch_live(live_page, 2.0)
     assert list_files(app_server.temporary) == []
 
 
-def test_the_mirror_turns_the_picture_round(visit, launch, app_server, tmp_path):
-    film = write_film(pan_over(read_astronaut(), 1), tmp_path / "left.mjpeg")
+def test_mirror_flips_the_image(visit, launch, app_server, tmp_path):
+    film = write_camera_video(pan_over(read_astronaut(), 1), tmp_path / "left.mjpeg")
     page = visit(visitor=launch(film))
     open_live(page, app_server.url)
 
-    def read_place():
-        picture = read_picture(page)
-        found = YuNetDetector().detect(picture)
-        return (found[0].box[0] + found[0].box[2]) / 2 / picture.shape[1] if found else 0.5
+    def read_position():
+        """Return the horizontal centre of the face, 0 to 1, or 0.5 without one."""
+        image = read_live_image(page)
+        detections = YuNetDetector().detect(image)
+        return (detections[0].box[0] + detections[0].box[2]) / 2 / image.shape[1] if detections else 0.5
 
-    # The face stands on the left in the film, so on the right in a mirror.
-    assert wait_until(lambda: read_place() > 0.6)
+    # The face is on the left of the video, so on the right of its mirror image.
+    assert wait_until(lambda: read_position() > 0.6)
     page.get_by_label("Mirror").uncheck()
-    assert wait_until(lambda: read_place() < 0.4)
+    assert wait_until(lambda: read_position() < 0.4)
 
 
-def test_nobody_before_the_camera_is_said(visit, launch, app_server):
+def test_a_camera_without_a_face_gives_a_notice(visit, launch, app_server):
     page = visit(visitor=launch(None))
     open_live(page, app_server.url)
     assert "no face" in page.locator("#live-status").inner_text()
@@ -159,7 +188,7 @@ def test_nobody_before_the_camera_is_said(visit, launch, app_server):
     shoot(page, "live-nobody")
 
 
-def test_two_pages_at_once_each_get_their_frames(visit, app_server):
+def test_two_pages_at_once_both_get_frames(visit, app_server):
     pages = [visit(), visit()]
     for page in pages:
         open_live(page, app_server.url)
@@ -167,25 +196,25 @@ def test_two_pages_at_once_each_get_their_frames(visit, app_server):
     assert wait_until(lambda: all(read_frame_number(page) > n + 5 for page, n in zip(pages, first, strict=True)))
 
 
-def test_a_second_viewer_is_told_that_it_waits_and_gets_its_turn(visit, narrow_server):
+def test_a_second_viewer_waits_in_the_queue_for_its_turn(visit, narrow_server):
     one, two = visit(server=narrow_server), visit(server=narrow_server)
     open_live(one, narrow_server.url)
     camera = two.locator("#live-camera button:visible")
     camera.first.click()
     camera.filter(has_text="Record").first.click()
     two.wait_for_function(
-        "() => { const told = document.querySelector('#live-picture[data-waiting] .progress-text');"
-        " return told?.checkVisibility() && told.textContent.includes('queue'); }"
+        "() => { const text = document.querySelector('#live-image[data-waiting] .progress-text');"
+        " return text?.checkVisibility() && text.textContent.includes('queue'); }"
     )
     two.screenshot(path=str(SCREENSHOTS / "live-waiting.png"))
     two.wait_for_selector(STATUS)
-    assert wait_until(lambda: two.locator("#live-picture[data-waiting]").count() == 0)
+    assert wait_until(lambda: two.locator("#live-image[data-waiting]").count() == 0)
 
 
 @pytest.mark.parametrize(
     ("settings", "scheme"), [(LAPTOP, "light"), (LAPTOP, "dark"), (PHONE, "light"), (PHONE, "dark")]
 )
-def test_a_photo_gives_cards_and_downloads(visit, app_server, tmp_path, settings, scheme):
+def test_a_photo_gives_cards_and_downloads(visit, tmp_path, settings, scheme):
     page = visit(settings, scheme=scheme)
     open_tab(page, "Photo")
     assert "64 MB" in page.locator("body").inner_text()
@@ -198,15 +227,23 @@ def test_a_photo_gives_cards_and_downloads(visit, app_server, tmp_path, settings
     assert link.get_attribute("download") == "astronaut expressions.csv"
     rows = list(csv.DictReader(io.StringIO(base64.b64decode(link.get_attribute("href").split(",")[1]).decode())))
     assert rows[0]["label"] in page.locator("#photo-cards h3").inner_text()
-    name = f"photo-{'phone' if settings is PHONE else 'laptop'}-{scheme}"
-    shoot(page, name)
+    shoot(page, f"photo-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
     check_width(page, settings)
+
+
+def test_a_photo_is_deleted_when_the_page_is_closed(visit, app_server, tmp_path):
+    page = visit()
+    open_tab(page, "Photo")
+    path = tmp_path / "astronaut.png"
+    Image.fromarray(read_astronaut()).save(path)
+    page.locator("#photo-input input[type=file]").set_input_files(path)
+    page.wait_for_selector("#photo-cards .fer-card")
     assert list_files(app_server.temporary) != []
     page.context.close()
     assert wait_until(lambda: list_files(app_server.temporary) == [])
 
 
-def test_a_snapshot_is_a_photo(visit, app_server):
+def test_a_snapshot_of_the_camera_is_a_photo(visit, app_server):
     page = visit()
     open_tab(page, "Photo")
     page.get_by_role("button", name="Capture from camera").click()
@@ -218,30 +255,41 @@ def test_a_snapshot_is_a_photo(visit, app_server):
     assert wait_until(lambda: list_files(app_server.temporary) == [])
 
 
-def test_a_corrupt_an_empty_and_a_good_picture_after_another(visit, tmp_path):
+@pytest.fixture
+def example_page(visit):
+    """The photo tab after a click on the first example."""
     page = visit()
     open_tab(page, "Photo")
     page.locator("#photo-examples button, #photo-examples img").first.click()
     page.wait_for_selector("#photo-cards .fer-card")
-    for name, content in (("cut.jpg", b"\xff\xd8\xff\xe0" + b"0" * 99), ("empty.png", b"")):
-        (tmp_path / name).write_bytes(content)
-        page.locator(CLEAR_PHOTO).click()
-        page.wait_for_selector("#photo-cards .fer-empty")
-        page.locator("#photo-input input[type=file]").set_input_files(tmp_path / name)
-        page.wait_for_selector(f"#photo-cards .fer-error:has-text('{name}')")
-        assert "Traceback" not in page.locator("body").inner_text()
-        # The sentence says what is wrong; the browser's sign of a broken picture would only look like a fault.
-        page.wait_for_selector("#photo-input img[data-broken]", state="hidden")
-        assert page.locator("#photo-downloads").is_hidden()
-    shoot(page, "photo-error")
+    return page
+
+
+def replace_photo(page, path):
     page.locator(CLEAR_PHOTO).click()
     page.wait_for_selector("#photo-cards .fer-empty")
+    page.locator("#photo-input input[type=file]").set_input_files(path)
+
+
+@pytest.mark.parametrize(("name", "content"), [("cut.jpg", b"\xff\xd8\xff\xe0" + b"0" * 99), ("empty.png", b"")])
+def test_a_bad_photo_after_a_good_one_shows_only_an_error(example_page, tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
+    replace_photo(example_page, tmp_path / name)
+    example_page.wait_for_selector(f"#photo-cards .fer-error:has-text('{name}')")
+    assert "Traceback" not in example_page.locator("body").inner_text()
+    # The browser's broken-image icon would look like a fault of the page.
+    example_page.wait_for_selector("#photo-input img[data-broken]", state="hidden")
+    assert example_page.locator("#photo-downloads").is_hidden()
+    shoot(example_page, "photo-error")
+
+
+def test_a_photo_without_a_face_gives_a_notice(example_page, tmp_path):
     Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save(tmp_path / "grey.png")
-    page.locator("#photo-input input[type=file]").set_input_files(tmp_path / "grey.png")
-    page.wait_for_selector("#photo-cards :text('No face was found')")
+    replace_photo(example_page, tmp_path / "grey.png")
+    example_page.wait_for_selector("#photo-cards :text('No face was found')")
 
 
-def test_the_examples_outlive_the_visitor_who_chose_one(visit):
+def test_an_example_remains_after_its_visitor_leaves(visit):
     for _ in range(2):
         page = visit()
         open_tab(page, "Photo")
@@ -251,61 +299,93 @@ def test_the_examples_outlive_the_visitor_who_chose_one(visit):
         time.sleep(1)
 
 
-def test_a_video_shows_progress_is_cancelled_and_the_next_one_gives_its_files(visit, app_server, tmp_path):
+def start_video(page, path):
+    open_tab(page, "Video")
+    page.locator("#video-input input[type=file]").set_input_files(path)
+    page.wait_for_selector("#video-input video")
+    page.locator("#video-start").click()
+
+
+def test_the_video_tab_states_its_limits(visit):
     page = visit()
     open_tab(page, "Video")
     assert "200 MB and 2 minutes" in page.locator("body").inner_text()
     assert page.locator("#video-cancel").is_disabled()
-    file = page.locator("#video-input input[type=file]")
-    file.set_input_files(write_talk(tmp_path / "long.mp4", 120))
-    page.wait_for_selector("#video-input video")
-    page.locator("#video-start").click()
+
+
+@pytest.fixture
+def cancelled_page(visit, tmp_path):
+    """The video tab after a video was started and cancelled."""
+    page = visit()
+    start_video(page, write_talk(tmp_path / "long.mp4", 120))
     page.wait_for_function("() => document.querySelector('#video-progress progress')?.value > 0")
     first = page.locator("#video-progress progress").evaluate("bar => bar.value")
     page.wait_for_function(f"() => document.querySelector('#video-progress progress')?.value > {first}")
     shoot(page, "video-progress")
     page.locator("#video-cancel").click()
-    page.wait_for_selector("#video-summary :text('Stopped before the end.')")
-    page.locator("#video-input button[aria-label=Clear]").click()
-    file.set_input_files(write_talk(tmp_path / "short.mp4", 30))
-    page.wait_for_selector("#video-input video")
-    page.locator("#video-start").click()
+    return page
+
+
+def test_a_cancelled_video_shows_its_results_so_far(cancelled_page):
+    cancelled_page.wait_for_selector("#video-summary :text('Stopped before the end.')")
+
+
+def test_a_video_after_a_cancelled_one_is_analyzed(cancelled_page, tmp_path):
+    cancelled_page.wait_for_selector("#video-summary :text('Stopped before the end.')")
+    cancelled_page.locator("#video-input button[aria-label=Clear]").click()
+    start_video(cancelled_page, write_talk(tmp_path / "short.mp4", 30))
+    cancelled_page.wait_for_selector("#video-summary :text('short.mp4: 30 frames, 30 analyzed')")
+
+
+@pytest.fixture
+def analyzed_page(visit, tmp_path):
+    """The video tab after a video of 30 frames."""
+    page = visit()
+    start_video(page, write_talk(tmp_path / "short.mp4", 30))
     page.wait_for_selector("#video-summary :text('short.mp4: 30 frames, 30 analyzed')")
-    page.wait_for_function("() => document.querySelector('#video-plot img')?.naturalWidth > 400")
-    page.wait_for_function("() => document.querySelector('#video-annotated video')?.videoWidth === 640")
-    shoot(page, "video")
-    with page.expect_download() as download:
-        page.locator("#video-table").click()
-    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8"))))
-    assert [int(row["frame"]) for row in rows] == list(range(30))
-    source = page.locator("#video-annotated video").get_attribute("src")
-    (tmp_path / "copy.mp4").write_bytes(page.request.get(source).body())
+    return page
+
+
+def test_a_video_gives_a_plot_and_an_annotated_copy(analyzed_page, tmp_path):
+    analyzed_page.wait_for_function("() => document.querySelector('#video-plot img')?.naturalWidth > 400")
+    analyzed_page.wait_for_function("() => document.querySelector('#video-annotated video')?.videoWidth === 640")
+    shoot(analyzed_page, "video")
+    source = analyzed_page.locator("#video-annotated video").get_attribute("src")
+    (tmp_path / "copy.mp4").write_bytes(analyzed_page.request.get(source).body())
     with VideoReader(tmp_path / "copy.mp4") as copy:
         assert sum(1 for _ in copy.read()) == 30
-    page.context.close()
+
+
+def test_a_video_gives_a_table_of_its_frames(analyzed_page):
+    with analyzed_page.expect_download() as download:
+        analyzed_page.locator("#video-table").click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8"))))
+    assert [int(row["frame"]) for row in rows] == list(range(30))
+
+
+def test_the_files_of_a_video_are_deleted_when_the_page_is_closed(analyzed_page, app_server):
+    assert list_files(app_server.temporary) != []
+    analyzed_page.context.close()
     assert wait_until(lambda: list_files(app_server.temporary) == [])
 
 
-def test_a_file_that_is_no_video_is_a_sentence(visit, tmp_path):
+def test_a_bad_video_gives_an_error(visit, tmp_path):
     page = visit()
-    open_tab(page, "Video")
-    (tmp_path / "no.mp4").write_bytes(b"no video" * 500)
-    page.locator("#video-input input[type=file]").set_input_files(tmp_path / "no.mp4")
-    page.wait_for_selector("#video-input video")
-    page.locator("#video-start").click()
+    (tmp_path / "no.mp4").write_bytes(b"not a video" * 500)
+    start_video(page, tmp_path / "no.mp4")
     page.wait_for_selector("#video-progress .fer-error:has-text('no.mp4')")
 
 
 @pytest.mark.parametrize(("settings", "scheme"), [(LAPTOP, "light"), (PHONE, "dark")])
-def test_the_model_tab_shows_the_figures_and_every_diagram(visit, settings, scheme):
+def test_the_model_tab_shows_figures_and_plots(visit, settings, scheme):
     page = visit(settings, scheme=scheme)
     open_tab(page, "Model")
     page.wait_for_selector(".fer-tiles")
     page.wait_for_selector("#model-card h3:has-text('Limits')")
-    for picture in page.locator(".fer-figures img").all():
-        picture.scroll_into_view_if_needed()
+    for plot in page.locator(".fer-figures img").all():
+        plot.scroll_into_view_if_needed()
     page.wait_for_function(
-        "() => [...document.querySelectorAll('.fer-figures img')].every(each => each.naturalWidth > 0)"
+        "() => [...document.querySelectorAll('.fer-figures img')].every(plot => plot.naturalWidth > 0)"
     )
     assert page.locator(".fer-confusion tbody tr").count() == 7
     caption = page.locator(".fer-confusion caption span").bounding_box()
@@ -314,7 +394,7 @@ def test_the_model_tab_shows_the_figures_and_every_diagram(visit, settings, sche
     shoot(page, f"model-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
 
 
-def test_live_on_a_phone_fits_and_shows_the_picture_below_the_camera(visit, app_server):
+def test_the_live_tab_of_a_phone_is_one_column(visit, app_server):
     page = visit(PHONE)
     open_live(page, app_server.url)
     page.wait_for_selector("#live-people .fer-card")
@@ -322,21 +402,21 @@ def test_live_on_a_phone_fits_and_shows_the_picture_below_the_camera(visit, app_
     shoot(page, "live-phone-light")
     check_width(page, PHONE)
     tops = [
-        page.locator(f"#live-{name}").first.bounding_box()["y"] for name in ("camera", "picture", "people", "timeline")
+        page.locator(f"#live-{name}").first.bounding_box()["y"] for name in ("camera", "image", "people", "timeline")
     ]
     assert tops == sorted(tops)
 
 
-def test_everything_is_reached_by_the_keyboard(visit):
+def test_the_keyboard_reaches_every_control(visit):
     page = visit()
     reached = set()
     for _ in range(25):
         page.keyboard.press("Tab")
         reached.add(
             page.evaluate(
-                "() => { const it = document.activeElement;"
-                " return [it.role ?? '', it.type ?? '', (it.ariaLabel ?? it.innerText ?? '').trim(),"
-                " it.closest('label')?.innerText.trim() ?? ''].join('|'); }"
+                "() => { const focus = document.activeElement;"
+                " return [focus.role ?? '', focus.type ?? '', (focus.ariaLabel ?? focus.innerText ?? '').trim(),"
+                " focus.closest('label')?.innerText.trim() ?? ''].join('|'); }"
             )
         )
     text = "\n".join(reached)

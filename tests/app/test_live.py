@@ -23,7 +23,7 @@ def draw_frame(grey=90, side=64):
     return np.full((side, side, 3), grey, np.uint8)
 
 
-def test_a_person_keeps_number_and_the_rate_is_that_of_the_frames():
+def test_a_person_keeps_the_number_and_frames_are_counted():
     session, clock = build_session()
     for _ in range(12):
         shown = session.process(draw_frame())
@@ -33,14 +33,16 @@ def test_a_person_keeps_number_and_the_rate_is_that_of_the_frames():
     assert shown.rate == pytest.approx(10.0)
 
 
-def test_the_first_frame_has_no_rate_and_the_timeline_is_drawn_twice_a_second():
+def test_the_first_frame_has_no_rate():
+    session, _ = build_session()
+    assert session.process(draw_frame()).rate == 0.0
+
+
+def test_the_timeline_is_drawn_twice_a_second():
     session, clock = build_session()
     drawn = []
-    for number in range(20):
-        shown = session.process(draw_frame())
-        drawn.append(shown.draw_timeline)
-        if number == 0:
-            assert shown.rate == 0.0
+    for _ in range(20):
+        drawn.append(session.process(draw_frame()).draw_timeline)
         clock.now += 0.1
     assert sum(drawn) == 4
 
@@ -57,14 +59,17 @@ def test_two_sessions_share_nothing_but_the_analyzer():
     )
 
 
-def test_the_timeline_holds_means_and_forgets_what_is_older_than_its_window():
-    session, clock = build_session()
-    rows = []
-    for grey in (10, 60):
-        rows.append(session.process(draw_frame(grey)).faces[0].probabilities)
+def test_a_bin_of_the_timeline_has_the_mean_of_its_frames():
+    session, _ = build_session()
+    rows = [session.process(draw_frame(grey)).faces[0].probabilities for grey in (10, 60)]
     ((times, means),) = session.timeline.read_people()[1]
     np.testing.assert_allclose(means, [np.mean(rows, axis=0)], atol=1e-6)
     assert times.tolist() == [0.0]
+
+
+def test_the_timeline_drops_what_is_older_than_its_window():
+    session, clock = build_session()
+    session.process(draw_frame())
     clock.now += WINDOW_SECONDS + 2 * BIN_SECONDS
     session.timeline.add(clock.now - 100.0, [])
     assert session.timeline.read_people() == {}
@@ -80,17 +85,24 @@ def test_an_absence_cuts_the_curve_in_two():
     assert [times.tolist() for times, _ in stretches] == [[-3.0, -2.5], [0.0]]
 
 
-def test_a_frame_with_nobody_and_a_frame_too_large_are_fine_and_a_broken_one_is_an_image_error():
+def test_a_frame_without_faces_is_shown():
     session, _ = build_session(find=())
     assert session.process(draw_frame()).faces == []
-    large = session.process(np.zeros((1000, 2 * MOST_FRAME_SIDE, 3), np.uint8))
-    assert max(large.image.shape) == MOST_FRAME_SIDE
+
+
+def test_a_large_frame_is_reduced_in_size():
+    session, _ = build_session(find=())
+    assert max(session.process(np.zeros((1000, 2 * MOST_FRAME_SIDE, 3), np.uint8)).image.shape) == MOST_FRAME_SIDE
+
+
+def test_a_broken_frame_is_an_error_and_is_not_counted():
+    session, _ = build_session()
     with pytest.raises(ImageError):
-        session.process(b"no picture")
-    assert session.num_frames == 2
+        session.process(b"no image")
+    assert session.num_frames == 0
 
 
-def test_maps_are_made_only_when_asked_for():
+def test_activation_maps_are_computed_on_request():
     session, _ = build_session()
     assert session.process(draw_frame()).activations == []
     (activation,) = session.process(draw_frame(), explain=True).activations

@@ -3,7 +3,7 @@ import pytest
 from fer.app.sessions import LONGEST_SILENCE, Sessions
 
 
-class Job:
+class StubJob:
     stopped = False
 
     def stop(self):
@@ -11,50 +11,60 @@ class Job:
 
 
 @pytest.fixture
-def clock():
+def now():
     return [0.0]
 
 
 @pytest.fixture
-def sessions(tmp_path, clock):
-    return Sessions(tmp_path / "made", lambda: clock[0])
+def sessions(tmp_path, now):
+    return Sessions(tmp_path / "made", lambda: now[0])
 
 
-def write(folder, name="a.jpg"):
+def write_file(folder, name="a.jpg"):
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
     path.write_bytes(b"x")
     return path
 
 
-def test_who_leaves_takes_everything_along(sessions, tmp_path):
-    folder = sessions.make_folder("ada")
-    write(folder, "table.csv")
-    upload = write(tmp_path / "uploads" / "1")
-    visitor = sessions.visit("ada")
-    visitor.uploads.add(upload)
-    visitor.job = Job()
+def test_forget_stops_the_video(sessions):
+    job = sessions.visit("ada").job = StubJob()
     sessions.forget("ada")
-    assert visitor.job.stopped
+    assert job.stopped
     assert len(sessions) == 0
-    assert list((tmp_path / "made").iterdir()) == []
-    assert not upload.parent.exists()
+
+
+def test_forget_removes_the_visitors_folder(sessions, tmp_path):
+    write_file(sessions.make_folder("ada"), "table.csv")
     sessions.forget("ada")
+    assert list((tmp_path / "made").iterdir()) == []
 
 
-def test_a_file_that_two_have_sent_stays_until_both_have_left(sessions, tmp_path):
-    upload = write(tmp_path / "uploads" / "1")
+def test_forget_removes_uploads_and_their_empty_folder(sessions, tmp_path):
+    upload = write_file(tmp_path / "uploads" / "1")
+    sessions.add_upload("ada", upload)
+    sessions.forget("ada")
+    assert not upload.parent.exists()
+
+
+def test_forgetting_an_unknown_visitor_does_nothing(sessions):
+    sessions.forget("ada")
+    assert len(sessions) == 0
+
+
+def test_an_upload_of_two_visitors_is_kept_for_the_second(sessions, tmp_path):
+    upload = write_file(tmp_path / "uploads" / "1")
     for name in ("ada", "ben"):
-        sessions.visit(name).uploads.add(upload)
+        sessions.add_upload(name, upload)
     sessions.forget("ada")
     assert upload.exists()
     sessions.release("ben", upload)
     assert not upload.exists()
 
 
-def test_only_a_visitors_own_upload_is_removed(sessions, tmp_path):
-    upload, other = write(tmp_path / "uploads" / "1"), write(tmp_path / "uploads" / "2")
-    sessions.visit("ada").uploads.add(upload)
+def test_release_removes_only_the_visitors_own_upload(sessions, tmp_path):
+    upload, other = write_file(tmp_path / "uploads" / "1"), write_file(tmp_path / "uploads" / "2")
+    sessions.add_upload("ada", upload)
     sessions.release("ada", other)
     sessions.release("ben", upload)
     assert upload.exists()
@@ -63,34 +73,46 @@ def test_only_a_visitors_own_upload_is_removed(sessions, tmp_path):
     assert not upload.exists()
 
 
-def test_the_silent_are_forgotten_and_the_others_are_not(sessions, clock):
+def test_a_shared_file_is_never_removed(sessions, tmp_path):
+    shared = write_file(tmp_path / "made" / "examples")
+    detour = tmp_path / "uploads" / ".." / "made" / "examples" / shared.name
+    (tmp_path / "uploads").mkdir()
+    for path in (shared, detour):
+        sessions.add_upload("ada", path)
+    sessions.forget("ada")
+    assert shared.exists()
+
+
+def test_only_silent_visitors_are_forgotten(sessions, now):
     folder = sessions.make_folder("ada")
-    clock[0] = LONGEST_SILENCE - 1
+    now[0] = LONGEST_SILENCE - 1
     sessions.visit("ben")
     assert folder.exists()
-    clock[0] = LONGEST_SILENCE + 1
+    now[0] = LONGEST_SILENCE + 1
     sessions.visit("cleo")
     assert not folder.exists()
     assert len(sessions) == 2
 
 
-def test_who_is_refreshed_stays_and_who_has_left_is_not_taken_in_again(sessions, clock):
+def test_refresh_keeps_a_visitor(sessions, now):
     visitor = sessions.visit("ada")
     for _ in range(3):
-        clock[0] += LONGEST_SILENCE - 1
+        now[0] += LONGEST_SILENCE - 1
         sessions.refresh(visitor)
         sessions.visit("ben")
     assert len(sessions) == 2
+
+
+def test_refresh_does_not_bring_back_a_forgotten_visitor(sessions):
+    visitor = sessions.visit("ada")
     sessions.forget("ada")
     sessions.refresh(visitor)
-    assert len(sessions) == 1
+    assert len(sessions) == 0
 
 
-def test_a_new_folder_replaces_the_one_before(sessions):
+def test_a_new_folder_replaces_the_last_one(sessions):
     first = sessions.make_folder("ada")
     second = sessions.make_folder("ada")
     assert first != second
     assert not first.exists()
     assert second.is_dir()
-    sessions.forget_all()
-    assert not second.exists()

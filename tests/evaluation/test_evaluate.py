@@ -1,8 +1,6 @@
-"""The evaluation of a run against a stub network whose answers are written in the faces."""
+"""The evaluation of a run with a stub network that reads its logits from the faces."""
 
-import copy
 import csv
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,12 +10,14 @@ from sklearn.metrics import accuracy_score
 from fer.calibration import Calibration, apply_calibration
 from fer.config import load_config
 from fer.data.dataset import Dataset
-from fer.data.ferplus import FERPLUS_COLUMN_OF_EXPRESSION
-from fer.errors import DataError, ModelError
+from fer.data.ferplus import FERPLUS_COLUMN_OF_EXPRESSION, compute_ferplus_majority
+from fer.errors import DataError
 from fer.evaluation import evaluate as module
-from fer.evaluation.evaluate import evaluate_run, predict_part, read_git_commit
-from fer.evaluation.metrics_file import compare_metrics, read_metrics, write_metrics
+from fer.evaluation.evaluate import evaluate_run
+from fer.evaluation.metrics_file import compare_metrics, read_metrics
+from fer.evaluation.predictions import predict_split
 from fer.labels import EXPRESSIONS
+from fer.runs import Run
 
 FILES = {
     "metrics.json",
@@ -30,52 +30,38 @@ FILES = {
     "mistakes.png",
     "model_card.md",
 }
+#: The files that the evaluation needs.
+TRAINED = {"model.keras", "config.json"}
+
+
+CALIBRATIONS = {
+    "labels": Calibration(offsets=(0.5, 0, 0, 0, 0, 0, -0.5), temperature=1.5, uncertain_below=0.4, coverage=0.9),
+    "votes": Calibration(temperature=0.7, uncertain_below=0.4),
+}
 
 
 class StubClassifier:
-    """Reads a face's logits from the first seven pixels of its first row; mirrored, from the last seven."""
+    """Reads the logits of each head from the first seven pixels of a row: the first row for the first head."""
 
-    calibration = Calibration(offsets=(0.5, 0, 0, 0, 0, 0, -0.5), temperature=1.5, uncertain_below=0.4, coverage=0.9)
     config = load_config()
     num_params = 12_345
-    heads = ("labels",)
-    head = "labels"
 
-    def __init__(self):
-        self.seen = []
+    def __init__(self, heads=("labels",)):
+        self.heads = heads
+        self.calibrations = {head: CALIBRATIONS[head] for head in heads}
+        self.batches = []
 
-    def predict_raw(self, faces, flip=False):
-        self.seen.append((len(faces), flip))
-        views = [faces, faces[:, :, ::-1]] if flip else [faces]
-        return np.mean([self._softmax(view) for view in views], axis=0).astype(np.float32)
+    def predict_heads(self, faces):
+        self.batches.append(len(faces))
+        powers = np.exp(faces[:, : len(self.heads), :7] / 50.0)
+        return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
 
-    def predict(self, faces, flip=False):
-        return apply_calibration(self.predict_raw(faces, flip), self.calibration)
-
-    @staticmethod
-    def _softmax(faces):
-        powers = np.exp(faces[:, 0, :7] / 50.0)
-        return powers / powers.sum(axis=1, keepdims=True)
-
-
-class TwoHeadedStub(StubClassifier):
-    """Its head 'votes' reads the second row of pixels instead of the first."""
-
-    heads = ("labels", "votes")
-    head = "votes"
-
-    @property
-    def calibration(self):
-        votes = Calibration(temperature=0.7, uncertain_below=0.4)
-        return StubClassifier.calibration if self.head == "labels" else votes
-
-    def with_head(self, head):
-        other = copy.copy(self)
-        other.head = head
-        return other
-
-    def predict_raw(self, faces, flip=False):
-        return super().predict_raw(faces[:, 1:] if self.head == "votes" else faces, flip)
+    def predict(self, faces, head="labels"):
+        """Return raw, calibrated and flip-averaged probabilities of one head."""
+        index = self.heads.index(head)
+        raw, mirrored = (self.predict_heads(view)[:, index] for view in (faces, faces[:, :, ::-1]))
+        plain, mirrored = (apply_calibration(rows, self.calibrations[head]) for rows in (raw, mirrored))
+        return raw, plain, (plain + mirrored) / 2
 
 
 def make_dataset(n=600, *, votes=True, seed=0):
@@ -96,6 +82,7 @@ def make_run_folder(parent):
     folder = parent / "toy-run"
     folder.mkdir()
     (folder / "model.keras").write_bytes(b"a network")
+    Run(folder).write_config(StubClassifier.config)
     return folder
 
 
@@ -106,12 +93,12 @@ def run_folder(tmp_path):
 
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory):
-    """One evaluation that the tests below read and leave as it is."""
+    """One evaluation, shared by the tests that only read it."""
     folder = make_run_folder(tmp_path_factory.mktemp("evaluated"))
     classifier, dataset = StubClassifier(), make_dataset()
     metrics = evaluate_run(folder, dataset, classifier=classifier)
     return SimpleNamespace(
-        folder=folder, dataset=dataset, classifier=classifier, metrics=metrics, seen=tuple(classifier.seen)
+        folder=folder, dataset=dataset, classifier=classifier, metrics=metrics, batches=tuple(classifier.batches)
     )
 
 
@@ -121,7 +108,7 @@ def without_plots(monkeypatch):
 
 
 def test_every_file_is_written_and_nothing_else(evaluated):
-    assert {path.name for path in evaluated.folder.iterdir()} == FILES | {"model.keras"}
+    assert {path.name for path in evaluated.folder.iterdir()} == FILES | TRAINED
 
 
 def test_metrics_file_is_what_was_returned(evaluated):
@@ -132,10 +119,10 @@ def test_metrics_have_the_keys_of_the_protocol(evaluated):
     metrics = evaluated.metrics
     required = {"model", "params", "data_sha256", "versions", "seconds", "git_commit"}
     assert required | {"validation", "test", "test_clean", "ferplus_test", "calibration", "is_sample"} <= set(metrics)
-    for part in ("validation", "test", "test_clean", "ferplus_test"):
+    for block in ("validation", "test", "test_clean", "ferplus_test"):
         figures = {"n", "accuracy", "accuracy_ci95", "macro_f1", "ece", "per_class"}
-        assert set(metrics[part]) == figures | {"flip"}
-        assert set(metrics[part]["flip"]) == figures
+        assert set(metrics[block]) == figures | {"flip"}
+        assert set(metrics[block]["flip"]) == figures
     assert metrics["model"] == "small"
     assert metrics["params"] == 12_345
     assert metrics["data_sha256"] == evaluated.dataset.fingerprint
@@ -143,57 +130,70 @@ def test_metrics_have_the_keys_of_the_protocol(evaluated):
     assert metrics["versions"]["backend"] in metrics["versions"]
 
 
-def test_every_face_is_asked_once_a_view_and_training_faces_never(evaluated):
-    assert evaluated.seen == ((200, False), (200, True)) * 2
+def test_validation_and_test_faces_are_predicted_once_per_view(evaluated):
+    assert evaluated.batches == (200,) * 4
+
+
+def test_two_heads_are_predicted_in_one_pass(run_folder, without_plots):
+    classifier = StubClassifier(("labels", "votes"))
+    evaluate_run(run_folder, make_dataset(), classifier=classifier)
+    assert classifier.batches == [200] * 4
 
 
 def test_validation_and_test_are_not_swapped(evaluated):
     dataset, classifier = evaluated.dataset, evaluated.classifier
     for name, code in (("validation", 1), ("test", 2)):
         rows = dataset.split == code
-        for flip, figures in ((False, evaluated.metrics[name]), (True, evaluated.metrics[name]["flip"])):
-            y_pred = classifier.predict(dataset.faces[rows], flip).argmax(axis=1)
-            assert figures["accuracy"] == pytest.approx(accuracy_score(dataset.labels[rows], y_pred), abs=1e-6)
+        _, plain, flip = classifier.predict(dataset.faces[rows])
+        for probabilities, figures in ((plain, evaluated.metrics[name]), (flip, evaluated.metrics[name]["flip"])):
+            accuracy = accuracy_score(dataset.labels[rows], probabilities.argmax(axis=1))
+            assert figures["accuracy"] == pytest.approx(accuracy, abs=1e-6)
     assert evaluated.metrics["validation"]["accuracy"] != evaluated.metrics["test"]["accuracy"]
 
 
-def test_plain_probabilities_are_the_classifiers_own(evaluated):
-    part = evaluated.dataset.part("test")
-    answers = predict_part(evaluated.classifier, part)
-    np.testing.assert_array_equal(answers.plain, evaluated.classifier.predict(part.faces))
-    np.testing.assert_array_equal(answers.raw, evaluated.classifier.predict_raw(part.faces))
-    np.testing.assert_array_equal(answers.flip, evaluated.classifier.predict(part.faces, flip=True))
+@pytest.mark.parametrize("head", ["labels", "votes"])
+def test_predictions_of_a_head_are_calibrated_by_its_own_calibration(evaluated, head):
+    classifier, split = StubClassifier(("labels", "votes")), evaluated.dataset.part("test")
+    predictions = predict_split(classifier, split)[head]
+    kept = slice(None) if head == "labels" else compute_ferplus_majority(split.votes) >= 0
+    raw, plain, flip = classifier.predict(split.faces[kept], head)
+    np.testing.assert_array_equal(predictions.raw, raw)
+    np.testing.assert_array_equal(predictions.plain, plain)
+    np.testing.assert_array_equal(predictions.flip, flip)
 
 
-def test_clean_and_ferplus_blocks_are_of_their_rows_and_labels(evaluated):
-    part = evaluated.dataset.part("test")
-    answers = evaluated.classifier.predict(part.faces).argmax(axis=1)
+def test_clean_and_ferplus_blocks_have_their_rows_and_labels(evaluated):
+    split = evaluated.dataset.part("test")
+    y_pred = evaluated.classifier.predict(split.faces)[1].argmax(axis=1)
     clean = evaluated.metrics["test_clean"]
-    assert clean["n"] == part.clean.sum() < 200
-    assert clean["accuracy"] == pytest.approx((answers == part.labels)[part.clean].mean(), abs=1e-6)
-    voted = (part.votes == 9).any(axis=1)
-    winners = part.votes[:, FERPLUS_COLUMN_OF_EXPRESSION].argmax(axis=1)
+    assert clean["n"] == split.clean.sum() < 200
+    assert clean["accuracy"] == pytest.approx((y_pred == split.labels)[split.clean].mean(), abs=1e-6)
+    voted = (split.votes == 9).any(axis=1)
+    winners = split.votes[:, FERPLUS_COLUMN_OF_EXPRESSION].argmax(axis=1)
     ferplus = evaluated.metrics["ferplus_test"]
     assert ferplus["n"] == voted.sum() == 160
-    assert ferplus["accuracy"] == pytest.approx((answers == winners)[voted].mean(), abs=1e-6)
+    assert ferplus["accuracy"] == pytest.approx((y_pred == winners)[voted].mean(), abs=1e-6)
 
 
-def test_calibration_block_measures_what_the_calibration_does(evaluated):
-    part, block = evaluated.dataset.part("test"), evaluated.metrics["calibration"]
-    confidence = evaluated.classifier.predict(part.faces).max(axis=1)
-    assert (block["temperature"], block["uncertain_below"], block["coverage"]) == (1.5, 0.4, 0.9)
-    assert block["test"]["coverage"] == pytest.approx((confidence >= 0.4).mean(), abs=1e-6)
-    assert block["test"]["ece_after"] == evaluated.metrics["test"]["ece"]
-    assert block["test"]["ece_before"] != block["test"]["ece_after"]
-    raw = evaluated.classifier.predict_raw(part.faces).argmax(axis=1)
-    recalls = [(raw == index)[part.labels == index].mean() for index in range(7)]
+def test_calibration_block_holds_the_calibration(evaluated):
+    block = evaluated.metrics["calibration"]["labels"]
+    assert block.items() >= CALIBRATIONS["labels"].model_dump(exclude={"offsets"}).items()
     assert block["offsets"] == [0.5, 0, 0, 0, 0, 0, -0.5]
-    assert block["test"]["accuracy_before"] == pytest.approx((raw == part.labels).mean(), abs=1e-6)
-    assert block["test"]["accuracy_after"] == evaluated.metrics["test"]["accuracy"] != block["test"]["accuracy_before"]
-    assert block["test"]["worst_recall_before"] == pytest.approx(min(recalls), abs=1e-6)
-    lowest = min(row["recall"] for row in evaluated.metrics["test"]["per_class"].values())
-    assert block["test"]["worst_recall_after"] == lowest
-    assert block["test"]["accuracy_certain"] > evaluated.metrics["test"]["accuracy"]
+
+
+def test_calibration_block_compares_before_and_after(evaluated):
+    split, test = evaluated.dataset.part("test"), evaluated.metrics["test"]
+    block = evaluated.metrics["calibration"]["labels"]["test"]
+    raw, plain, _ = evaluated.classifier.predict(split.faces)
+    y_pred = raw.argmax(axis=1)
+    assert block["ece_after"] == test["ece"] != block["ece_before"]
+    assert block["accuracy_before"] == pytest.approx((y_pred == split.labels).mean(), abs=1e-6)
+    assert block["accuracy_after"] == test["accuracy"] != block["accuracy_before"]
+    recalls = [(y_pred == index)[split.labels == index].mean() for index in range(7)]
+    assert block["worst_recall_before"] == pytest.approx(min(recalls), abs=1e-6)
+    assert block["worst_recall_after"] == min(row["recall"] for row in test["per_class"].values())
+    assert block["coverage"] == pytest.approx((plain.max(axis=1) >= 0.4).mean(), abs=1e-6)
+    assert block["accuracy_certain"] > test["accuracy"]
 
 
 def test_confusion_table_holds_counts_and_rates(evaluated):
@@ -207,27 +207,27 @@ def test_confusion_table_holds_counts_and_rates(evaluated):
         assert float(row[f"{name}_rate"]) == pytest.approx(test["per_class"][name]["recall"], abs=1e-6)
 
 
-def test_classification_report_is_of_the_test_part(evaluated):
+def test_classification_report_covers_the_test_split(evaluated):
     report = (evaluated.folder / "classification_report.txt").read_text(encoding="utf-8")
     accuracy = next(line for line in report.splitlines() if "accuracy" in line).split()
     assert accuracy == ["accuracy", f"{evaluated.metrics['test']['accuracy']:.4f}", "200"]
 
 
-def test_second_evaluation_gives_the_same_figures_and_plots(evaluated, run_folder):
+def test_a_second_evaluation_writes_the_same_figures_and_plots(evaluated, run_folder):
     again = evaluate_run(run_folder, make_dataset(), classifier=StubClassifier())
     assert compare_metrics(evaluated.metrics, again) == []
     for name in FILES - {"metrics.json", "model_card.md"}:
         assert (evaluated.folder / name).read_bytes() == (run_folder / name).read_bytes()
 
 
-def test_data_without_votes_leaves_the_ferplus_block_out_with_a_reason(run_folder, without_plots):
+def test_data_without_votes_has_no_ferplus_block_and_a_reason(run_folder, without_plots):
     metrics = evaluate_run(run_folder, make_dataset(votes=False), classifier=StubClassifier())
     assert metrics["ferplus_test"] is None
     assert metrics["left_out"] == {"ferplus_test": "no test face has FER+ votes with a majority"}
     assert "no test face has FER+ votes" in (run_folder / "model_card.md").read_text(encoding="utf-8")
 
 
-def test_data_whose_test_faces_are_all_leaked(run_folder, without_plots):
+def test_data_with_leaked_test_faces_only_has_no_clean_block(run_folder, without_plots):
     dataset = make_dataset()
     dataset.clean[:] = False
     metrics = evaluate_run(run_folder, dataset, classifier=StubClassifier())
@@ -235,7 +235,7 @@ def test_data_whose_test_faces_are_all_leaked(run_folder, without_plots):
     assert "test_clean" in metrics["left_out"]
 
 
-def test_class_missing_from_the_test_part(run_folder):
+def test_class_without_faces_scores_zero(run_folder):
     dataset = make_dataset()
     dataset.labels[dataset.labels == 1] = 0
     metrics = evaluate_run(run_folder, dataset, classifier=StubClassifier())
@@ -243,89 +243,52 @@ def test_class_missing_from_the_test_part(run_folder):
 
 
 @pytest.mark.parametrize(("split", "code"), [("validation", 1), ("test", 2)])
-def test_missing_part_is_a_data_error_before_anything_is_written(split, code, run_folder):
+def test_missing_split_is_a_data_error_before_anything_is_written(split, code, run_folder):
     dataset = make_dataset()
     dataset.split[dataset.split == code] = 0
-    with pytest.raises(DataError, match=f"'{split}' part.*'toy' with none.*invoke preprocess"):
+    with pytest.raises(DataError, match=f"'{split}' split.*invoke preprocess"):
         evaluate_run(run_folder, dataset, classifier=StubClassifier())
-    assert [path.name for path in run_folder.iterdir()] == ["model.keras"]
+    assert {path.name for path in run_folder.iterdir()} == TRAINED
 
 
-def test_run_without_settings_is_named_by_its_folder(run_folder, without_plots):
+def test_network_without_settings_has_the_name_of_its_folder(run_folder, without_plots):
     classifier = StubClassifier()
     classifier.config = None
     assert evaluate_run(run_folder, make_dataset(), classifier=classifier)["model"] == "toy-run"
 
 
-def test_commit_is_none_outside_a_repository(monkeypatch, tmp_path):
-    monkeypatch.setattr(module.fer, "__file__", str(tmp_path / "fer" / "__init__.py"))
-    (tmp_path / "fer").mkdir()
-    assert read_git_commit() is None
-
-
-def test_commit_is_none_without_git(monkeypatch):
-    monkeypatch.setenv("PATH", "")
-    assert read_git_commit() is None
-
-
-def test_comparison_lists_each_difference_by_its_place(evaluated):
-    other = copy.deepcopy(evaluated.metrics)
-    other["test"]["accuracy"] += 0.01
-    other["test"]["accuracy_ci95"][1] += 0.0005
-    other["params"] += 1
-    other["validation"]["per_class"]["sad"]["support"] += 1
-    del other["is_sample"]
-    other["seconds"], other["git_commit"] = 1e9, "another"
-    places = [line.split(":")[0] for line in compare_metrics(evaluated.metrics, other, tolerance=1e-3)]
-    assert sorted(places) == ["is_sample", "params", "test.accuracy", "validation.per_class.sad.support"]
-    assert "test.accuracy_ci95[1]" in str(compare_metrics(evaluated.metrics, other))
-
-
-def test_comparison_sees_a_block_that_became_empty(evaluated):
-    other = evaluated.metrics | {"ferplus_test": None}
-    assert [line.split(":")[0] for line in compare_metrics(evaluated.metrics, other)] == ["ferplus_test"]
-
-
-def test_metrics_file_is_ordered_and_rounded(evaluated):
-    text = (evaluated.folder / "metrics.json").read_text(encoding="utf-8")
-    assert list(json.loads(text)) == list(evaluated.metrics)
-    figures = [word.rstrip(",") for word in text.split() if "." in word and word[0].isdigit()]
-    assert figures
-    assert max(len(word.partition(".")[2]) for word in figures) <= 6
-
-
-@pytest.mark.parametrize("content", [None, "{", "[]"])
-def test_metrics_file_that_cannot_be_used_names_the_remedy(content, tmp_path):
-    if content is not None:
-        (tmp_path / "metrics.json").write_text(content, encoding="utf-8")
-    with pytest.raises(ModelError, match="invoke evaluate"):
-        read_metrics(tmp_path)
-
-
-def test_metrics_that_are_no_number_are_not_written(tmp_path):
-    with pytest.raises(ValueError, match="JSON"):
-        write_metrics({"accuracy": float("nan")}, tmp_path)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_each_head_is_measured_under_what_it_was_taught(run_folder, without_plots):
+def test_each_head_is_measured_against_its_own_targets(run_folder, without_plots):
     dataset = make_dataset()
-    majority = module.compute_ferplus_majority(dataset.votes)
+    majority = compute_ferplus_majority(dataset.votes)
     rows = np.flatnonzero(majority >= 0)
     for columns in (slice(0, 7), slice(-1, -8, -1)):
         dataset.faces[rows, 1, columns] = 0
         dataset.faces[rows, 1, np.arange(48)[columns][majority[rows]]] = 255
-    metrics = evaluate_run(run_folder, dataset, classifier=TwoHeadedStub())
+    metrics = evaluate_run(run_folder, dataset, classifier=StubClassifier(("labels", "votes")))
     one_head = evaluate_run(run_folder, dataset, classifier=StubClassifier())
     assert metrics["heads"] == ["labels", "votes"]
-    assert metrics["ferplus_test"]["accuracy"] == 1.0
-    assert one_head["ferplus_test"]["accuracy"] < 1.0
-    for part in ("validation", "test", "test_clean"):
-        assert metrics[part] == one_head[part]
-    assert metrics["calibration"]["temperature"] == 1.5
-    assert metrics["calibration_votes"]["temperature"] == 0.7
-    assert "calibration_votes" not in one_head
-    card = (run_folder / "model_card.md").read_text()
-    assert "two heads" not in card
-    module.write_model_card(metrics, run_folder / "model_card.md", TwoHeadedStub.config)
-    assert "two heads" in (run_folder / "model_card.md").read_text()
+    assert metrics["ferplus_test"]["accuracy"] == 1.0 > one_head["ferplus_test"]["accuracy"]
+    for block in ("validation", "test", "test_clean"):
+        assert metrics[block] == one_head[block]
+    assert {head: block["temperature"] for head, block in metrics["calibration"].items()} == {
+        "labels": 1.5,
+        "votes": 0.7,
+    }
+    assert metrics["calibration"]["votes"]["test"]["accuracy_after"] == 1.0
+    assert list(one_head["calibration"]) == ["labels"]
+
+
+def test_network_with_the_head_votes_alone_is_measured_on_it_throughout(run_folder, without_plots):
+    votes, labels = (
+        evaluate_run(run_folder, make_dataset(), classifier=StubClassifier((head,))) for head in ("votes", "labels")
+    )
+    assert votes["test"]["n"] == 200
+    assert votes["calibration"]["votes"]["temperature"] == 0.7
+    assert votes["calibration"]["votes"]["test"]["accuracy_after"] == votes["ferplus_test"]["accuracy"]
+    assert votes["test"]["accuracy"] != labels["test"]["accuracy"]
+
+
+def test_head_without_targets_has_no_calibration_block(run_folder, without_plots):
+    classifier = StubClassifier(("labels", "votes"))
+    metrics = evaluate_run(run_folder, make_dataset(votes=False), classifier=classifier)
+    assert list(metrics["calibration"]) == ["labels"]

@@ -1,4 +1,4 @@
-"""Figures of merit against hand-worked cases, scikit-learn and plain resampling."""
+"""Figures against hand-worked cases, scikit-learn and plain resampling."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from fer.errors import DataError
 from fer.evaluation import metrics
 from fer.labels import EXPRESSIONS
 
-# Six faces, worked by hand: rows 0, 1, 2 and 5 are right, so accuracy is 4/6. Confidences .9 .8 .6 .6 .5 .35 fall into
+# Six faces, worked by hand: rows 0, 1, 2 and 5 are correct, so accuracy is 4/6. Confidences .9 .8 .6 .6 .5 .35 are in
 # bins 13, 11, 8, 8, 7 and 5 of fifteen. Gaps: |1-.9|, |1-.8|, bin 8 |1/2 - .6| twice, |0-.5|, |1-.35|.
 CONFIDENCES = (0.9, 0.8, 0.6, 0.6, 0.5, 0.35)
 PREDICTED = (0, 3, 3, 3, 6, 1)
@@ -58,14 +58,14 @@ def test_summary_has_exactly_the_keys_of_the_protocol():
     assert all(list(row) == ["precision", "recall", "f1", "support"] for row in summary["per_class"].values())
 
 
-def test_flip_block_is_of_the_flip_averaged_rows():
+def test_flip_block_measures_the_flip_averaged_rows():
     plain, y_true = draw_predictions()
     perfect = np.eye(7, dtype=np.float32)[y_true]
     summary = metrics.summarize_views(plain, perfect, y_true)
     assert summary["flip"]["accuracy"] == 1.0 > summary["accuracy"]
 
 
-def test_figures_equal_scikit_learns():
+def test_figures_equal_those_of_scikit_learn():
     probabilities, y_true = draw_predictions()
     y_pred = probabilities.argmax(axis=1)
     summary = metrics.summarize(probabilities, y_true)
@@ -97,7 +97,7 @@ def test_confidence_one_falls_into_the_last_bin():
     assert reliability.ece == 0.0
 
 
-def test_interval_is_that_of_resampled_rows():
+def test_interval_equals_that_of_resampled_rows():
     correct = np.arange(200) < 130
     rng = np.random.default_rng(0)
     means = correct[rng.integers(0, 200, (20_000, 200))].mean(axis=1)
@@ -105,19 +105,19 @@ def test_interval_is_that_of_resampled_rows():
     np.testing.assert_allclose(metrics.compute_accuracy_interval(0.65, 200), expected, atol=0.0051)
 
 
-def test_interval_on_the_size_of_private_test_is_that_of_the_normal_law():
+def test_interval_for_private_test_is_close_to_the_normal_approximation():
     low, high = metrics.compute_accuracy_interval(0.66, 3589)
     assert high - low == pytest.approx(2 * 1.96 * np.sqrt(0.66 * 0.34 / 3589), rel=0.05)
 
 
-def test_interval_depends_on_the_seed_alone():
+def test_interval_is_determined_by_the_seed():
     assert metrics.compute_accuracy_interval(0.7, 99, seed=3) == metrics.compute_accuracy_interval(0.7, 99, seed=3)
     assert metrics.compute_accuracy_interval(0.7, 3589, seed=3) != metrics.compute_accuracy_interval(0.7, 3589, seed=4)
 
 
 @settings(deadline=None)
 @given(correct=st.integers(0, 40), n=st.integers(40, 60), seed=st.integers(0, 9))
-def test_interval_holds_the_accuracy_and_stays_in_range(correct, n, seed):
+def test_interval_contains_the_accuracy_and_stays_in_range(correct, n, seed):
     low, high = metrics.compute_accuracy_interval(correct / n, n, num_resamples=1000, seed=seed)
     assert 0.0 <= low <= correct / n <= high <= 1.0
 
@@ -128,9 +128,15 @@ def test_class_without_rows_scores_zero_without_a_warning():
     summary = metrics.summarize(probabilities[kept], y_true[kept])
     assert summary["per_class"]["disgust"]["support"] == 0
     assert summary["per_class"]["disgust"]["recall"] == 0.0
-    rates = metrics.compute_rates(metrics.compute_confusion(probabilities[kept], y_true[kept]))
-    assert rates[1].sum() == 0.0
-    np.testing.assert_allclose(np.delete(rates.sum(axis=1), 1), 1.0)
+    shares = metrics.normalize_confusion(metrics.compute_confusion(probabilities[kept], y_true[kept]))
+    assert shares[1].sum() == 0.0
+    np.testing.assert_allclose(np.delete(shares.sum(axis=1), 1), 1.0)
+
+
+def test_worst_recall_leaves_out_classes_without_faces():
+    assert metrics.compute_worst_recall(make_probabilities(CONFIDENCES, PREDICTED), Y_TRUE) == 0.0
+    kept = Y_TRUE != 4
+    assert metrics.compute_worst_recall(make_probabilities(CONFIDENCES, PREDICTED)[kept], Y_TRUE[kept]) == 0.5
 
 
 def test_confusion_has_true_classes_in_rows():
@@ -140,13 +146,13 @@ def test_confusion_has_true_classes_in_rows():
 
 
 @pytest.mark.parametrize("shape", [(0, 7), (3, 6), (2, 7)])
-def test_rows_that_do_not_fit_are_named(shape):
+def test_rows_that_do_not_match_are_a_data_error(shape):
     y_true = np.zeros(min(shape[0], 3), int) if shape != (2, 7) else np.zeros(3, int)
     with pytest.raises(DataError):
         metrics.summarize(np.ones(shape), y_true)
 
 
-def test_the_error_by_chance_is_that_of_answers_as_often_right_as_they_say():
+def test_ece_by_chance_is_the_ece_of_perfectly_calibrated_predictions():
     rng = np.random.default_rng(3)
     probabilities = rng.dirichlet(np.full(7, 0.4), 3000)
     y_true = (probabilities.cumsum(axis=1) > rng.random((3000, 1))).argmax(axis=1)

@@ -1,18 +1,18 @@
-"""Each plot is written whole, repeats bit for bit, and holds what it says."""
+"""Plots are deterministic PNG files that show what their titles and legends say."""
 
+import re
 import subprocess
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 
 from fer import plotting
 from fer.calibration import apply_temperature
 from fer.evaluation import plots
+from fer.evaluation.metrics import compute_reliability
 from fer.labels import COLORS, EXPRESSIONS
-from fer.training import curves
 
 
 def draw_predictions(n=120, seed=0):
@@ -22,25 +22,9 @@ def draw_predictions(n=120, seed=0):
     return probabilities, y_true
 
 
-def make_history(epochs=6, second_phase=4):
-    epoch = np.arange(1, epochs + 1)
-    history = pd.DataFrame(
-        {
-            "epoch": epoch,
-            "phase": ["main" if number <= second_phase else "fine-tune" for number in epoch],
-            "learning_rate": 1e-3 / epoch,
-            "train_loss": 2.0 / epoch,
-            "train_accuracy": 1 - 0.7 / epoch,
-            "validation_loss": 2.1 / epoch,
-            "validation_accuracy": [*np.linspace(0.2, 0.6, epochs - 1), 0.5] if epochs > 1 else [0.2],
-        }
-    )
-    return history.assign(validation_score=history["validation_accuracy"])
-
-
 @pytest.fixture
 def drawn(monkeypatch):
-    """Catch each figure on its way to the file."""
+    """The figures that are saved."""
     caught = []
 
     def save(figure, path):
@@ -48,7 +32,6 @@ def drawn(monkeypatch):
         plotting.save_figure(figure, path)
 
     monkeypatch.setattr(plots, "save_figure", save)
-    monkeypatch.setattr(curves, "save_figure", save)
     return caught
 
 
@@ -57,9 +40,9 @@ def get_legend(figure):
 
 
 @pytest.mark.parametrize("plot", [plots.plot_confusion_matrix, plots.plot_roc, plots.plot_precision_recall])
-def test_plot_is_a_png_that_repeats_bit_for_bit(plot, tmp_path):
+def test_plot_is_a_deterministic_png(plot, tmp_path):
     for name in ("a.png", "b.png"):
-        plot(*draw_predictions(), tmp_path / name, title="test part")
+        plot(*draw_predictions(), tmp_path / name, title="test split")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     with Image.open(tmp_path / "a.png") as image:
         assert image.format == "PNG"
@@ -72,11 +55,11 @@ def test_confusion_matrix_shows_rates_and_counts(drawn, tmp_path):
     plots.plot_confusion_matrix(np.eye(7)[[0, 0, 3, 6]], y_true, tmp_path / "m.png")
     texts = {text.get_position(): text.get_text() for text in drawn[0].axes[0].texts}
     assert texts[(0, 0)] == "0.67\n2"
-    assert texts[(3, 0)] == "0.33\n1"  # x is the predicted class, y the true one
+    assert texts[(3, 0)] == "0.33\n1"  # x is the predicted class, y the true class
     assert texts[(6, 6)] == "1.00\n1"
 
 
-def test_curves_keep_the_colour_of_their_expression(drawn, tmp_path):
+def test_curves_have_the_colour_of_their_expression_and_different_line_styles(drawn, tmp_path):
     plots.plot_roc(*draw_predictions(), tmp_path / "roc.png")
     lines = drawn[0].axes[0].get_lines()[: len(EXPRESSIONS)]
     assert [line.get_color() for line in lines] == [COLORS[name] for name in EXPRESSIONS]
@@ -93,7 +76,7 @@ def test_expression_without_faces_is_named_in_the_legend(plot, drawn, tmp_path):
     assert all("not defined" not in text for index, text in enumerate(legend) if index != 1)
 
 
-def test_reliability_tells_before_from_after(drawn, tmp_path):
+def test_reliability_shows_the_ece_before_and_after_calibration(drawn, tmp_path):
     probabilities, y_true = draw_predictions()
     sharp = apply_temperature(probabilities, 0.3)
     plots.plot_reliability(sharp, probabilities, y_true, tmp_path / "r.png")
@@ -101,6 +84,38 @@ def test_reliability_tells_before_from_after(drawn, tmp_path):
     assert titles[0].startswith("Before calibration: ECE 0.")
     assert titles[2].startswith("After calibration: ECE 0.")
     assert titles[0].split()[-1] > titles[2].split()[-1]
+
+
+@pytest.mark.parametrize(
+    ("plot", "quantity"), [(plots.plot_roc, "area"), (plots.plot_precision_recall, "average precision")]
+)
+def test_legend_gives_the_area_under_each_drawn_curve(plot, quantity, drawn, tmp_path):
+    plot(*draw_predictions(2000), tmp_path / "curve.png")
+    legend = get_legend(drawn[0])
+    for line, text in zip(drawn[0].axes[0].get_lines(), legend, strict=False):
+        area = abs(np.trapezoid(*reversed(line.get_data())))
+        assert text.split(":")[0] in EXPRESSIONS
+        assert float(re.search(rf"{quantity} ([\d.]+)", text)[1]) == pytest.approx(area, abs=0.01)
+
+
+def test_curves_name_their_axes(drawn, tmp_path):
+    plots.plot_roc(*draw_predictions(), tmp_path / "roc.png", title="120 faces")
+    plots.plot_precision_recall(*draw_predictions(), tmp_path / "pr.png", title="120 faces")
+    axes = [figure.axes[0] for figure in drawn]
+    assert [(axis.get_xlabel(), axis.get_ylabel()) for axis in axes] == [
+        ("false positive rate", "true positive rate"),
+        ("recall", "precision"),
+    ]
+    assert all(axis.get_title().endswith(": 120 faces") for axis in axes)
+
+
+def test_reliability_draws_the_accuracy_of_each_bin(drawn, tmp_path):
+    probabilities, y_true = draw_predictions(500)
+    plots.plot_reliability(probabilities, probabilities, y_true, tmp_path / "r.png")
+    accuracy, shares = drawn[0].axes[:2]
+    reliability = compute_reliability(probabilities, y_true)
+    np.testing.assert_allclose([bar.get_height() for bar in accuracy.patches], reliability.accuracy)
+    np.testing.assert_allclose([bar.get_height() for bar in shares.patches], reliability.counts / 500)
 
 
 def test_mistakes_are_sorted_by_confidence_and_are_wrong(drawn, tmp_path):
@@ -121,42 +136,6 @@ def test_mistakes_of_a_perfect_network(drawn, tmp_path):
     assert drawn[0].get_suptitle().startswith("The 0 most confident of 0 mistakes")
 
 
-def test_a_rate_that_ends_near_zero_does_not_flatten_the_others(drawn, tmp_path):
-    history = make_history()
-    history.loc[history.index[-1], "learning_rate"] = 1e-12
-    curves.plot_history(history, tmp_path / "curves.png")
-    bottom, top = drawn[0].axes[2].get_ylim()
-    assert 1e-7 < bottom < 1e-6
-    assert top > history["learning_rate"].max()
-
-
-def test_history_marks_phases_and_the_best_epoch(drawn, tmp_path):
-    curves.plot_history(make_history(), tmp_path / "curves.png")
-    accuracy, loss, rate = drawn[0].axes
-    assert accuracy.get_title() == "Accuracy: best on validation 0.600 in epoch 5"
-    assert [text.get_text() for text in rate.texts] == ["main", "fine-tune"]
-    for axes in (accuracy, loss, rate):
-        assert [(patch.get_x(), patch.get_width()) for patch in axes.patches] == [(4.5, 2.0)]
-
-
-def test_history_draws_each_further_head_and_marks_the_best_score(drawn, tmp_path):
-    history = make_history().assign(validation_accuracy_votes=0.7, validation_score=[0.1, 0.9, 0.2, 0.2, 0.2, 0.2])
-    curves.plot_history(history, tmp_path / "curves.png")
-    accuracy, loss, _ = drawn[0].axes
-    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == [
-        "training",
-        "validation",
-        "validation, votes",
-    ]
-    assert [text.get_text() for text in loss.get_legend().get_texts()] == ["training", "validation"]
-    assert accuracy.get_title().endswith("in epoch 2")
-
-
-def test_history_of_one_epoch(tmp_path):
-    curves.plot_history(make_history(1), tmp_path / "curves.png")
-    assert (tmp_path / "curves.png").stat().st_size > 0
-
-
-def test_import_sets_nothing():
-    code = "import sys, fer.evaluation.plots, fer.training.curves; sys.exit('matplotlib.pyplot' in sys.modules)"
+def test_import_does_not_load_pyplot():
+    code = "import sys, fer.evaluation.plots; sys.exit('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

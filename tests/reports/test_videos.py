@@ -2,6 +2,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -9,12 +10,16 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
+from stream_media import write_irregular_video
 from vision_media import StubClassifier, StubDetector, draw_frames, find_media, write_video
 
 from fer.analysis import Analyzer
-from fer.errors import SettingsError, VideoError
+from fer.errors import OutputError, SettingsError, VideoError
 from fer.labels import EXPRESSIONS
-from fer.reports.videos import VIDEO_COLUMNS, process_video
+from fer.reports.tables import VIDEO_COLUMNS
+from fer.reports.videos import process_video
+from fer.vision.images import decode_image
+from fer.vision.streams import Limits
 from fer.vision.video import VideoReader
 
 
@@ -27,23 +32,46 @@ def analyzer() -> Analyzer:
     return Analyzer(StubClassifier(), StubDetector(find_unless_dark))
 
 
-def test_every_frame_has_a_row_with_its_time(tmp_path, analyzer):
-    path = write_video(tmp_path / "a.avi", draw_frames(12), rate=10.0)
-    summary = process_video(path, analyzer=analyzer, csv=tmp_path / "t.csv", progress=False)
+@pytest.fixture
+def video(tmp_path):
+    """Twelve frames at 10 frames/s, of which the first three are dark: grey 0, 4, 8."""
+    return write_video(tmp_path / "a.avi", draw_frames(12), rate=10.0)
+
+
+def test_every_frame_has_a_row_with_its_time(tmp_path, analyzer, video):
+    process_video(video, analyzer=analyzer, csv=tmp_path / "t.csv", progress=False)
     table = pd.read_csv(tmp_path / "t.csv")
     assert list(table.columns) == list(VIDEO_COLUMNS)
     assert table["frame"].tolist() == list(range(12))
     np.testing.assert_allclose(table["seconds"], np.arange(12) / 10, atol=1e-4)
-    # Frames 0 to 2 are dark: grey 0, 4, 8.
     assert table["label"].isna().tolist() == [True] * 3 + [False] * 9
     assert set(table["track_id"].dropna()) == {1}
+
+
+def test_a_row_has_smoothed_and_raw_probabilities(tmp_path, analyzer, video):
+    process_video(video, analyzer=analyzer, csv=tmp_path / "t.csv", progress=False)
+    table = pd.read_csv(tmp_path / "t.csv")
     smoothed, raw = list(EXPRESSIONS), [f"raw_{name}" for name in EXPRESSIONS]
     np.testing.assert_allclose(table.loc[3, smoothed].astype(float), table.loc[3, raw].astype(float))
     assert (table.loc[4:, smoothed].to_numpy() != table.loc[4:, raw].to_numpy()).any()
+
+
+def test_the_summary_counts_frames_and_time_on_screen(analyzer, video):
+    summary = process_video(video, analyzer=analyzer, name="talk.avi", progress=False)
     assert (summary.num_frames, summary.num_analyzed, summary.num_without_face) == (12, 12, 3)
     assert sum(summary.shares.values()) == pytest.approx(1.0)
     assert summary.timeline.people[1].seconds == pytest.approx(0.9)
-    assert "No face was found in 3 of the 12 frames." in summary.describe()
+    headline, person, *remarks = summary.describe().split("\n")
+    assert headline == "talk.avi: 12 frames, 12 analyzed"
+    assert person.startswith("person 1, 0.9 s: ")
+    assert remarks == summary.remarks == ["No face was found in 3 of the 12 frames."]
+
+
+def test_time_on_screen_follows_a_variable_frame_rate(tmp_path, monkeypatch):
+    path = write_irregular_video(tmp_path / "a.avi", monkeypatch)
+    analyzer = Analyzer(StubClassifier(), StubDetector([(5.0, 5.0, 35.0, 40.0)]))
+    summary = process_video(path, analyzer=analyzer, progress=False)
+    assert summary.timeline.people[1].seconds == pytest.approx(1.5)
 
 
 def test_every_fourth_frame(tmp_path, analyzer):
@@ -54,18 +82,19 @@ def test_every_fourth_frame(tmp_path, analyzer):
     assert summary.timeline.people[1].seconds == pytest.approx(0.8)
 
 
-def test_the_annotated_copy_is_as_long_as_the_video(tmp_path, analyzer):
-    path = write_video(tmp_path / "a.avi", draw_frames(12), rate=10.0)
-    process_video(
-        path, analyzer=analyzer, annotated=tmp_path / "o" / "out.mp4", plot=tmp_path / "p.png", progress=False
-    )
+def test_the_annotated_copy_is_as_long_as_the_video(tmp_path, analyzer, video):
+    process_video(video, analyzer=analyzer, annotated=tmp_path / "o" / "out.mp4", progress=False)
     with VideoReader(tmp_path / "o" / "out.mp4") as copy:
         frames = [frame.image for frame in copy.read()]
     assert len(frames) == 12
-    # The box is drawn where there is a face, and nowhere else.
+    # The box is drawn only where there is a face.
     assert np.abs(frames[1].astype(int) - 4).max() < 6
     assert np.ptp(frames[6]) > 50
-    assert (tmp_path / "p.png").stat().st_size > 1000
+
+
+def test_the_plot_is_written(tmp_path, analyzer, video):
+    process_video(video, analyzer=analyzer, plot=tmp_path / "p.png", progress=False)
+    assert decode_image(tmp_path / "p.png").shape[1] > 800
 
 
 def test_a_damaged_video_says_how_much_of_it_was_read(tmp_path, analyzer):
@@ -73,7 +102,8 @@ def test_a_damaged_video_says_how_much_of_it_was_read(tmp_path, analyzer):
     path = tmp_path / "half.mp4"
     path.write_bytes(content[: len(content) // 2])
     summary = process_video(path, analyzer=analyzer, csv=tmp_path / "t.csv", progress=False)
-    assert "228 of 472 frames" in summary.describe()
+    assert "228 of 472 frames" in summary.headline
+    assert "damaged or cut short" in summary.remarks[0]
     assert len(pd.read_csv(tmp_path / "t.csv")) == 228
 
 
@@ -81,31 +111,43 @@ def test_a_video_without_a_face_says_so(tmp_path, analyzer):
     path = write_video(tmp_path / "a.avi", [np.zeros((48, 64, 3), np.uint8)] * 5)
     summary = process_video(path, analyzer=analyzer, plot=tmp_path / "p.png", progress=False)
     assert summary.shares == dict.fromkeys(EXPRESSIONS, 0.0)
-    assert "No face was found in 5 of the 5 frames." in summary.describe()
+    assert summary.remarks == ["No face was found in 5 of the 5 frames."]
 
 
-def test_a_run_ends_after_the_seconds_asked_for(tmp_path, analyzer):
-    path = write_video(tmp_path / "a.avi", draw_frames(20), rate=10.0)
-    summary = process_video(path, analyzer=analyzer, csv=tmp_path / "t.csv", seconds=0.75, progress=False)
+def test_the_analysis_ends_at_its_limit(tmp_path, analyzer, video):
+    limits = Limits(seconds=0.75)
+    summary = process_video(video, analyzer=analyzer, csv=tmp_path / "t.csv", limits=limits, progress=False)
     assert pd.read_csv(tmp_path / "t.csv")["frame"].tolist() == list(range(8))
     assert summary.stopped
-    assert "Stopped before the end" in summary.describe()
+    assert "Stopped before the end." in summary.remarks
 
 
-def test_ctrl_c_keeps_what_was_seen(tmp_path):
-    path = write_video(tmp_path / "a.avi", draw_frames(20), rate=10.0)
-    seen = []
+def test_the_analysis_stops_on_request(analyzer, video):
+    stop, calls = threading.Event(), []
+
+    def count():
+        calls.append(None)
+        if len(calls) == 4:
+            stop.set()
+
+    summary = process_video(video, analyzer=analyzer, stop=stop, on_frame=count, progress=False)
+    assert (summary.num_analyzed, summary.stopped) == (4, True)
+
+
+def test_ctrl_c_keeps_the_results_so_far(tmp_path, video):
+    num_calls = 0
 
     def interrupt(image):
-        seen.append(image)
-        if len(seen) == 6:
+        nonlocal num_calls
+        num_calls += 1
+        if num_calls == 6:
             raise KeyboardInterrupt
         return [(5.0, 5.0, 35.0, 40.0)]
 
     analyzer = Analyzer(StubClassifier(), StubDetector(interrupt))
     out = tmp_path / "out.mp4"
-    summary = process_video(path, analyzer=analyzer, csv=tmp_path / "t.csv", annotated=out, progress=False)
-    assert summary.stopped
+    summary = process_video(video, analyzer=analyzer, csv=tmp_path / "t.csv", annotated=out, progress=False)
+    assert (summary.stopped, summary.num_analyzed) == (True, 5)
     assert len(pd.read_csv(tmp_path / "t.csv")) == 5
     with VideoReader(out) as copy:
         assert sum(1 for _ in copy.read()) == 5
@@ -146,29 +188,46 @@ def test_memory_does_not_grow_with_the_length(tmp_path, analyzer):
     used = []
     read = VideoReader.read
 
-    def note(self, every=1):
+    def measure(self, every=1):
         for frame in read(self, every):
             if frame.index in (300, 1199):
                 used.append(process.memory_info().rss)
             yield frame
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(VideoReader, "read", note)
+        patch.setattr(VideoReader, "read", measure)
         process_video(path, analyzer=analyzer, csv=tmp_path / "t.csv", annotated=tmp_path / "o.mp4", progress=False)
     assert used[1] - used[0] < 8 * 2**20
 
 
-def test_settings_are_checked_before_any_work(tmp_path, analyzer):
-    path = write_video(tmp_path / "a.avi", draw_frames(3))
-    with pytest.raises(SettingsError, match=r"\.csv"):
-        process_video(path, analyzer=analyzer, csv=tmp_path / "t.json", progress=False)
-    with pytest.raises(SettingsError, match="step"):
-        process_video(path, analyzer=analyzer, every=0, progress=False)
-    with pytest.raises(SettingsError, match="32 pixels"):
-        process_video(path, max_side=5, progress=False)
-    with pytest.raises(SettingsError, match="Analyzer"):
-        process_video(path, analyzer=analyzer, max_side=320, progress=False)
+@pytest.mark.parametrize(
+    ("options", "fact"),
+    [
+        ({"csv": "t.json"}, r"\.csv"),
+        ({"plot": "p.svg"}, r"\.png"),
+        ({"every": 0}, "step"),
+        ({"max_side": 5, "analyzer": None}, "32 pixels"),
+        ({"max_side": 320}, "Analyzer"),
+    ],
+)
+def test_a_wrong_setting_is_refused(video, analyzer, options, fact):
+    with pytest.raises(SettingsError, match=fact):
+        process_video(video, **{"analyzer": analyzer} | options, progress=False)
+
+
+def test_an_annotated_copy_must_be_an_mp4(tmp_path, analyzer, video):
     with pytest.raises(VideoError, match=r"\.mp4"):
-        process_video(path, analyzer=analyzer, annotated=tmp_path / "o.gif", progress=False)
+        process_video(video, analyzer=analyzer, annotated=tmp_path / "o.gif", progress=False)
+
+
+def test_a_missing_video_is_refused(tmp_path, analyzer):
     with pytest.raises(VideoError, match="existing file"):
         process_video(tmp_path / "none.mp4", analyzer=analyzer, progress=False)
+
+
+@pytest.mark.parametrize(("option", "name"), [("csv", "t.csv"), ("annotated", "o.mp4"), ("plot", "p.png")])
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path, analyzer, video, option, name):
+    (tmp_path / "file").write_text("a file where a folder is needed")
+    with pytest.raises(OutputError, match=name):
+        process_video(video, analyzer=analyzer, **{option: tmp_path / "file" / name}, progress=False)
+    assert analyzer.classifier.batches == []

@@ -3,34 +3,29 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-import pandas as pd
 import pytest
-import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fer.errors import ImageError
 from fer.vision.alignment import (
     FRAME,
-    LANDMARKS,
     Frame,
     align_face,
     align_views,
     compute_crop_matrix,
     compute_crop_side,
     compute_tilt,
-    measure_frame,
 )
-from fer.vision.detection import Detection, YuNetDetector
+from fer.vision.detection import Detection
 from fer.vision.images import prepare_face
-from fer.vision.synthetic_photos import measure_photo_frame
 
 EXACT = Frame(side=1.0, offset=(0.0, 0.0), kept_tilt=0.0)
 CENTRES = st.floats(-100, 900)
 SIDES = st.floats(5, 800)
 
 
-def put_landmarks(angle: float, x: float = 100.0, y: float = 100.0) -> np.ndarray:
+def build_landmarks(angle: float, x: float = 100.0, y: float = 100.0) -> np.ndarray:
     """Five landmarks of an upright face, turned clockwise by an angle in degrees."""
     points = np.array([[-20, -15], [20, -15], [0, 0], [-15, 20], [15, 20]], np.float32)
     radians = math.radians(angle)
@@ -45,8 +40,8 @@ def draw_smooth(height: int = 300, width: int = 400) -> np.ndarray:
 
 
 @given(CENTRES, CENTRES, SIDES, st.floats(-80, 80))
-def test_the_transform_is_a_similarity_that_centres_the_box(x, y, side, tilt):
-    face = Detection((x, y, x + side, y + side), 1.0, put_landmarks(tilt))
+def test_crop_matrix_is_a_similarity_that_centres_the_box(x, y, side, tilt):
+    face = Detection((x, y, x + side, y + side), 1.0, build_landmarks(tilt))
     matrix = compute_crop_matrix(face, 48, frame=EXACT)
     turn = matrix[:, :2]
     scale = 48 / side
@@ -57,8 +52,8 @@ def test_the_transform_is_a_similarity_that_centres_the_box(x, y, side, tilt):
 
 
 @given(st.floats(-80, 80))
-def test_only_the_tilt_beyond_the_kept_one_is_turned_back(tilt):
-    landmarks = put_landmarks(tilt)
+def test_only_the_tilt_beyond_the_kept_one_is_removed(tilt):
+    landmarks = build_landmarks(tilt)
     assert compute_tilt(landmarks) == pytest.approx(tilt, abs=1e-3)
     frame = Frame(side=1.0, offset=(0.0, 0.0), kept_tilt=16.0)
     matrix = compute_crop_matrix(Detection((50, 50, 150, 150), 1.0, landmarks), 48, frame=frame)
@@ -66,32 +61,36 @@ def test_only_the_tilt_beyond_the_kept_one_is_turned_back(tilt):
     assert compute_tilt(turned) == pytest.approx(np.clip(tilt, -16, 16), abs=1e-3)
 
 
-def test_without_landmarks_nothing_is_turned():
+def test_a_crop_without_landmarks_is_not_rotated():
     assert compute_tilt(None) == 0.0
     matrix = compute_crop_matrix(Detection((10, 20, 58, 68), 1.0), 48, frame=EXACT)
     np.testing.assert_allclose(matrix, [[1, 0, -10], [0, 1, -20]], atol=1e-9)
 
 
-def test_a_box_on_whole_pixels_is_cut_out_exactly():
+@pytest.mark.parametrize("box", [(10, 20, 58, 68), (4, 3, 196, 195)])
+def test_a_box_on_whole_pixels_gives_the_prepared_pixels_inside_it(box):
+    """Its side is that of a prepared face, or four times as long, so that pixels are averaged."""
     image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
-    crop = align_face(image, Detection((10, 20, 58, 68), 1.0), frame=EXACT)
-    np.testing.assert_array_equal(crop, prepare_face(image[20:68, 10:58]))
-    # Four times the side: the pixels are averaged, as the one prepared-face function does.
-    large = align_face(image, Detection((4, 3, 196, 195), 1.0), frame=EXACT)
-    np.testing.assert_array_equal(large, prepare_face(image[3:195, 4:196]))
+    x_min, y_min, x_max, y_max = box
+    crop = align_face(image, Detection(box, 1.0), frame=EXACT)
+    np.testing.assert_array_equal(crop, prepare_face(image[y_min:y_max, x_min:x_max]))
 
 
-def test_the_views_are_the_crop_and_its_mirrored_neighbours_a_tenth_closer_and_wider():
-    image, face = draw_smooth(), Detection((100, 80, 196, 176), 1.0, put_landmarks(5.0, 148.0, 128.0))
+def test_the_side_of_a_crop_is_relative_to_the_longer_side_of_the_box():
+    assert compute_crop_side(Detection((10, 20, 50, 70), 1.0)) == pytest.approx(FRAME.side * 50)
+
+
+def test_the_views_are_the_crop_and_mirrored_crops_a_tenth_closer_and_wider():
+    image, face = draw_smooth(), Detection((100, 80, 196, 176), 1.0, build_landmarks(5.0, 148.0, 128.0))
     views = align_views(image, face, frame=EXACT)
     np.testing.assert_array_equal(views[0], align_face(image, face, frame=EXACT))
     for view, side in zip(views[1:], (0.9, 1.1), strict=True):
-        neighbour = align_face(image, face, frame=replace(EXACT, side=side))
-        np.testing.assert_array_equal(view, neighbour[:, ::-1])
-        assert (neighbour != views[0]).any()
+        crop = align_face(image, face, frame=replace(EXACT, side=side))
+        np.testing.assert_array_equal(view, crop[:, ::-1])
+        assert (crop != views[0]).any()
 
 
-def test_a_large_face_is_averaged_and_does_not_alias():
+def test_a_large_face_is_averaged_without_aliasing():
     checks = (np.indices((900, 900)).sum(0) % 2 * 255).astype(np.uint8)
     crop = align_face(checks, Detection((101.3, 99.7, 801.3, 799.7), 1.0), frame=EXACT)
     assert np.abs(crop.astype(int) - 127).max() < 16
@@ -101,7 +100,7 @@ def test_a_large_face_is_averaged_and_does_not_alias():
 @given(st.floats(60, 200), st.floats(80, 300), st.floats(30, 110), st.floats(-40, 40), st.floats(0.5, 3.0))
 def test_a_crop_does_not_depend_on_the_size_of_the_photo(y, x, side, tilt, scale):
     image = draw_smooth()
-    face = Detection((x - side / 2, y - side / 2, x + side / 2, y + side / 2), 1.0, put_landmarks(tilt, x, y))
+    face = Detection((x - side / 2, y - side / 2, x + side / 2, y + side / 2), 1.0, build_landmarks(tilt, x, y))
     resized = cv2.resize(image, (round(400 * scale), round(300 * scale)), interpolation=cv2.INTER_AREA)
     factors = np.array([resized.shape[1] / 400, resized.shape[0] / 300])
     box = tuple(float(value) for value in np.array(face.box) * np.tile(factors, 2))
@@ -112,35 +111,35 @@ def test_a_crop_does_not_depend_on_the_size_of_the_photo(y, x, side, tilt, scale
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 90), st.integers(1, 90), CENTRES, CENTRES, SIDES, st.floats(-180, 180))
-def test_any_box_gives_a_face(height, width, x, y, side, tilt):
-    """A box may lie partly or wholly outside; what is missing repeats the border."""
+def test_any_box_gives_a_crop(height, width, x, y, side, tilt):
+    """A box may lie partly or wholly outside the image, whose border is repeated."""
     image = np.full((height, width, 3), 77, np.uint8)
-    crop = align_face(image, Detection((x - 100, y - 100, x + side, y + side), 1.0, put_landmarks(tilt)))
+    crop = align_face(image, Detection((x - 100, y - 100, x + side, y + side), 1.0, build_landmarks(tilt)))
     assert crop.shape == (48, 48)
     assert crop.dtype == np.uint8
     assert (crop == 77).all()
 
 
-def test_a_picture_wider_than_opencv_warps_can_be_cut():
+def test_an_image_wider_than_opencv_can_warp_can_be_cropped():
     image = np.zeros((60, 40_000, 3), np.uint8)
     image[:, 39_000:] = 200
     assert align_face(image, Detection((39_100, 5, 39_150, 55), 1.0)).min() == 200
 
 
-def test_grey_and_colour_pictures_agree():
+def test_grey_and_colour_images_give_the_same_crop():
     grey = draw_smooth()[..., 0]
-    face = Detection((50.3, 60.1, 170.2, 190.7), 1.0, put_landmarks(7))
+    face = Detection((50.3, 60.1, 170.2, 190.7), 1.0, build_landmarks(7))
     np.testing.assert_array_equal(align_face(grey, face), align_face(np.repeat(grey[..., None], 3, 2), face))
 
 
 @pytest.mark.parametrize("box", [(5, 5, 5, 9), (9, 5, 5, 9), (0, 0, math.inf, 4), (math.nan, 0, 4, 4)])
-def test_a_box_that_is_none_is_refused(box):
+def test_an_empty_or_infinite_box_is_an_image_error(box):
     with pytest.raises(ImageError, match="box"):
         align_face(np.zeros((9, 9, 3), np.uint8), Detection(box, 1.0))
 
 
-def test_one_face_does_not_move_the_crop_of_another():
-    """The fault of a peer: padding made for one face at the edge shifted every later face's crop."""
+def test_a_face_at_the_edge_does_not_move_the_crop_of_another():
+    """A fault seen in another project: padding for a face at the edge shifted the crops of all later faces."""
     image = draw_smooth()
     face = Detection((200, 100, 280, 180), 1.0)
     before = align_face(image, face)
@@ -148,51 +147,3 @@ def test_one_face_does_not_move_the_crop_of_another():
     align_face(image, Detection((-60, -60, 40, 40), 1.0))
     np.testing.assert_array_equal(align_face(image, face), before)
     np.testing.assert_array_equal(image, untouched)
-
-
-def test_the_frame_is_measured_on_faces_in_that_frame():
-    """A face already in FER2013's frame is measured there: the crop of the astronaut gives the frame's own numbers."""
-    image = skimage.data.astronaut()
-    (face,) = YuNetDetector().detect(image)
-    crop = align_face(image, face)
-    measured = measure_frame([crop, crop])
-    assert (measured.num_faces, measured.num_detected) == (2, 2)
-    assert measured.side == pytest.approx(FRAME.side, abs=0.15)
-    assert np.abs(measured.offset).max() < 0.08
-    assert measured.landmarks[0][0] < 24 < measured.landmarks[1][0]
-    assert compute_crop_side(face) == pytest.approx(FRAME.side * (face.box[3] - face.box[1]))
-    with pytest.raises(ImageError, match="without one"):
-        measure_frame([np.zeros((48, 48), np.uint8)])
-
-
-@pytest.fixture(scope="module")
-def fer2013_faces(fer2013_folder) -> np.ndarray:
-    """The first 600 training faces."""
-    table = pd.read_csv(fer2013_folder / "fer2013.csv.gz", nrows=600)
-    assert set(table["Usage"]) == {"Training"}
-    pixels = " ".join(table["pixels"]).split()
-    return np.array(pixels, np.uint8).reshape(-1, 48, 48)
-
-
-@pytest.mark.realdata
-def test_the_landmarks_are_where_yunet_sees_them_on_enlarged_faces_of_fer2013(fer2013_faces):
-    measured = measure_frame(fer2013_faces)
-    assert measured.num_detected / measured.num_faces > 0.95
-    # Spread of 5 pixels over 600 faces: a standard error of 0.2.
-    np.testing.assert_allclose(measured.landmarks, LANDMARKS, atol=0.8)
-    assert measured.tilt_spread == pytest.approx(FRAME.kept_tilt, abs=1.0)
-    # Around a face that fills its picture the box is smaller than around the same face in a photo.
-    assert measured.side > FRAME.side + 0.03
-
-
-@pytest.mark.realdata
-def test_the_frame_of_crops_is_that_of_faces_shown_as_photos(fer2013_faces):
-    measured, num_found = measure_photo_frame(fer2013_faces[:300])
-    assert num_found > 270
-    assert measured.side == pytest.approx(FRAME.side, abs=0.035)
-    np.testing.assert_allclose(measured.offset, FRAME.offset, atol=0.015)
-
-
-def test_a_photos_frame_is_measured_on_photos_with_faces():
-    with pytest.raises(ImageError, match="finds one"):
-        measure_photo_frame([np.zeros((48, 48), np.uint8)])

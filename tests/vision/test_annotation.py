@@ -22,18 +22,23 @@ def find_color(image: np.ndarray, label: str) -> np.ndarray:
     return (image == ImageColor.getrgb(COLORS[label])).all(-1)
 
 
-def test_a_box_is_drawn_in_the_colour_of_its_label_and_the_picture_is_not_touched():
+def test_a_box_has_the_colour_of_its_label():
     image = np.full((200, 300, 3), 90, np.uint8)
     drawn = draw_faces(image, [make_face((100, 80, 160, 150), "surprise")], bars=False)
-    assert (image == 90).all()
     marked = find_color(drawn, "surprise")
     assert marked[115, 98:103].any()
     assert marked[115, 158:163].any()
     assert not marked[90:140, 105:155].any()
 
 
+def test_the_given_image_is_unchanged():
+    image = np.full((200, 300, 3), 90, np.uint8)
+    draw_faces(image, [make_face((50, 40, 150, 150))])
+    assert (image == 90).all()
+
+
 @pytest.mark.parametrize("label", EXPRESSIONS)
-def test_the_longest_bar_is_the_labels(label):
+def test_the_longest_bar_is_that_of_the_label(label):
     image = np.zeros((400, 600, 3), np.uint8)
     drawn = draw_faces(image, [make_face((100, 80, 260, 280), label, 0.9)])[:, 275:]
     lengths = {name: _count_near(drawn, ImageColor.getrgb(COLORS[name])) for name in EXPRESSIONS}
@@ -41,18 +46,18 @@ def test_the_longest_bar_is_the_labels(label):
 
 
 def _count_near(image: np.ndarray, color: tuple[int, ...]) -> int:
-    # The panel lets a fifth of the picture, black here, shine through.
+    # The panel is blended with a fifth of the image, which is black here.
     return int((np.abs(image.astype(int) - np.array(color) * 0.8).max(-1) <= 2).sum())
 
 
-def test_a_small_face_gets_no_bars_and_a_large_one_does():
+def test_only_a_large_face_gets_bars():
     image = np.zeros((400, 600, 3), np.uint8)
     small, large = make_face((100, 80, 140, 130)), make_face((100, 80, 260, 280))
     np.testing.assert_array_equal(draw_faces(image, [small]), draw_faces(image, [small], bars=False))
     assert (draw_faces(image, [large]) != draw_faces(image, [large], bars=False)).any()
 
 
-def test_labels_and_bars_do_not_cover_other_faces_where_there_is_room():
+def test_captions_and_bars_do_not_cover_other_faces_if_they_fit_beside_them():
     image = np.zeros((600, 900, 3), np.uint8)
     faces = [make_face((100, 300, 220, 440)), make_face((260, 300, 380, 440), "sad")]
     drawn = draw_faces(image, faces)
@@ -61,8 +66,11 @@ def test_labels_and_bars_do_not_cover_other_faces_where_there_is_room():
         assert (drawn[y_min + 8 : y_max - 8, x_min + 8 : x_max - 8] == 0).all()
 
 
-def test_the_caption_says_who_what_and_how_sure():
+def test_a_caption_has_label_and_confidence():
     assert describe_face(make_face((0, 0, 1, 1))) == "happy 90 %"
+
+
+def test_a_caption_has_track_number_and_question_mark_of_an_uncertain_face():
     assert describe_face(make_face((0, 0, 1, 1), "fear", 0.314, True, 2)) == "#2 fear? 31 %"
 
 
@@ -72,7 +80,7 @@ def test_the_caption_says_who_what_and_how_sure():
     st.integers(1, 200),
     st.lists(st.tuples(*[st.floats(-100, 300) for _ in range(4)]), max_size=4),
 )
-def test_any_picture_and_box_can_be_drawn(height, width, boxes):
+def test_any_box_can_be_drawn_in_any_image(height, width, boxes):
     image = np.zeros((height, width, 3), np.uint8)
     faces = [make_face((min(a, c), min(b, d), max(a, c), max(b, d)), "fear", 0.5, True, 9) for a, b, c, d in boxes]
     drawn = draw_faces(image, faces)
@@ -81,7 +89,7 @@ def test_any_picture_and_box_can_be_drawn(height, width, boxes):
     assert not image.any()
 
 
-def test_the_activation_map_colours_only_what_is_active():
+def test_the_activation_map_colours_only_active_pixels():
     crop = np.full((48, 48), 120, np.uint8)
     activation = np.zeros((48, 48), np.float32)
     activation[:12, :12] = 1.0

@@ -16,7 +16,7 @@ def box_at(x: float, y: float = 50.0, side: float = 40.0) -> tuple[float, float,
     return (x, y, x + side, y + side)
 
 
-def test_two_people_keep_their_numbers_whatever_the_order_of_detection():
+def test_two_people_keep_their_numbers_in_any_order_of_detection():
     tracker = Tracker()
     assert tracker.update([box_at(0), box_at(200)], 0.0) == [1, 2]
     assert tracker.update([box_at(204), box_at(3)], 0.1) == [2, 1]
@@ -32,17 +32,22 @@ def test_people_who_pass_each_other_keep_their_numbers():
         assert tracker.update(boxes, seconds) == [1, 2]
 
 
-def test_a_short_occlusion_is_survived_and_a_long_one_is_not():
+def test_a_person_hidden_for_a_short_time_keeps_the_number():
     tracker = Tracker(longest_gap=1.0)
     assert tracker.update([box_at(0)], 0.0) == [1]
     assert tracker.update([], 0.5) == []
+    assert tracker.update([box_at(5)], 0.9) == [1]
+
+
+def test_a_person_hidden_for_a_long_time_gets_a_new_number():
+    tracker = Tracker(longest_gap=1.0)
     assert tracker.update([box_at(5)], 0.9) == [1]
     assert tracker.update([], 1.5) == []
     assert tracker.update([box_at(5)], 2.0) == [2]
 
 
 @pytest.mark.parametrize("rate", [5, 15, 60])
-def test_the_time_that_an_occlusion_may_last_is_in_seconds_and_not_in_frames(rate):
+def test_the_longest_gap_is_in_seconds_at_any_frame_rate(rate):
     tracker = Tracker(longest_gap=1.0)
     tracker.update([box_at(0)], 0.0)
     for frame in range(1, int(0.8 * rate)):
@@ -50,7 +55,7 @@ def test_the_time_that_an_occlusion_may_last_is_in_seconds_and_not_in_frames(rat
     assert tracker.update([box_at(0)], 0.9) == [1]
 
 
-def test_a_face_that_moves_behind_something_is_found_where_it_was_heading():
+def test_a_face_that_moves_while_hidden_keeps_its_number():
     tracker = Tracker()
     for step in range(10):
         assert tracker.update([box_at(step * 10)], step / 10) == [1]
@@ -60,9 +65,9 @@ def test_a_face_that_moves_behind_something_is_found_where_it_was_heading():
 
 
 def test_a_face_that_passes_behind_another_keeps_its_number():
-    """Boxes that YuNet gave where one portrait passed behind another at 20 frames a second, every second one read.
+    """Boxes from YuNet of one portrait that passes behind another, in every second frame of 20 per second.
 
-    The hidden face's last box shrinks and moves backwards; the first one after it shows a part of the face.
+    The last box of the hidden face shrinks and moves backwards; the next one covers only a part of the face.
     """
     front = [(214 + 9.5 * step, 158, 302 + 9.5 * step, 266) for step in range(14)]
     behind = {
@@ -83,8 +88,8 @@ def test_a_face_that_passes_behind_another_keeps_its_number():
         assert numbers == ([1, 2] if step in behind else [1])
 
 
-def test_a_face_that_stays_smaller_is_followed_again():
-    """A box that shrank for good, as where the camera zooms, is not taken for a half hidden face for ever."""
+def test_a_face_that_stays_smaller_counts_as_whole_again():
+    """A box that shrinks for good, as in a zoom, does not count as a partly covered face for ever."""
     tracker = Tracker(longest_gap=1.0)
     tracker.update([box_at(0, 0, 100)], 0.0)
     for step in range(1, 40):
@@ -93,21 +98,21 @@ def test_a_face_that_stays_smaller_is_followed_again():
     assert tracker.tracks[0].velocity[0] == pytest.approx(10.0, abs=1.0)
 
 
-def test_a_better_link_is_not_given_up_for_a_worse_one():
+def test_an_overlap_below_the_threshold_does_not_take_a_box_from_a_better_track():
     tracker = Tracker(least_overlap=0.3)
     tracker.update([box_at(0), box_at(100)], 0.0)
-    # The first box overlaps track 2 alone; nobody may take it by a link that does not count.
+    # The first box overlaps track 2 only; the second overlaps none.
     assert tracker.update([box_at(98), box_at(300)], 0.1) == [2, 3]
 
 
-def test_time_that_goes_back_begins_a_new_stream():
+def test_an_earlier_time_starts_a_new_stream():
     tracker = Tracker()
     tracker.update([box_at(0)], 10.0)
     assert tracker.update([box_at(0)], 0.0) == [2]
 
 
 def test_smoothing_is_per_person():
-    """The fault of a peer: one average shared by all faces."""
+    """A fault seen in another project: all faces shared one average."""
     tracker = Tracker(smoothing_seconds=0.5)
     for step in range(5):
         seconds = step / 10
@@ -126,7 +131,7 @@ def test_smoothing_by_hand():
     assert smoothed[4] == pytest.approx(1 - math.exp(-0.5))
 
 
-def test_without_smoothing_the_answers_stay_as_they_are():
+def test_without_smoothing_the_probabilities_are_unchanged():
     tracker = Tracker(smoothing_seconds=0.0)
     for step, answer in enumerate([HAPPY, SAD, HAPPY]):
         (person,) = tracker.update([box_at(0)], step / 10)
@@ -134,7 +139,7 @@ def test_without_smoothing_the_answers_stay_as_they_are():
 
 
 @pytest.mark.parametrize("rates", [(10, 30), (25, 50)])
-def test_smoothing_depends_on_time_and_not_on_the_number_of_frames(rates):
+def test_smoothing_does_not_depend_on_the_frame_rate(rates):
     after_a_second = []
     for rate in rates:
         tracker = Tracker(smoothing_seconds=0.4)
@@ -182,7 +187,7 @@ def test_numbers_are_never_used_twice_and_answers_stay_probabilities(frames):
             assert smoothed.dtype == np.float32
             assert smoothed.sum() == pytest.approx(1.0, abs=1e-5)
             assert smoothed.min() >= 0
-        assert len(tracker.tracks) <= sum(len(each) for _, each in frames)
+        assert len(tracker.tracks) <= sum(len(faces) for _, faces in frames)
 
 
 @settings(max_examples=40)

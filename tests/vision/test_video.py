@@ -19,7 +19,7 @@ def read_all(path, every: int = 1) -> list[tuple[int, float, int]]:
         return [(frame.index, frame.seconds, round(frame.image.mean() / 4)) for frame in reader.read(every)]
 
 
-def test_every_frame_has_its_index_time_and_picture(tmp_path):
+def test_every_frame_has_its_index_time_and_image(tmp_path):
     path = write_video(tmp_path / "a.avi", draw_frames(30), rate=20.0)
     read = read_all(path)
     assert [index for index, _, _ in read] == list(range(30))
@@ -32,6 +32,10 @@ def test_every_third_frame_keeps_its_own_index_and_time(tmp_path):
     read = read_all(path, every=3)
     assert [(index, shown) for index, _, shown in read] == [(0, 0), (3, 3), (6, 6), (9, 9)]
     assert read[2][1] == pytest.approx(0.3)
+
+
+def test_a_step_below_1_is_a_video_error(tmp_path):
+    path = write_video(tmp_path / "a.avi", draw_frames(3))
     with pytest.raises(VideoError, match="at least 1"):
         read_all(path, every=0)
 
@@ -46,27 +50,26 @@ def test_frames_are_rgb(tmp_path):
     assert frame[..., 2].mean() < 20
 
 
-def test_half_a_video_gives_the_frames_that_it_has(tmp_path):
+def test_the_frames_of_a_truncated_video_are_read(tmp_path):
     content = find_media("WolfgangLanger_Pexels.mp4").read_bytes()
     path = tmp_path / "half.mp4"
     path.write_bytes(content[: len(content) // 2])
     with VideoReader(path) as reader:
         count = sum(1 for _ in reader.read())
-        assert count == 228
+        assert count == reader.num_read == 228
         assert reader.num_promised == 472
-        assert reader.describe() == "228 of 472 frames"
 
 
-def test_the_whole_video_has_472_frames_and_the_containers_times():
+def test_the_whole_video_has_472_frames_with_the_times_of_the_container():
     with VideoReader(find_media("WolfgangLanger_Pexels.mp4")) as reader:
         times = [frame.seconds for frame in reader.read()]
-        assert reader.describe() == "472 frames"
+        assert reader.num_read == reader.num_promised == 472
     assert len(times) == 472
     np.testing.assert_allclose(times, np.arange(472) * 1001 / 24000, atol=2e-3)
 
 
 def replace_atom(content: bytes, path: list[bytes], body: bytes) -> bytes:
-    """Return the atoms of an mp4 file with the body of the one at a path, the first of each name, replaced."""
+    """Replace the body of one atom of an mp4 file, named by its path; of atoms with the same name, the first."""
     position = 0
     while position < len(content):
         size = int.from_bytes(content[position : position + 4])
@@ -81,19 +84,19 @@ def replace_atom(content: bytes, path: list[bytes], body: bytes) -> bytes:
 
 
 def test_a_file_of_variable_rate_keeps_its_times(tmp_path):
-    """The durations of a file's frames are rewritten in its table; it stands behind the frames, which stay in place."""
+    """The durations are rewritten in the table of the file, which follows the frames, so that these do not move."""
     path = tmp_path / "variable.mp4"
     with VideoWriter(path, 10.0) as writer:
         for index in range(6):
             writer.write(np.full((48, 64, 3), index * 40, np.uint8))
-    # The list of edits would end the film after the old duration.
+    # The edit list would end the video after the old duration.
     content = path.read_bytes().replace(b"edts", b"free")
-    place = content.index(b"stts") + 16
-    tick = int.from_bytes(content[place : place + 4])
+    position = content.index(b"stts") + 16
+    tick = int.from_bytes(content[position : position + 4])
     assert content.index(b"mdat") < content.index(b"moov")
     durations = [1, 5, 2, 10, 1, 1]
     table = bytes(4) + len(durations).to_bytes(4)
-    table += b"".join((1).to_bytes(4) + (each * tick).to_bytes(4) for each in durations)
+    table += b"".join((1).to_bytes(4) + (duration * tick).to_bytes(4) for duration in durations)
     path.write_bytes(replace_atom(content, [b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"], table))
     read = read_all(path)
     assert [index for index, _, _ in read] == list(range(6))
@@ -101,7 +104,7 @@ def test_a_file_of_variable_rate_keeps_its_times(tmp_path):
 
 
 class FakeCapture:
-    """A capture with given timestamps, in milliseconds, as a variable frame rate or a broken clock gives them."""
+    """A capture with the given timestamps, in milliseconds, as of a variable frame rate or a damaged file."""
 
     def __init__(self, times: list[float], rate: float = 25.0, count: float = 0.0) -> None:
         self.times, self.rate, self.count, self.position = times, rate, count, -1
@@ -133,18 +136,21 @@ def read_times(monkeypatch, capture: FakeCapture) -> list[float]:
         return [frame.seconds for frame in reader.read()]
 
 
-def test_a_variable_frame_rate_keeps_the_containers_times(monkeypatch):
+def test_the_times_of_the_container_are_kept_at_a_variable_rate(monkeypatch):
     assert read_times(monkeypatch, FakeCapture([0, 10, 200, 233, 1000])) == [0.0, 0.01, 0.2, 0.233, 1.0]
 
 
-def test_a_container_without_times_gets_those_of_its_rate(monkeypatch):
-    np.testing.assert_allclose(read_times(monkeypatch, FakeCapture([0] * 5)), [0, 0.04, 0.08, 0.12, 0.16])
+def test_frames_without_times_get_those_of_the_rate(monkeypatch):
+    np.testing.assert_allclose(read_times(monkeypatch, FakeCapture([0] * 5, rate=50.0)), [0, 0.02, 0.04, 0.06, 0.08])
+
+
+def test_a_container_without_rate_has_25_frames_per_second(monkeypatch):
     np.testing.assert_allclose(read_times(monkeypatch, FakeCapture([0] * 3, rate=float("nan"))), [0, 0.04, 0.08])
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=20))
-def test_whatever_the_clock_says_time_goes_on(times):
+def test_times_increase_for_any_timestamps(times):
     with pytest.MonkeyPatch.context() as patch:
         read = read_times(patch, FakeCapture(times))
     assert len(read) == len(times)
@@ -154,13 +160,13 @@ def test_whatever_the_clock_says_time_goes_on(times):
 
 
 @pytest.mark.parametrize("source", ["missing.mp4", "http://127.0.0.1/a.mp4", "frames_%03d.png"])
-def test_only_files_that_exist_are_opened(source):
+def test_only_existing_files_are_opened(source):
     with pytest.raises(VideoError, match="existing file"):
         VideoReader(source)
 
 
-@pytest.mark.parametrize("content", [b"", b"no video at all" * 100, b"\x00\x00\x00\x18ftypmp42" + bytes(500)])
-def test_what_is_no_video_gives_a_one_line_error(tmp_path, content):
+@pytest.mark.parametrize("content", [b"", b"not a video" * 100, b"\x00\x00\x00\x18ftypmp42" + bytes(500)])
+def test_other_files_are_video_errors_of_one_line(tmp_path, content):
     path = tmp_path / "bad.mp4"
     path.write_bytes(content)
     with pytest.raises(VideoError) as caught:
@@ -169,14 +175,14 @@ def test_what_is_no_video_gives_a_one_line_error(tmp_path, content):
     assert "bad.mp4" in str(caught.value)
 
 
-def test_a_damaged_video_gives_frames_or_a_video_error(tmp_path):
-    """OpenCV prints and may crash on damaged files, so the corpus is read in one other process."""
+def test_a_damaged_video_has_frames_or_is_a_video_error(tmp_path):
+    """OpenCV prints messages and may crash on damaged files, so they are read in another process."""
     whole = write_video(tmp_path / "a.avi", draw_frames(12)).read_bytes()
     generator = np.random.default_rng(0)
     for number in range(12):
         damaged = bytearray(whole)
-        for place in generator.integers(0, len(damaged), 40):
-            damaged[place] = generator.integers(0, 256)
+        for position in generator.integers(0, len(damaged), 40):
+            damaged[position] = generator.integers(0, 256)
         (tmp_path / f"bad{number}.avi").write_bytes(bytes(damaged[: generator.integers(200, len(damaged))]))
     code = (
         "import sys\nfrom pathlib import Path\nfrom fer.errors import VideoError\n"
@@ -185,8 +191,8 @@ def test_a_damaged_video_gives_frames_or_a_video_error(tmp_path):
         "    try:\n        with VideoReader(path) as video:\n            print(sum(1 for _ in video.read()))\n"
         "    except VideoError as error:\n        print('error', str(error).count('\\n'))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, check=True)
-    answers = done.stdout.decode("ascii").split("\n")[:-1]
+    process = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, check=True)
+    answers = process.stdout.decode("ascii").split("\n")[:-1]
     assert len(answers) == 12
     assert all(answer == "error 0" or 1 <= int(answer) <= 12 for answer in answers)
     assert any(answer.isdecimal() for answer in answers)
@@ -200,7 +206,8 @@ def test_a_camera_is_a_number():
     assert not is_camera("-1")
 
 
-def test_a_camera_that_is_not_there_says_so(capfd):
+@pytest.mark.usefixtures("capfd")
+def test_a_missing_camera_is_a_video_error():
     with pytest.raises(VideoError, match="camera"):
         VideoReader("97")
 
@@ -217,17 +224,17 @@ def test_an_annotated_video_can_be_read_again(tmp_path):
     np.testing.assert_allclose([frame.mean() for frame in frames], np.arange(10) * 20, atol=6)
 
 
-def test_an_annotated_video_keeps_the_pace_of_a_variable_rate(tmp_path):
+def test_an_annotated_video_keeps_the_times_of_a_variable_rate(tmp_path):
     with VideoWriter(tmp_path / "out.mp4", 10.0) as writer:
         counts = []
         for seconds in (0.0, 0.1, 0.5, 0.51, 0.6, 5000.0, 5000.1):
             writer.write(np.zeros((32, 32, 3), np.uint8), seconds)
             counts.append(writer.num_written)
-    # 0.51 shares the place of 0.5; the jump of 5000 seconds is cut to ten.
+    # 0.51 has the same frame number as 0.5; the jump of 5000 seconds is shortened to ten.
     assert counts == [1, 2, 6, 6, 7, 108, 109]
 
 
-def test_a_frame_of_another_size_is_brought_to_the_first_ones(tmp_path):
+def test_a_frame_of_another_size_is_resized_to_the_first_one(tmp_path):
     with VideoWriter(tmp_path / "out.mp4", 10.0) as writer:
         for shape in ((48, 64, 3), (96, 128, 3), (20, 30, 3), (49, 65, 3)):
             writer.write(np.full(shape, 90, np.uint8))
@@ -236,8 +243,12 @@ def test_a_frame_of_another_size_is_brought_to_the_first_ones(tmp_path):
         assert reader.num_read == 4
 
 
-def test_an_annotated_video_must_be_mp4_and_writable(tmp_path, capfd):
+def test_an_annotated_video_must_be_mp4(tmp_path):
     with pytest.raises(VideoError, match=r"\.mp4"):
         VideoWriter(tmp_path / "out.avi", 20.0)
+
+
+@pytest.mark.usefixtures("capfd")
+def test_an_unknown_codec_is_a_video_error(tmp_path):
     with pytest.raises(VideoError, match="writable"):
         VideoWriter(tmp_path / "out.mp4", 20.0, codec="!!!!").write(np.zeros((32, 32, 3), np.uint8))

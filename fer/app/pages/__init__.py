@@ -1,1 +1,1 @@
-"""The HTML of the web app's tabs, its style and its texts."""
+"""The tabs of the web app as HTML, with their texts, style sheet and script."""

@@ -1,114 +1,78 @@
-"""Faces as pieces of a web page: cards with bars, the rolling timeline, notices. Plain HTML and SVG, nothing on disk.
+"""Faces as HTML and SVG: cards with bars, the rolling timeline, notices.
 
-Every text that came from outside is escaped; pictures are uint8 (H, W) or (H, W, 3) and go in as data addresses.
+Text from outside is escaped; images are data URLs.
 """
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 
 import numpy as np
-from PIL import Image
 
-from fer.analysis import Face
+from fer.app.data_urls import encode_image_url
 from fer.app.live import WINDOW_SECONDS, LiveFrame, RollingTimeline
-from fer.errors import ImageError
 from fer.labels import COLORS, EXPRESSIONS
 from fer.vision.annotation import draw_activation
+from fer.vision.faces import Face
 
-#: What each warning of a face means, in words for the page.
+#: The words that the page shows for each entry of ``Face.warnings``.
 WARNING_TEXTS: dict[str, str] = {
     "small": "small face",
     "blurred": "blurred",
     "profile": "turned away",
     "edge": "cut by the edge",
 }
-#: People whose timeline is drawn; the rest are counted.
+#: People whose timeline is drawn; the page counts the rest.
 MOST_PEOPLE = 4
 _MAP_SIDE = 144
 _WIDTH, _HEIGHT = 600, 64
 
 
-def encode_data_url(image: np.ndarray, *, kind: str = "JPEG", quality: int = 85) -> str:
-    """Return a picture as a data address that an ``<img>`` takes.
-
-    Args:
-        image: uint8 (H, W) or (H, W, 3), RGB.
-        kind: "JPEG" or "PNG".
-        quality: of a JPEG, 1..95.
-    """
-    stream = io.BytesIO()
-    options = {"quality": quality} if kind == "JPEG" else {}
-    Image.fromarray(image).save(stream, format=kind, **options)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(stream.getvalue()).decode('ascii')}"
-
-
-def read_data_url(url: str) -> bytes:
-    """Return the bytes of a picture that a browser sent as a data address.
-
-    Raises:
-        ImageError: it is another kind of address, or damaged.
-    """
-    head, _, content = url.partition(",")
-    try:
-        if head.startswith("data:image/") and head.endswith(";base64"):
-            return base64.b64decode(content, validate=True)
-    except ValueError:
-        pass
-    raise ImageError(
-        "A camera's frame must be a data address of a picture. Received: another one, or a damaged one. Remedy: reload"
-        " the page, or send data:image/jpeg;base64 and the picture's bytes."
-    )
-
-
 def render_notice(text: str, *, kind: str = "info") -> str:
-    """Return a sentence in a box.
+    """Return a notice: a sentence in a box.
 
     Args:
         text: the sentence; it is escaped.
-        kind: "info", "empty" or "error"; an error is read aloud by screen readers.
+        kind: "info", "empty" or "error"; screen readers announce an error.
     """
     role = ' role="alert"' if kind == "error" else ""
     return f'<p class="fer-notice fer-{kind}"{role}>{escape(text)}</p>'
 
 
 def render_legend() -> str:
-    """Return the seven expressions with their colours."""
+    """Return the legend: the seven expressions with their colours."""
     items = "".join(f'<li><i style="background:{COLORS[name]}"></i>{name}</li>' for name in EXPRESSIONS)
     return f'<ul class="fer-legend" aria-label="Colours of the expressions">{items}</ul>'
 
 
 def render_bars(probabilities: np.ndarray) -> str:
-    """Return seven bars.
+    """Return a bar for each expression; the most probable one is marked.
 
     Args:
-        probabilities: float (7,), 0..1, in the order of ``fer.EXPRESSIONS``.
+        probabilities: float (7,), 0 to 1, in the order of ``fer.EXPRESSIONS``.
     """
-    winner = int(np.argmax(probabilities))
-    rows = []
-    for index, (name, value) in enumerate(zip(EXPRESSIONS, probabilities, strict=True)):
-        strong = ' class="fer-top"' if index == winner else ""
-        bar = f'<i style="width:{float(value) * 100:.1f}%;background:{COLORS[name]}"></i>'
-        rows.append(f"<tr{strong}><th scope=row>{name}</th><td>{bar}</td><td>{round(float(value) * 100)} %</td></tr>")
+    top = EXPRESSIONS[int(np.argmax(probabilities))]
+    rows = [
+        _render_bar(name, float(probability), is_top=name == top)
+        for name, probability in zip(EXPRESSIONS, probabilities, strict=True)
+    ]
     return f'<table class="fer-bars">{"".join(rows)}</table>'
 
 
 def render_card(face: Face, number: int, activation: np.ndarray | None = None) -> str:
-    """Return a face's card: the crop that the network saw, its label, its bars and what speaks against the answer.
+    """Return a face's card: its crop, label, bars and warnings.
 
     Args:
         face: the face.
-        number: its number in the picture, from 1, where it has no track number.
-        activation: float (48, 48), 0..1, its activation map, or None.
+        number: its number in the image, from 1; used if it has no track number.
+        activation: its activation map, float (48, 48), 0 to 1, or None.
     """
     title = f"Person {face.track_id}" if face.track_id is not None else f"Face {number}"
     chips = ['<b class="fer-chip fer-unsure">uncertain</b>'] if face.uncertain else []
-    chips += [f'<b class="fer-chip">{escape(WARNING_TEXTS.get(each, each))}</b>' for each in face.warnings]
+    chips += [f'<b class="fer-chip">{escape(WARNING_TEXTS.get(warning, warning))}</b>' for warning in face.warnings]
     label = f"{face.label}{'?' if face.uncertain else ''}"
     return (
         f'<article class="fer-card" style="--fer-color:{COLORS[face.label]}" aria-label="{title}: {label}">'
-        f'<div class="fer-pictures">{_render_crop(face, activation)}</div>'
+        f'<div class="fer-images">{_render_crop(face, activation)}</div>'
         f'<header><span class="fer-person">{title}</span>'
         f"<h3>{label} <small>{round(face.confidence * 100)} %</small></h3>{''.join(chips)}</header>"
         f"{render_bars(face.probabilities)}</article>"
@@ -116,26 +80,28 @@ def render_card(face: Face, number: int, activation: np.ndarray | None = None) -
 
 
 def render_cards(faces: Sequence[Face], activations: Sequence[np.ndarray] = ()) -> str:
-    """Return the cards of a picture's faces, or a sentence where it has none.
+    """Return the cards of an image's faces, or a notice if it has none.
 
     Args:
         faces: the faces.
-        activations: an activation map for each, or none at all.
+        activations: for each face its activation map, float (48, 48), 0 to 1; empty for none.
     """
     if not faces:
         return render_notice("No face was found. Try a larger, brighter or more frontal face.", kind="empty")
-    none: list[np.ndarray | None] = [None] * len(faces)
-    maps: Sequence[np.ndarray | None] = activations or none
-    cards = [render_card(face, number, each) for number, (face, each) in enumerate(zip(faces, maps, strict=True), 1)]
+    no_maps: list[np.ndarray | None] = [None] * len(faces)
+    rows = zip(faces, activations or no_maps, strict=True)
+    cards = [render_card(face, number, activation) for number, (face, activation) in enumerate(rows, start=1)]
     return f'<div class="fer-cards">{"".join(cards)}</div>'
 
 
 def render_status(frame: LiveFrame, milliseconds: float) -> str:
-    """Return the line under the live picture: frame rate, latency, people. Its data attributes serve measurements.
+    """Return the line below the live image: frame rate, latency and number of faces.
+
+    Its data attributes carry the same figures for :mod:`fer.bench`.
 
     Args:
-        frame: the frame shown.
-        milliseconds: time that the server spent on it.
+        frame: the analyzed frame.
+        milliseconds: the server's time for it.
     """
     people = f"{len(frame.faces)} face{'s' if len(frame.faces) != 1 else ''}" if frame.faces else "no face"
     return (
@@ -146,18 +112,18 @@ def render_status(frame: LiveFrame, milliseconds: float) -> str:
 
 
 def render_live(frame: LiveFrame) -> str:
-    """Return the cards of the people in view, or a sentence where nobody is."""
+    """Return the cards of the people in view, or a notice if there is nobody."""
     if not frame.faces:
         return render_notice("No face in view. Look towards the camera, in good light.", kind="empty")
     return render_cards(frame.faces, frame.activations)
 
 
 def render_timeline(timeline: RollingTimeline) -> str:
-    """Return the last half minute of each person as an SVG, the probabilities stacked in the expressions' colours."""
+    """Return each person's last 30 seconds as an SVG: probabilities stacked in the expressions' colours."""
     people = timeline.read_people()
     if not people:
         return render_notice(f"Each person's last {WINDOW_SECONDS:.0f} seconds are drawn here.", kind="empty")
-    # Those who were in view longest: their curve says most.
+    # People who were in view longest have the most informative curves.
     longest = sorted(people, key=lambda person: -sum(len(times) for times, _ in people[person]))
     rows = [_render_person(person, people[person]) for person in sorted(longest[:MOST_PEOPLE])]
     more = len(people) - MOST_PEOPLE
@@ -166,18 +132,24 @@ def render_timeline(timeline: RollingTimeline) -> str:
     return f'<div class="fer-timeline">{"".join(rows)}{axis}{note}{render_legend()}</div>'
 
 
+def _render_bar(name: str, probability: float, *, is_top: bool) -> str:
+    mark = ' class="fer-top"' if is_top else ""
+    bar = f'<i style="width:{probability * 100:.1f}%;background:{COLORS[name]}"></i>'
+    return f"<tr{mark}><th scope=row>{name}</th><td>{bar}</td><td>{round(probability * 100)} %</td></tr>"
+
+
 def _render_person(person: int, stretches: list[tuple[np.ndarray, np.ndarray]]) -> str:
     paths = "".join(_render_stretch(times, rows) for times, rows in stretches)
     return (
-        f'<div class="fer-row"><span>#{person}</span><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none"'
-        f' role="img" aria-label="Person {person}, expressions over the last {WINDOW_SECONDS:.0f} seconds">{paths}</svg>'
-        "</div>"
+        f'<div class="fer-row"><span>#{person}</span>'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img"'
+        f' aria-label="Person {person}, expressions over the last {WINDOW_SECONDS:.0f} seconds">{paths}</svg></div>'
     )
 
 
 def _render_stretch(times: np.ndarray, rows: np.ndarray) -> str:
     if len(times) == 1:
-        # One bin is a point: widened, so that it can be seen.
+        # A single bin has no width; widen it to be visible.
         times, rows = np.array([times[0] - 0.25, times[0]]), np.repeat(rows, 2, axis=0)
     x = np.clip((times / WINDOW_SECONDS + 1.0) * _WIDTH, 0, _WIDTH)
     edges = (1.0 - np.concatenate([np.zeros((len(rows), 1)), np.cumsum(rows, axis=1)], axis=1)) * _HEIGHT
@@ -192,11 +164,10 @@ def _join(x: np.ndarray, y: np.ndarray) -> str:
 
 
 def _render_crop(face: Face, activation: np.ndarray | None) -> str:
-    crop = (
-        f'<img src="{encode_data_url(face.crop, kind="PNG")}" alt="the face as the network saw it" width=48 height=48>'
-    )
+    source = encode_image_url(face.crop, kind="PNG")
+    crop = f'<img src="{source}" alt="the face as the network saw it" width=48 height=48>'
     if activation is None:
         return crop
     overlay = draw_activation(face.crop, activation, side=_MAP_SIDE)[:, _MAP_SIDE:]
     alt = f"where the evidence for {face.label} lies"
-    return f'{crop}<img src="{encode_data_url(overlay)}" alt="{alt}" width={_MAP_SIDE} height={_MAP_SIDE}>'
+    return f'{crop}<img src="{encode_image_url(overlay)}" alt="{alt}" width={_MAP_SIDE} height={_MAP_SIDE}>'

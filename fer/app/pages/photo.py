@@ -1,99 +1,78 @@
-"""The photo tab: a picture's faces as an annotated picture, cards and downloads, all held in memory."""
+"""The photo tab: annotated image, cards and downloads, all inside the page; nothing is written to disk."""
 
-import base64
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from fer.analysis import Analyzer, Face
-from fer.app.pages.cards import encode_data_url, render_cards
-from fer.errors import FerError
-from fer.reports.images import faces_to_table
+from fer.app.data_urls import encode_data_url, encode_image_url
+from fer.app.pages.cards import render_cards
+from fer.reports import faces_to_table
 from fer.vision.annotation import draw_faces
-from fer.vision.images import decode_image, shrink_to
+from fer.vision.boxes import scale_box
+from fer.vision.faces import Face
+from fer.vision.images import shrink_to
 
-#: Longer side, in pixels, of the annotated picture: enough for any screen, and small enough to be sent at once.
+#: Longer side, in pixels, of the annotated image: sharp on any screen, and quick to send.
 SHOWN_SIDE = 1600
-#: Faces that get a card; a crowd's others stand in the table.
+#: Faces that get a card; more are only in the table.
 MOST_CARDS = 60
 
 
-@dataclass(frozen=True, eq=False)
-class PhotoView:
-    """What the tab shows of a picture.
+class PhotoUpdate(NamedTuple):
+    """Contents of the photo tab: the annotated image as a data URL, or None, and HTML."""
 
-    Args:
-        image: uint8 (H, W, 3), the decoded picture.
-        faces: its faces.
-        annotated: uint8 (h, w, 3), the picture with the faces drawn in.
-        cards: HTML.
-        downloads: HTML, links to the table and the annotated picture.
-    """
-
-    image: np.ndarray
-    faces: list[Face]
-    annotated: np.ndarray
+    image: str | None
     cards: str
-    downloads: str
+    downloads: str = ""
 
 
-def view_photo(path: Path, name: str, analyzer: Analyzer, *, explain: bool = False) -> PhotoView:
-    """Analyze a picture and prepare what the tab shows of it.
+def render_photo(image: np.ndarray, faces: list[Face], activations: Sequence[np.ndarray], name: str) -> PhotoUpdate:
+    """Return the contents of the tab for an analyzed photo.
 
     Args:
-        path: the file.
-        name: its name as its owner knows it.
-        analyzer: what reads it.
-        explain: also show each face's activation map.
-
-    Raises:
-        ImageError: the picture cannot be used.
+        image: uint8 (H, W, 3), RGB.
+        faces: its faces.
+        activations: for each of the first :data:`MOST_CARDS` faces float32 (48, 48), 0 to 1; empty for none.
+        name: the photo's file name.
     """
-    image = decode_image(path)
-    faces = analyzer.analyze(image)
-    annotated = draw_shown(image, faces)
-    activations = [analyzer.explain(face) for face in faces[:MOST_CARDS]] if explain else []
-    cards = render_cards(faces[:MOST_CARDS], activations)
+    annotated = draw_photo(image, faces)
+    html = render_cards(faces[:MOST_CARDS], activations)
     if len(faces) > MOST_CARDS:
-        cards += f'<p class="fer-more">and {len(faces) - MOST_CARDS} more in the table</p>'
-    return PhotoView(image, faces, annotated, cards, render_downloads(annotated, faces, name))
+        html += f'<p class="fer-more">and {len(faces) - MOST_CARDS} more in the table</p>'
+    return PhotoUpdate(encode_image_url(annotated), html, render_downloads(annotated, faces, name))
 
 
-def draw_shown(image: np.ndarray, faces: list[Face]) -> np.ndarray:
-    """Return the picture with its faces drawn in, at most :data:`SHOWN_SIDE` pixels long.
+def draw_photo(image: np.ndarray, faces: list[Face]) -> np.ndarray:
+    """Return the photo with boxes and labels, its longer side at most :data:`SHOWN_SIDE` pixels.
 
     Args:
-        image: uint8 (H, W, 3).
-        faces: its faces, in its pixels.
+        image: uint8 (H, W, 3), RGB.
+        faces: its faces, with boxes in the pixels of ``image``.
     """
     small, scale = shrink_to(image, SHOWN_SIDE)
-    scaled = [replace(face, box=_scale(face.box, scale)) for face in faces]
+    scaled = [replace(face, box=scale_box(face.box, scale)) for face in faces]
     return draw_faces(small, scaled, bars=False)
 
 
 def render_downloads(annotated: np.ndarray, faces: list[Face], name: str) -> str:
-    """Return links that save the table and the annotated picture; both lie in the page, nothing on the server.
+    """Return links that save the table and the annotated image; both are data URLs.
 
     Args:
-        annotated: uint8 (H, W, 3).
+        annotated: uint8 (H, W, 3), RGB.
         faces: the rows of the table.
-        name: the picture's name, for the names of what is saved.
+        name: the photo's file name, from which the names of the saved files are made.
     """
     stem = escape(Path(name).stem or "photo", quote=True)
-    table = base64.b64encode(faces_to_table(faces).to_csv(index=False).encode("utf-8")).decode("ascii")
+    table = encode_data_url(faces_to_table(faces).to_csv(index=False).encode("utf-8"), "text/csv")
     return (
-        '<div class="fer-downloads">'
-        f'<a download="{stem} expressions.csv" href="data:text/csv;base64,{table}">Save table (CSV)</a>'
-        f'<a download="{stem} annotated.jpg" href="{encode_data_url(annotated, quality=92)}">Save annotated picture</a>'
+        f'<div class="fer-downloads"><a download="{stem} expressions.csv" href="{table}">Save table (CSV)</a>'
+        f'<a download="{stem} annotated.jpg" href="{encode_image_url(annotated, quality=92)}">Save annotated image</a>'
         "</div>"
     )
-
-
-def hide_path(error: FerError, path: Path, name: str) -> str:
-    """Return an error's sentence with the server's path replaced by the name that the file's owner knows."""
-    return str(error).replace(str(path), name)
 
 
 def _scale(box: tuple[float, float, float, float], scale: float) -> tuple[float, float, float, float]:

@@ -9,12 +9,13 @@ import numpy as np
 
 from fer.data.drawn.action_units import ActionUnits
 from fer.data.drawn.canvas import CIRCLE, LEFT, RIGHT, STEPS, Identity, Painter, Pose, curve_through
+from fer.labels import FACE_SIZE
 
 # Intensity above which a unit causes a fold or opens the lips.
 _VISIBLE = 0.3
 
 
-def draw_face(units: ActionUnits, identity: Identity, pose: Pose, *, size: int = 48) -> np.ndarray:
+def draw_face(units: ActionUnits, identity: Identity, pose: Pose, *, size: int = FACE_SIZE) -> np.ndarray:
     """Draw one face, without lighting and noise.
 
     Args:

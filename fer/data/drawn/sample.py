@@ -8,14 +8,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from fer.data.dataset import FACE_SIZE, SAMPLE_SOURCE, Dataset
+from fer.data.dataset import SAMPLE_SOURCE, Dataset
 from fer.data.drawn.action_units import draw_action_units
 from fer.data.drawn.canvas import draw_identity, draw_pose
 from fer.data.drawn.face import draw_face
 from fer.data.ferplus import FERPLUS_COLUMNS
 from fer.data.leaks import find_leaks
 from fer.errors import SettingsError
-from fer.labels import EXPRESSIONS
+from fer.labels import EXPRESSIONS, FACE_SIZE
 
 #: Shares of the splits, in the order of ``SPLITS``.
 SHARES: tuple[float, ...] = (0.7, 0.15, 0.15)

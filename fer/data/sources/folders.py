@@ -15,9 +15,7 @@ from fer.data.leaks import group_duplicates
 from fer.data.sources.raw import RawData, Reject
 from fer.errors import DataError, ImageError, SettingsError
 from fer.labels import EXPRESSIONS
-
-#: Suffixes of image files; other files are ignored and counted.
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif")
+from fer.vision.decoding import IMAGE_SUFFIXES
 
 #: Folder names, in lower case, of each split.
 SPLIT_FOLDERS: dict[str, str] = {
@@ -161,7 +159,7 @@ def _read_images(root: Path, splits: Mapping[str, list[Path]], mapping: Mapping[
 
 
 def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
 def _read_face(path: Path, mapping: Mapping[str, str]) -> tuple[np.ndarray, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fer.data.dataset import FACE_SIZE
+from fer.labels import FACE_SIZE
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from typing import IO
 
 import numpy as np
 
-from fer.data.dataset import FACE_SIZE, SPLITS
+from fer.data.dataset import SPLITS
 from fer.data.ferplus import FERPLUS_COLUMNS
 from fer.data.sources.archives import MAX_TABLE, open_table
 from fer.data.sources.raw import RawData, Reject
 from fer.errors import DataError
-from fer.labels import EXPRESSIONS
+from fer.labels import EXPRESSIONS, FACE_SIZE
 
 #: Largest length in bytes of a line; a face of 2304 numbers takes at most 9216.
 MAX_LINE = 1 << 16

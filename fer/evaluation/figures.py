@@ -1,0 +1,130 @@
+"""The figures of ``metrics.json`` as Markdown tables.
+
+``metrics`` is the content of a ``metrics.json``, as :func:`fer.evaluation.evaluate.evaluate_run` returns it.
+"""
+
+from typing import Any
+
+from fer.labels import EXPRESSIONS
+
+FERPLUS_RULE = (
+    "single votes are dropped; a face is kept if more than half of the remaining votes name the same one of the seven"
+    " expressions; ties, and faces whose winner is unknown, not a face or contempt, are left out"
+)
+
+BLOCKS = {
+    "validation": "validation",
+    "test": "test",
+    "test_clean": "test, clean",
+    "ferplus_test": "test, FER+ majority",
+}
+
+_HEADS = {
+    "labels": "Head `labels`, measured against the labels of the data set.",
+    "votes": "Head `votes`, measured against the FER+ majority, on the faces that have one.",
+}
+
+
+def render_figures_table(metrics: dict[str, Any]) -> str:
+    """Return accuracy, macro F1 and ECE of every block as a Markdown table with a legend."""
+    lines = [
+        "| split | faces | accuracy (95 % interval) | flip-averaged (95 % interval) | macro F1 | ECE |",
+        "| --- | ---: | --- | --- | ---: | ---: |",
+    ]
+    lines += [_render_block(title, metrics[name]) for name, title in BLOCKS.items() if metrics[name]]
+    return "\n".join([*lines, "", _render_legend(metrics)])
+
+
+def render_class_table(metrics: dict[str, Any]) -> str:
+    """Return precision, recall and F1 of each expression on the test split as a Markdown table."""
+    test, clean = metrics["test"]["per_class"], (metrics["test_clean"] or {}).get("per_class")
+    flip = metrics["test"]["flip"]["per_class"]
+    lines = [
+        "| expression | faces | precision | recall | F1 | recall, flip-averaged | recall, clean test |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in EXPRESSIONS:
+        row = test[name]
+        figures = [row["precision"], row["recall"], row["f1"], flip[name]["recall"]]
+        cells = [f"{figure:.3f}" for figure in figures] + [f"{clean[name]['recall']:.3f}" if clean else "-"]
+        lines.append(f"| {name} | {row['support']:,} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def render_calibration_table(calibration: dict[str, Any]) -> str:
+    """Return the effect of one head's calibration on validation and test as a Markdown table."""
+    lines = [
+        "| split | accuracy | lowest recall | ECE | by chance | log loss | certain | accuracy, certain |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for split in ("validation", "test"):
+        row = calibration[split]
+        cells = [
+            *(_render_change(row, name) for name in ("accuracy", "worst_recall", "ece")),
+            f"{row['ece_by_chance']:.3f}",
+            _render_change(row, "log_loss"),
+            f"{100 * row['coverage']:.1f} %",
+            "-" if row["accuracy_certain"] is None else f"{row['accuracy_certain']:.3f}",
+        ]
+        lines.append(f"| {split} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def render_calibrations(metrics: dict[str, Any]) -> str:
+    """Return the calibration of each head and its effect as Markdown."""
+    calibrations = metrics["calibration"]
+    if len(metrics["heads"]) == 1:
+        return "\n\n".join(_render_calibration(calibration) for calibration in calibrations.values())
+    return "\n\n".join(f"{_HEADS[head]} {_render_calibration(block)}" for head, block in calibrations.items())
+
+
+def _render_block(title: str, figures: dict[str, Any]) -> str:
+    accuracies = f"{_render_accuracy(figures)} | {_render_accuracy(figures['flip'])}"
+    return f"| {title} | {figures['n']:,} | {accuracies} | {figures['macro_f1']:.3f} | {figures['ece']:.3f} |"
+
+
+def _render_accuracy(figures: dict[str, Any]) -> str:
+    low, high = figures["accuracy_ci95"]
+    return f"{figures['accuracy']:.3f} ({low:.3f}-{high:.3f})"
+
+
+def _render_change(row: dict[str, Any], name: str) -> str:
+    return f"{row[f'{name}_before']:.3f} → {row[f'{name}_after']:.3f}"
+
+
+def _render_legend(metrics: dict[str, Any]) -> str:
+    sentences = [
+        f"Data set `{metrics['data']}`, fingerprint `{metrics['data_sha256'][:12]}`; network `{metrics['model']}`,"
+        f" {metrics['params']:,} parameters. On FER2013, validation is PublicTest and test is PrivateTest. *Clean*"
+        " leaves out the test faces that have an exact or near-duplicate in train. Macro F1 and ECE (15 bins) are"
+        " without flip averaging."
+    ]
+    if metrics["ferplus_test"]:
+        sentences.append(f"FER+ majority: {FERPLUS_RULE}.")
+    if len(metrics["heads"]) > 1:
+        sentences.append(
+            "The network has two heads on the same features. The row of the FER+ majority is measured on the head"
+            " `votes`, which was trained on the FER+ votes and is the default of `fer.Classifier` and `fer.Analyzer`;"
+            " all other rows are measured on the head `labels`, which was trained on the labels of the data set."
+        )
+    sentences += [f"No figure for *{BLOCKS[name]}*: {reason}." for name, reason in metrics["left_out"].items()]
+    if metrics["is_sample"]:
+        sentences.append(
+            "**The faces are drawings made by this package: the figures show that the code works, and are not evidence"
+            " about photographs.**"
+        )
+    return " ".join(sentences)
+
+
+def _render_calibration(calibration: dict[str, Any]) -> str:
+    offsets = zip(EXPRESSIONS, calibration["offsets"], strict=True)
+    return (
+        f"Fitted on validation, in this order: the smoothing {calibration['smoothing']:.3f}, the share of the uniform"
+        " distribution that training on smoothed and mixed targets left in the probabilities, which is removed; offsets"
+        f" of the logits ({', '.join(f'{name} {offset:+.2f}' for name, offset in offsets)}), with which each expression"
+        f" is predicted as often as it occurs; the temperature {calibration['temperature']:.3f} (Guo et al., 2017,"
+        f" arXiv:1706.04599); the confidence {calibration['uncertain_below']:.3f} below which a prediction is called"
+        f" uncertain, which {100 * calibration['coverage']:.0f} % of the validation faces reach. Figures are given"
+        " before → after calibration; *by chance* is the expected ECE of a perfectly calibrated network with these"
+        f" confidences on as many faces:\n\n{render_calibration_table(calibration)}"
+    )

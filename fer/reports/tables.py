@@ -1,0 +1,154 @@
+"""Tables of faces: columns, rows and file formats.
+
+A table has one row per face; an image or frame without a face gets one row too.
+"""
+
+import csv
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+
+from fer.errors import SettingsError
+from fer.files import check_writable
+from fer.labels import EXPRESSIONS
+from fer.vision.faces import AnalyzedFrame, AnalyzedImage, Face
+
+#: Writes a table to an open binary stream.
+TableWriter = Callable[[pd.DataFrame, IO[bytes]], object]
+
+_CORNERS = ("x_min", "y_min", "x_max", "y_max")
+#: The columns of a face.
+FACE_COLUMNS: tuple[str, ...] = (
+    "face",
+    "track_id",
+    "label",
+    "confidence",
+    "uncertain",
+    *EXPRESSIONS,
+    *_CORNERS,
+    "detection_score",
+    "warnings",
+)
+#: The columns of a table of images.
+IMAGE_COLUMNS: tuple[str, ...] = ("image", *FACE_COLUMNS, "error")
+#: The columns of a table of a video's frames; "raw" probabilities are those before smoothing.
+VIDEO_COLUMNS: tuple[str, ...] = ("frame", "seconds", *FACE_COLUMNS, *(f"raw_{name}" for name in EXPRESSIONS))
+
+_TYPES: dict[str, str] = (
+    dict.fromkeys(("face", "track_id"), "Int64")
+    | dict.fromkeys((*EXPRESSIONS, *_CORNERS, "confidence", "detection_score"), "float64")
+    | dict.fromkeys(("image", "label", "warnings", "error"), "string")
+    | {"uncertain": "boolean"}
+)
+_WRITERS: dict[str, TableWriter] = {
+    ".csv": lambda table, stream: table.to_csv(stream, index=False),
+    ".json": lambda table, stream: table.to_json(stream, orient="records", indent=1),
+    ".parquet": lambda table, stream: table.to_parquet(stream, index=False),
+}
+
+
+def faces_to_table(faces: Iterable[Face]) -> pd.DataFrame:
+    """Return the faces of an image as a table with one row per face.
+
+    Args:
+        faces: the faces, as :meth:`fer.Analyzer.analyze` returns them.
+
+    Returns:
+        A table with the columns :data:`FACE_COLUMNS`.
+
+    Example:
+        >>> faces_to_table([]).columns[2]
+        'label'
+    """
+    return build_table([_build_row(face, number) for number, face in enumerate(faces, start=1)], FACE_COLUMNS)
+
+
+def build_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:
+    """Return rows as a table; a column keeps its type if some or all of its values are missing.
+
+    Args:
+        rows: values by column; missing values are None or absent.
+        columns: the columns in order.
+    """
+    table = pd.DataFrame(rows, columns=list(columns))
+    return table.astype({name: kind for name, kind in _TYPES.items() if name in table})
+
+
+def build_image_rows(path: Path, analyzed: AnalyzedImage) -> list[dict[str, Any]]:
+    """Return the rows of an image: one per face, or a single one.
+
+    Args:
+        path: the image's file.
+        analyzed: the image.
+    """
+    return _build_rows(analyzed.faces, {"image": str(path), "error": analyzed.error})
+
+
+def build_frame_rows(analyzed: AnalyzedFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame: one per face, with the probabilities before smoothing too, or a single one."""
+    frame = analyzed.frame
+    rows = _build_rows(analyzed.faces, {"frame": frame.index, "seconds": round(frame.seconds, 4)})
+    for row, face in zip(rows, analyzed.faces, strict=False):
+        row |= {f"raw_{name}": round(float(p), 4) for name, p in zip(EXPRESSIONS, face.raw_probabilities, strict=True)}
+    return rows
+
+
+@contextmanager
+def open_video_table(path: str | Path) -> Iterator[Callable[[AnalyzedFrame], None]]:
+    """Open a CSV table and yield a function that appends the rows of a frame and flushes them to disk.
+
+    Args:
+        path: the table; missing folders are created.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        table = csv.DictWriter(stream, VIDEO_COLUMNS, lineterminator="\n")
+        table.writeheader()
+
+        def write(analyzed: AnalyzedFrame) -> None:
+            table.writerows(build_frame_rows(analyzed))
+            stream.flush()
+
+        yield write
+
+
+def choose_table_writer(path: str | Path) -> TableWriter:
+    """Return a function that writes a table in the format of a path's suffix, after checking that it can be written.
+
+    Raises:
+        OutputError: the file cannot be written.
+        SettingsError: the suffix is not .csv, .json or .parquet, or pyarrow is not installed.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in _WRITERS:
+        raise SettingsError(f"A table must end in .csv, .json or .parquet. Received: {path}.")
+    if suffix == ".parquet" and find_spec("pyarrow") is None:
+        raise SettingsError(
+            f"A Parquet table needs pyarrow. Received: {path} without it. Remedy: pip install 'fer-dl[parquet]'."
+        )
+    check_writable(path)
+    return _WRITERS[suffix]
+
+
+def _build_rows(faces: Sequence[Face], columns: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one row per face, or one row without a face, each with the given columns of the image or frame."""
+    return [columns | _build_row(face, number) for number, face in enumerate(faces, start=1)] or [columns]
+
+
+def _build_row(face: Face, number: int) -> dict[str, Any]:
+    return {
+        "face": number,
+        "track_id": face.track_id,
+        "label": face.label,
+        "confidence": round(face.confidence, 4),
+        "uncertain": bool(face.uncertain),
+        **{name: round(float(p), 4) for name, p in zip(EXPRESSIONS, face.probabilities, strict=True)},
+        **{name: round(value, 1) for name, value in zip(_CORNERS, face.box, strict=True)},
+        "detection_score": round(face.detection_score, 4),
+        "warnings": " ".join(face.warnings),
+    }

@@ -1,0 +1,137 @@
+"""Faces before and after classification, and the images and frames that show them."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from fer.labels import EXPRESSIONS, FACE_SIZE
+from fer.vision.boxes import Box, clip_box
+from fer.vision.detection import Detection
+from fer.vision.images import ImageSource
+from fer.vision.quality import compute_warnings
+from fer.vision.video import VideoFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One person's face in an image or frame, and its expression.
+
+    Args:
+        box: (x_min, y_min, x_max, y_max) in pixels, clipped to the image.
+        detection_score: the detector's score, 0..1.
+        landmarks: float32 (5, 2) in pixels: eyes, nose, corners of the mouth, each pair from left to right in the
+            image; None if the detector gives none.
+        probabilities: float32 (7,) in the order of ``fer.EXPRESSIONS``, summing to 1; smoothed over time in a stream.
+        label: the most probable expression.
+        confidence: its calibrated probability, 0..1.
+        uncertain: whether the confidence is below the threshold chosen on the validation split.
+        track_id: number of the person in a stream, from 1; None in an image.
+        warnings: reasons to doubt the prediction, of "small", "blurred", "profile", "edge".
+        crop: uint8 (48, 48), the grey face that the network saw.
+        raw_probabilities: float32 (7,), the prediction of this frame alone, before smoothing.
+
+    Example:
+        >>> import skimage.data
+        >>> from fer import Analyzer
+        >>> (face,) = Analyzer().analyze(skimage.data.astronaut())
+        >>> face.label
+        'happy'
+        >>> face.probabilities.shape, face.warnings
+        ((7,), ())
+    """
+
+    box: Box
+    detection_score: float
+    landmarks: np.ndarray | None = field(repr=False)
+    probabilities: np.ndarray = field(repr=False)
+    label: str
+    confidence: float
+    uncertain: bool
+    track_id: int | None = None
+    warnings: tuple[str, ...] = ()
+    crop: np.ndarray = field(default_factory=lambda: np.zeros((FACE_SIZE, FACE_SIZE), np.uint8), repr=False)
+    raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(len(EXPRESSIONS), np.float32), repr=False)
+
+    def smooth(self, track_id: int, probabilities: np.ndarray, uncertain_below: float) -> "Face":
+        """Return the face of a tracked person with smoothed probabilities, and the label that follows from these.
+
+        Args:
+            track_id: number of the person.
+            probabilities: float32 (7,), smoothed.
+            uncertain_below: confidence below which the label is uncertain.
+        """
+        label = _choose_label(probabilities, uncertain_below)
+        return replace(self, track_id=track_id, probabilities=probabilities, **label)
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedFace:
+    """A face before classification.
+
+    Args:
+        detection: the detector's result, in pixels of the image.
+        views: uint8 (V, 48, 48), crops of the face, the first one with FER2013's framing.
+        image_shape: (H, W) or (H, W, 3) of the image.
+    """
+
+    detection: Detection
+    views: np.ndarray
+    image_shape: tuple[int, ...]
+
+    def classify(self, probabilities: np.ndarray, uncertain_below: float) -> Face:
+        """Return the face with its expression.
+
+        Args:
+            probabilities: float32 (7,), the mean over the views.
+            uncertain_below: confidence below which the label is uncertain.
+        """
+        crop = self.views[0]
+        return Face(
+            box=clip_box(self.detection.box, *self.image_shape[:2]),
+            detection_score=self.detection.score,
+            landmarks=self.detection.landmarks,
+            probabilities=probabilities,
+            warnings=compute_warnings(self.detection, crop, self.image_shape),
+            crop=crop,
+            raw_probabilities=probabilities,
+            **_choose_label(probabilities, uncertain_below),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class AnalyzedImage:
+    """One image of many with its faces, or with the reason why it cannot be used.
+
+    Args:
+        source: the image as it was given.
+        image: uint8 (H, W, 3), RGB; None if the image cannot be used.
+        faces: its faces, by falling detection score.
+        error: one line that says why the image cannot be used, or None.
+    """
+
+    source: ImageSource
+    image: np.ndarray | None
+    faces: list[Face]
+    error: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class AnalyzedFrame:
+    """One frame of a stream with its faces.
+
+    Args:
+        frame: the frame with its index and time.
+        faces: its faces, each with a ``track_id`` and smoothed probabilities.
+        duration: seconds until the next frame.
+    """
+
+    frame: VideoFrame
+    faces: list[Face]
+    duration: float
+
+
+def _choose_label(probabilities: np.ndarray, uncertain_below: float) -> dict[str, Any]:
+    index = int(probabilities.argmax())
+    confidence = float(probabilities[index])
+    return {"label": EXPRESSIONS[index], "confidence": confidence, "uncertain": confidence < uncertain_below}

@@ -1,0 +1,100 @@
+"""The frames of a video or camera with their durations, until its end, a limit or a request to stop."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from fer.errors import VideoError
+from fer.vision.video import VideoFrame, VideoReader
+
+#: Why a stream ended: the video was over, a limit was reached, or the caller asked for it.
+Ending = Literal["end", "limit", "stopped"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much of a stream is read; None sets no limit.
+
+    Args:
+        seconds: time at which reading ends, from the start of the stream.
+        frames: largest number of frames.
+        pixels: largest number of pixels of a frame; a larger frame is an error.
+    """
+
+    seconds: float | None = None
+    frames: int | None = None
+    pixels: int | None = None
+
+
+#: Read a stream to its end.
+NO_LIMITS = Limits()
+
+
+class Stream:
+    """A video or camera while it is read: iterate over it, once, for its frames and their durations.
+
+    A frame's duration is the time until the next one, so a frame is given when the next one has been read. The last
+    frame of a video gets the usual duration.
+
+    Args:
+        video: the opened video or camera.
+        every: read only frames whose index is a multiple of this.
+        limits: how much to read.
+        stop: ends the stream once it is set.
+
+    Attributes:
+        ending: why the stream ended; None until then.
+
+    Example:
+        >>> with VideoReader("talk.mp4") as video:  # doctest: +SKIP
+        ...     seconds = sum(duration for _, duration in Stream(video))
+    """
+
+    def __init__(
+        self,
+        video: VideoReader,
+        *,
+        every: int = 1,
+        limits: Limits = NO_LIMITS,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.video = video
+        self.every = every
+        self.limits = limits
+        self.stop = threading.Event() if stop is None else stop
+        self.ending: Ending | None = None
+
+    def __iter__(self) -> Iterator[tuple[VideoFrame, float]]:
+        """Yield each frame with its duration in seconds.
+
+        Raises:
+            VideoError: the video holds no frame, or a frame has too many pixels.
+        """
+        previous: VideoFrame | None = None
+        for count, frame in enumerate(self.video.read(self.every)):
+            if previous is not None:
+                yield previous, frame.seconds - previous.seconds
+            self.ending = self._find_ending(frame, count)
+            if self.ending is not None:
+                return
+            self._check_size(frame)
+            previous = frame
+        if previous is not None:
+            yield previous, self.every / self.video.rate
+        self.ending = "end"
+
+    def _find_ending(self, frame: VideoFrame, count: int) -> Ending | None:
+        if self.stop.is_set():
+            return "stopped"
+        is_late = self.limits.seconds is not None and frame.seconds >= self.limits.seconds
+        is_surplus = self.limits.frames is not None and count >= self.limits.frames
+        return "limit" if is_late or is_surplus else None
+
+    def _check_size(self, frame: VideoFrame) -> None:
+        height, width = frame.image.shape[:2]
+        if self.limits.pixels is not None and height * width > self.limits.pixels:
+            raise VideoError(
+                f"A video's frames must have at most {self.limits.pixels / 1e6:.1f} megapixels."
+                f" Received: {width}x{height}. Remedy: save the video smaller."
+            )

@@ -1,0 +1,69 @@
+"""``metrics.json`` is written atomically, read back equal, and compared key by key."""
+
+import copy
+
+import pytest
+
+from fer.errors import ModelError
+from fer.evaluation.metrics_file import compare_metrics, read_metrics, round_figures, write_metrics
+
+
+def make_metrics():
+    block = {"accuracy": 0.6, "accuracy_ci95": [0.58, 0.62], "per_class": {"sad": {"support": 7}}}
+    return {
+        "params": 10,
+        "is_sample": False,
+        "seconds": 1.0,
+        "git_commit": None,
+        "validation": copy.deepcopy(block),
+        "test": copy.deepcopy(block),
+        "ferplus_test": copy.deepcopy(block),
+    }
+
+
+def test_comparison_lists_each_difference_by_its_key():
+    metrics = make_metrics()
+    other = copy.deepcopy(metrics)
+    other["test"]["accuracy"] += 0.01
+    other["test"]["accuracy_ci95"][1] += 0.0005
+    other["params"] += 1
+    other["validation"]["per_class"]["sad"]["support"] += 1
+    del other["is_sample"]
+    other["seconds"], other["git_commit"] = 1e9, "another"
+    keys = [line.split(":")[0] for line in compare_metrics(metrics, other, tolerance=1e-3)]
+    assert sorted(keys) == ["is_sample", "params", "test.accuracy", "validation.per_class.sad.support"]
+    assert "test.accuracy_ci95[1]" in str(compare_metrics(metrics, other))
+
+
+def test_comparison_lists_a_block_that_became_null():
+    metrics = make_metrics()
+    other = metrics | {"ferplus_test": None}
+    assert [line.split(":")[0] for line in compare_metrics(metrics, other)] == ["ferplus_test"]
+
+
+def test_metrics_are_read_as_they_were_written(tmp_path):
+    metrics = make_metrics()
+    write_metrics(metrics, tmp_path)
+    assert read_metrics(tmp_path) == metrics
+    assert list(read_metrics(tmp_path)) == list(metrics)
+
+
+def test_figures_are_rounded_to_six_decimals():
+    assert round_figures({"a": [1 / 3, 2], "b": (True, None, "x", 1e-9)}) == {
+        "a": [0.333333, 2],
+        "b": [True, None, "x", 0.0],
+    }
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]"])
+def test_missing_or_damaged_metrics_file_names_the_remedy(content, tmp_path):
+    if content is not None:
+        (tmp_path / "metrics.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match="invoke evaluate"):
+        read_metrics(tmp_path)
+
+
+def test_metrics_that_are_not_finite_are_not_written(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_metrics({"accuracy": float("nan")}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
