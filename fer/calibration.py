@@ -1,4 +1,4 @@
-"""Calibration: smoothing removed, offsets and a temperature for the logits, a threshold for uncertain answers.
+"""Calibration: smoothing removed, offsets and a temperature for the logits, a threshold for uncertain predictions.
 
 Probabilities are float arrays (N, K) whose rows sum to 1; ``y_true`` is an int array (N,) of class indices.
 Everything here is fitted on validation alone.
@@ -15,7 +15,7 @@ from fer.config import Fraction, Head, Settings
 from fer.labels import EXPRESSIONS
 
 _SMALLEST = 1e-12
-#: The offsets are fitted on softmax(_SHARPNESS * logits), a differentiable stand-in for counting predictions.
+#: The offsets are fitted on softmax(_SHARPNESS * logits), a differentiable approximation of counting predictions.
 _SHARPNESS = 10.0
 #: Pseudo-count that shrinks the offsets on small sets towards 0.
 _PSEUDO_COUNT = 100.0
@@ -26,7 +26,7 @@ _SOFTNESS = 0.15
 
 
 class Calibration(Settings):
-    """What was chosen on validation for one head once the network was trained."""
+    """Calibration of one head, fitted on validation after training."""
 
     smoothing: float = Field(
         0.0, ge=0.0, lt=1.0, description="Share of the uniform distribution removed from the network's probabilities."
@@ -38,7 +38,7 @@ class Calibration(Settings):
         description="Added to the logits, so that each expression is predicted as often as it occurs in validation.",
     )
     temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
-    uncertain_below: Fraction = Field(0.0, description="Confidence below which an answer is uncertain.")
+    uncertain_below: Fraction = Field(0.0, description="Confidence below which a prediction is uncertain.")
     coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")
 
 
@@ -166,12 +166,12 @@ def choose_threshold(probabilities: np.ndarray, coverage: float) -> float:
 
 
 def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float = 0.9) -> Calibration:
-    """Fit smoothing, offsets and temperature, and the threshold that leaves a share ``coverage`` of the rows certain.
+    """Fit smoothing, offsets and temperature, and the threshold that keeps a share ``coverage`` of the rows certain.
 
     Args:
         probabilities: float (N, 7), uncalibrated, of the validation split.
         y_true: int (N,), the classes of the same rows.
-        coverage: share, 0 to 1, of the rows that keep a certain answer.
+        coverage: share, 0 to 1, of the rows whose prediction is certain.
     """
     smoothing = fit_smoothing(probabilities, y_true)
     offsets = fit_offsets(remove_smoothing(probabilities, smoothing), y_true)

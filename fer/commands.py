@@ -61,13 +61,14 @@ def train(
     """Train a network and return its run folder.
 
     Raises:
-        SettingsError: settings are given together with ``resume``, or are not valid.
+        SettingsError: a setting is not valid, or is given together with ``resume``.
     """
     target = Run.find(run or preset or "small")
     overrides = tuple(set or ())
     if resume and (config or preset or overrides or overwrite):
         raise SettingsError(
-            "A resumed run keeps its settings. Received: --resume with others. Remedy: give only --run."
+            "A resumed run keeps its settings. Received: --resume together with options that change them."
+            " Remedy: give only --run."
         )
     settings = target.read_config() if resume else load_config(preset or "small", config, overrides)
     dataset = load_dataset(data or settings.data.name)
@@ -113,6 +114,7 @@ def photos(
     from fer.evaluation.documents import check_document, update_document
     from fer.evaluation.photo_check import check_run, render_photo_check
 
+    _check_positive("--limit", limit)
     target = Run.find(run)
     section = f"photos:{target.name}"
     if document is not None:
@@ -146,7 +148,7 @@ def pipeline(
 ) -> dict[str, Any]:
     """Prepare, train and evaluate; without a source, on the prepared FER2013 if there is one, else on drawn faces.
 
-    A run on the drawn sample replaces the one before it.
+    A run on the drawn sample replaces the previous one.
     """
     dataset = _prepare_for_pipeline(source, log)
     preset = preset or (SAMPLE if dataset.is_sample else "small")
@@ -167,7 +169,7 @@ def predict(
     quiet: bool = False,
     log: Log = print,
 ) -> None:
-    """Write one table of the faces in images, and annotated copies on request."""
+    """Write one table of the faces in images and, on request, annotated copies."""
     analyzer = fer.Analyzer(_load_classifier(run), whole_image=whole_image)
     summary = reports.predict_files(
         input, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet
@@ -188,6 +190,7 @@ def video(
     log: Log = print,
 ) -> None:
     """Write a video's or camera's table, annotated copy and plot, and print a summary."""
+    _check_positive("--max-side", max_side)
     summary = reports.process_video(
         input,
         analyzer=fer.Analyzer(_load_classifier(run), max_side=max_side),
@@ -226,6 +229,11 @@ def space(out: str = "build/space", *, push: str | None = None, dry_run: bool = 
 def bench(*, app: bool = False) -> None:
     """Measure and print speed."""
     benchmarks.run_bench(app=app)
+
+
+def _check_positive(flag: str, value: int | None) -> None:
+    if value is not None and value < 1:
+        raise SettingsError(f"{flag} must be at least 1. Received: {value}.")
 
 
 def _prepare_for_pipeline(source: str | None, log: Log) -> Dataset:

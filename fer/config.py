@@ -1,4 +1,4 @@
-"""Settings of the data, the network and its training: frozen, checked, and the same in a file as in the code.
+"""Settings of the data, the network and its training: frozen, validated, and equal in files and in code.
 
 A run is described by one :class:`Config`. It is built from a named preset, a JSON file and single settings, the later
 overriding the earlier (:func:`load_config`). An unknown or mistyped setting is a :class:`~fer.errors.SettingsError`.
@@ -171,8 +171,8 @@ class DistillationConfig(Settings):
     temperature: float = Field(1.0, gt=0.0, description="Divides the logits of the prediction; above 1 softens it.")
     consistent: bool = Field(
         False,
-        description="Predict each face as the student sees it, augmented and mixed (arXiv:2106.05237); otherwise each"
-        " training face is predicted once.",
+        description="Predict each face at every step, augmented and mixed as for the student (arXiv:2106.05237);"
+        " otherwise predict each training face once.",
     )
 
     @field_validator("teacher", mode="before")
@@ -215,9 +215,10 @@ def validate(kind: type[Checked], values: dict[str, Any]) -> Checked:
         return kind.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
+        name = ".".join(str(part) for part in first["loc"])
+        rule = first["msg"].lower().removeprefix("value error, ")
         raise SettingsError(
-            f"Setting '{place}' is not valid: {first['msg'].lower()}. Received: {first['input']!r}."
+            f"Setting '{name}' is not valid: {rule}. Received: {first['input']!r}."
             " Remedy: see docs/training.md for the settings and their ranges."
         ) from None
 
@@ -251,24 +252,23 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """Read a JSON object from a file.
 
     Raises:
-        SettingsError: the file is missing, is no JSON, or holds something other than an object.
+        SettingsError: the file is missing, is not JSON, or holds something other than an object.
     """
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise SettingsError(f"A settings file must be readable. Received: {path} ({error.strerror}).") from None
+        raise SettingsError(f"A JSON file must be readable. Received: {path} ({error.strerror}).") from None
     except ValueError as error:
-        raise SettingsError(f"A settings file must be JSON. Received: {path} ({error}).") from None
+        raise SettingsError(f"A JSON file must hold valid JSON. Received: {path} ({error}).") from None
     if not isinstance(content, dict):
-        raise SettingsError(f"A settings file must hold one JSON object. Received: {path}.")
+        raise SettingsError(f"A JSON file must hold one object. Received: {path}.")
     return dict(content)
 
 
 def _read_preset(name: str) -> dict[str, Any]:
     presets = list_presets()
     if name not in presets:
-        known = ", ".join(repr(preset) for preset in presets)
-        raise SettingsError(f"Unknown preset. Use {known}. Received: {name!r}.")
+        raise SettingsError(f"Unknown preset. Use {', '.join(map(repr, presets))}. Received: {name!r}.")
     return dict(json.loads((resources.files("fer") / "presets" / f"{name}.json").read_text(encoding="utf-8")))
 
 
@@ -277,7 +277,7 @@ def _parse_override(override: str) -> dict[str, Any]:
     if not separator or not key:
         raise SettingsError(f"A single setting is written section.key=value. Received: {override!r}.")
     try:
-        value = json.loads(text)
+        value: Any = json.loads(text)
     except ValueError:
         value = text
     *sections, name = key.strip().split(".")
@@ -287,9 +287,9 @@ def _parse_override(override: str) -> dict[str, Any]:
     return settings
 
 
-def _merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+def _merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
     merged = dict(base)
-    for key, value in change.items():
+    for key, value in override.items():
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value) if both else value
     return merged

@@ -1,6 +1,6 @@
-"""Run folders: the names of their files, how a run is found, and what may be written into it.
+"""Run folders: the names of their files, how to find one, and which folders training may write to.
 
-A run folder holds one trained network: ``artifacts/<run>/``. No other module spells the names of its files.
+A run folder holds one trained network: ``artifacts/<run>/``. Only this module contains the names of its files.
 """
 
 import json
@@ -15,13 +15,13 @@ from fer.config import HEADS, Config, parse_config, read_json, validate
 from fer.errors import ModelError
 from fer.files import write_atomically
 
-#: Where runs are found by name.
+#: Folder of the runs that are found by name.
 ARTIFACTS = Path("artifacts")
 
 #: The shipped run: inside the package in a built wheel, beside it in a checkout.
 SHIPPED_RUNS = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "artifacts" / "xception")
 
-#: Sections that ``config.json`` held before calibration and provenance had files of their own.
+#: Sections of ``config.json`` in runs written before there was a ``calibration.json``.
 _FORMER_CALIBRATIONS = {"labels": "calibration", "votes": "calibration_votes"}
 
 #: Everything that tasks write into a run folder.
@@ -33,7 +33,7 @@ _FILES = (
     "provenance.json",
     "history.csv",
     "curves.png",
-    "state/state-*.npz",
+    "state/state-*",
     "metrics.json",
     "model_card.md",
     "classification_report.txt",
@@ -76,19 +76,19 @@ class Run:
 
     @classmethod
     def find_shipped(cls) -> "Run":
-        """Return the run that ``fer.Classifier.load()`` takes: the one that ``FER_MODEL`` names, or the shipped one.
+        """Return the run that ``fer.Classifier.load()`` uses: ``FER_MODEL`` if it is set, otherwise the shipped run.
 
         Raises:
             ModelError: there is nothing at that path.
         """
-        chosen = os.environ.get("FER_MODEL")
-        candidates = [Path(chosen)] if chosen else list(SHIPPED_RUNS)
-        for path in candidates:
-            if path.exists():
-                return cls(path)
+        path = os.environ.get("FER_MODEL")
+        candidates = [Path(path)] if path else list(SHIPPED_RUNS)
+        for candidate in candidates:
+            if candidate.exists():
+                return cls(candidate)
         raise ModelError(
-            f"The shipped network must be in {candidates[-1]}. Received: nothing there."
-            " Remedy: give a run folder, or set FER_MODEL to one."
+            f"There must be a run folder or a .keras file at {candidates[-1]}. Received: nothing there."
+            " Remedy: pass the path of a run, or set FER_MODEL to one."
         )
 
     @property
@@ -98,22 +98,22 @@ class Run:
 
     @property
     def argument(self) -> str:
-        """What ``--run`` takes to find this run again."""
+        """The value of ``--run`` that finds this run."""
         return self.name if self.folder == ARTIFACTS / self.name else str(self.folder.absolute())
 
     @property
     def model(self) -> Path:
-        """The network; a ``FER_MODEL`` that names a ``.keras`` file is that file."""
+        """The network: ``model.keras``, or the path itself if ``FER_MODEL`` is a ``.keras`` file."""
         return self.folder if self.folder.suffix == ".keras" else self.folder / self.model_name
 
     @property
     def config(self) -> Path:
-        """The settings it was trained with."""
+        """The settings that it was trained with."""
         return self.folder / self.config_name
 
     @property
     def calibration(self) -> Path:
-        """The calibration of each head, chosen on validation."""
+        """The calibration of each head, fitted on validation."""
         return self.folder / "calibration.json"
 
     @property
@@ -143,7 +143,7 @@ class Run:
 
     @property
     def model_card(self) -> Path:
-        """The figures in words and tables."""
+        """The figures as a document."""
         return self.folder / "model_card.md"
 
     @property
@@ -183,20 +183,31 @@ class Run:
 
     @property
     def is_begun(self) -> bool:
-        """Whether the folder holds the checkpoints of an unfinished training."""
-        return self.state.is_dir() and any(self.state.iterdir())
+        """Whether the folder holds a checkpoint of an unfinished training."""
+        return any(self.state.glob("state-*.npz"))
+
+    @property
+    def is_run(self) -> bool:
+        """Whether training wrote this folder; before version 0.2, it wrote no ``provenance.json``."""
+        return self.provenance.is_file() or (self.config.is_file() and (self.is_finished or self.is_begun))
 
     def check_free(self) -> None:
-        """Raise a :class:`~fer.errors.ModelError` where the folder holds a run already."""
+        """Raise a :class:`~fer.errors.ModelError` if a new run would replace a run or other files in the folder."""
         if self.is_finished or self.is_begun:
             kind, remedy = ("a finished", "") if self.is_finished else ("an unfinished", "resume it with --resume, ")
             raise ModelError(
                 f"A run folder holds one run. Received: {self.folder}, which holds {kind} one."
                 f" Remedy: {remedy}name another with --run, or replace it with --overwrite."
             )
+        others = [] if self.is_run else self._list_files()
+        if others:
+            raise ModelError(
+                f"A new run must not replace other files. Received: {self.folder}, which holds {others[0].name} but no"
+                " run. Remedy: name another folder with --run."
+            )
 
     def check_resumable(self) -> None:
-        """Raise a :class:`~fer.errors.ModelError` where the folder holds no unfinished training."""
+        """Raise a :class:`~fer.errors.ModelError` unless the folder holds an unfinished training."""
         if self.is_finished or not self.is_begun:
             received = "a finished run" if self.is_finished else "none"
             raise ModelError(
@@ -205,9 +216,9 @@ class Run:
             )
 
     def check_replaceable(self) -> None:
-        """Raise a :class:`~fer.errors.ModelError` where the folder holds files but no run."""
-        is_run = self.config.is_file() and (self.is_finished or self.is_begun)
-        if self.folder.exists() and not is_run and not (self.folder.is_dir() and not any(self.folder.iterdir())):
+        """Raise a :class:`~fer.errors.ModelError` if the folder holds files but no run."""
+        is_empty = not self.folder.exists() or (self.folder.is_dir() and not any(self.folder.iterdir()))
+        if not (is_empty or self.is_run):
             raise ModelError(
                 f"--overwrite replaces a run. Received: {self.folder}, which holds other files."
                 " Remedy: name another folder with --run."
@@ -215,16 +226,15 @@ class Run:
 
     def remove_files(self) -> None:
         """Remove the files of the run; other files in the folder stay."""
-        for pattern in _FILES:
-            for path in self.folder.glob(pattern):
-                path.unlink()
+        for path in self._list_files():
+            path.unlink()
 
     def read_config(self) -> Config:
         """Return the settings that the run was trained with.
 
         Raises:
             ModelError: the folder has no ``config.json``.
-            SettingsError: the file is damaged, or holds a setting that is not known.
+            SettingsError: the file is damaged, or holds an unknown setting.
         """
         settings = self._read_settings()
         for section in _FORMER_CALIBRATIONS.values():
@@ -238,7 +248,7 @@ class Run:
         write_atomically(self.config, config.to_json())
 
     def read_calibrations(self) -> Calibrations:
-        """Return the calibration of each head; runs written before version 0.2 keep it in ``config.json``.
+        """Return the calibration of each head; runs from before version 0.2 have it in ``config.json``.
 
         Raises:
             SettingsError: the file is damaged.
@@ -258,19 +268,24 @@ class Run:
     def read_provenance(self) -> dict[str, Any]:
         """Return ``provenance.json``: ``data_sha256``, and ``teachers``, a mapping from path to sha256.
 
-        Runs written before version 0.2 keep the digests of their teachers in ``config.json``.
+        Runs from before version 0.2 have the digests of their teachers in ``config.json``, and none of the data set.
+
+        Raises:
+            ModelError: the folder has neither file.
+            SettingsError: the file is damaged.
         """
         if self.provenance.is_file():
             return read_json(self.provenance)
+        teachers = self.read_config().distillation.teacher
         digests = self._read_settings().get("distillation", {}).get("sha256", ())
-        return {
-            "data_sha256": None,
-            "teachers": dict(zip(self.read_config().distillation.teacher, digests, strict=False)),
-        }
+        return {"data_sha256": None, "teachers": dict(zip(teachers, digests, strict=False))}
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         """Write ``provenance.json`` atomically."""
         write_atomically(self.provenance, _to_json(provenance))
+
+    def _list_files(self) -> list[Path]:
+        return [path for pattern in _FILES for path in self.folder.glob(pattern)]
 
     def _read_settings(self) -> dict[str, Any]:
         if not self.config.is_file():

@@ -1,1 +1,1 @@
-"""The Xception family: layers, architectures, training and its state."""
+"""The Xception family: architecture, layers, compiled inference and saved files."""

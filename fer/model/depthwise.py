@@ -76,7 +76,7 @@ def _compute_kernel_gradient(
     products = tuple((view * gradient).astype(jnp.float32) for view in views)
     zeros = (jnp.zeros((), jnp.float32),) * len(products)
     sums = lax.reduce(products, zeros, lambda a, b: tuple(p + q for p, q in zip(a, b, strict=True)), (1, 2))
-    return jnp.stack([each.sum(axis=0) for each in sums]).reshape(kernel.shape).astype(kernel.dtype)
+    return jnp.stack([tap_sums.sum(axis=0) for tap_sums in sums]).reshape(kernel.shape).astype(kernel.dtype)
 
 
 @jax.custom_vjp

@@ -152,9 +152,9 @@ def use_stock_layers(model: keras.Model) -> keras.Model:
     return _exchange_layers(model, _STOCK_OF_FAST, dtype="float32")
 
 
-def _exchange_layers(model: keras.Model, exchange: dict[Any, Any], **changes: Any) -> keras.Model:
+def _exchange_layers(model: keras.Model, exchange: dict[Any, Any], **settings: Any) -> keras.Model:
     def clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-        return exchange.get(type(layer), type(layer)).from_config({**layer.get_config(), **changes})
+        return exchange.get(type(layer), type(layer)).from_config({**layer.get_config(), **settings})
 
     copy = keras.models.clone_model(model, clone_function=clone_layer)
     copy.set_weights(model.get_weights())

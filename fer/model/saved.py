@@ -26,7 +26,7 @@ def load_model(path: str | Path) -> keras.Model:
     If there is a file ``<name>.sha256`` beside it, the digest must match. Only stock Keras layers are loaded.
 
     Raises:
-        ModelError: the file is missing, damaged, changed, or no Keras network.
+        ModelError: the file is missing, damaged, not a Keras network, or does not match its digest.
     """
     path = Path(path)
     if not path.is_file():
@@ -39,7 +39,7 @@ def load_model(path: str | Path) -> keras.Model:
     _check_digest(path)
     try:
         return _read_network(path)
-    except (ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
+    except (AttributeError, ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ModelError(
             f"A saved network must be a whole .keras file. Received: {path} ({reason})."
@@ -72,8 +72,11 @@ def _zero_initializers(config: Any) -> Any:
 
 def _check_digest(path: Path) -> None:
     digest_file = path.with_name(f"{path.name}.sha256")
-    if digest_file.is_file() and digest_file.read_text(encoding="ascii").split()[0] != compute_digest(path):
+    if not digest_file.is_file():
+        return
+    expected = digest_file.read_text(encoding="ascii", errors="replace").split()[:1]
+    if expected != [compute_digest(path)]:
         raise ModelError(
-            f"A saved network must match the digest beside it. Received: {path}, which was changed or damaged."
-            " Remedy: restore both files."
+            f"A saved network must match the digest beside it. Received: {path}, which differs from"
+            f" {digest_file.name}. Remedy: restore both files."
         )

@@ -59,6 +59,7 @@ def draw_augmentation(
         epoch: index of the epoch, from 0.
         seed: seed of the run.
     """
+    # The text is part of the seed: another one would change the augmentation of every run.
     rng = make_generator(seed, epoch, "changes")
     strength = phase.augmentation_strength
 
@@ -80,7 +81,7 @@ def draw_augmentation(
 
 
 def augment_faces(faces: np.ndarray, parameters: Augmentation) -> np.ndarray:
-    """Augment each face, all but mixup, which needs the partners' rows (:func:`mix_faces`).
+    """Augment each face, except for mixup, which needs the partner's pixels too (:func:`mix_faces`).
 
     Args:
         faces: uint8 (N, 48, 48).

@@ -1,8 +1,8 @@
 """Distillation: training targets blended with the predictions of trained networks, the teachers.
 
-A teacher that generalises says more about a face than its one label does: how close each other expression is. Its
-predictions are computed once, averaged over each training face and its mirror image; or, with ``consistent``, at every
-step, for the same augmented and mixed face that the student sees.
+A teacher's probabilities carry more information than a label: how similar a face is to every other expression. They
+are computed once, averaged over each training face and its mirror image; or, with ``consistent``, at every step, for
+the same augmented and mixed face that the student sees.
 
 References:
     Hinton, Vinyals and Dean, 2015, "Distilling the Knowledge in a Neural Network", arXiv:1503.02531.
@@ -46,7 +46,7 @@ class Teachers:
             if not set(heads) <= set(classifier.heads):
                 raise SettingsError(
                     f"A teacher must have the heads of its student, {', '.join(heads)}. Received: {name}, which has"
-                    f" {', '.join(classifier.heads)}. Remedy: set model.heads alike."
+                    f" {', '.join(classifier.heads)}. Remedy: give model.heads only heads that every teacher has."
                 )
         self._columns = [[classifier.heads.index(head) for head in heads] for classifier in self.classifiers]
 

@@ -1,8 +1,8 @@
-"""From a prepared data set to a run folder: checks, missing teachers, phases of training, resume, and the plot.
+"""From a prepared data set to a run folder: checks, missing teachers, training in phases, resuming, and the plot.
 
-After every epoch the whole state (weights, averages, optimiser, dropout seeds, history) is written atomically; order
-and augmentation of the faces follow from the seed and the epoch. A run that was killed and resumed therefore ends with
-the weights of an uninterrupted one.
+After every epoch a checkpoint of the whole state (weights, averages, optimiser, dropout seeds, history) is written
+atomically. Order and augmentation of the faces depend only on seed and epoch. A run that was killed and resumed
+therefore ends with the weights of an uninterrupted one.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ import pandas as pd
 from fer.config import Config, load_config
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
-from fer.errors import DataError, ModelError
+from fer.errors import DataError, ModelError, SettingsError
 from fer.runs import Run
 from fer.training.batches import TrainingBatches
 from fer.training.curves import plot_history
@@ -60,16 +60,16 @@ def train(
 
     Args:
         dataset: a prepared data set with train and validation splits.
-        config: settings of the run; ignored in favour of the folder's own when resuming.
+        config: settings of the run; a resumed run keeps those in its folder instead.
         folder: the run folder, created if missing.
         resume: continue the unfinished run in the folder.
-        overwrite: replace the run in the folder, once the new one has passed all checks.
+        overwrite: replace the run in the folder, after all checks of the new one; not together with ``resume``.
         progress: show a bar with time left, accuracy and learning rate.
         log: called with each line of output.
 
     Raises:
-        ModelError: the folder holds a run already, or none that could be resumed, or a teacher does not fit.
-        DataError: the data set lacks a split, or is not the one that the run began with.
+        ModelError: the folder holds a run or other files, or nothing to resume; or a teacher cannot be used.
+        DataError: the data set lacks a split or FER+ votes, or is not the one that the run began with.
         SettingsError: the settings do not fit the data, the teachers or the devices.
 
     Example:
@@ -82,9 +82,9 @@ def train(
     config = config.model_copy(update={"data": config.data.model_copy(update={"name": dataset.name})})
     _check_splits(dataset)
     _check_teachers_outside(config, run)
-    _train_missing_teachers(config, dataset, progress=progress, log=log)
     config = _choose_heads(config, dataset, log)
     validation = Validation.build(dataset.part("validation"), config.model.heads)
+    _train_missing_teachers(config, dataset, progress=progress, log=log)
     teachers = _load_teachers(config, log)
     provenance = {"data_sha256": dataset.fingerprint, "teachers": teachers.digests if teachers else {}}
     if resume:
@@ -95,8 +95,8 @@ def train(
             trainer.restore()
         else:
             run.remove_files()
-            run.write_config(config)
             run.write_provenance(provenance)
+            run.write_config(config)
         log(
             f"Training {config.model.name!r} on {dataset.name!r} for {config.training.epochs} epochs into {run.folder}."
         )
@@ -109,6 +109,8 @@ def train(
 
 def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config:
     """Return the settings to train with, after checking that the folder can be used."""
+    if resume and overwrite:
+        raise SettingsError("A run is resumed or replaced. Received: both. Remedy: drop resume or overwrite.")
     if resume:
         run.check_resumable()
         return run.read_config()
@@ -155,8 +157,8 @@ def _check_teacher_data(teacher: Run, name: str) -> None:
     trained_on = teacher.read_config().data.name
     if trained_on != name:
         raise ModelError(
-            f"A preset's teachers must be trained on the data set of their student, {name!r}. Received:"
-            f" {teacher.folder}, which was trained on {trained_on!r}. Remedy: move it away, or name other folders in"
+            f"With distillation.teacher_preset, teachers must be trained on the student's data set, {name!r}. Received:"
+            f" {teacher.folder}, which was trained on {trained_on!r}. Remedy: name other folders in"
             " distillation.teacher."
         )
 
@@ -180,14 +182,14 @@ def _load_teachers(config: Config, log: Log) -> Teachers | None:
 
 
 def _check_provenance(run: Run, current: Mapping[str, object]) -> None:
-    began = run.read_provenance()
-    if began["data_sha256"] != current["data_sha256"]:
+    recorded = run.read_provenance()
+    if recorded["data_sha256"] != current["data_sha256"]:
         raise DataError(
             f"A run must be resumed with the data set it began with. Received: fingerprint {current['data_sha256']},"
-            f" expected {began['data_sha256']}. Remedy: prepare that data set again with `invoke preprocess`."
+            f" expected {recorded['data_sha256']}. Remedy: prepare that data set again with `invoke preprocess`."
         )
-    if began["teachers"] != current["teachers"]:
+    if recorded["teachers"] != current["teachers"]:
         raise ModelError(
             f"The teachers changed since this run began. Received: sha256 {current['teachers']}, expected"
-            f" {began['teachers']}. Remedy: restore those files, or start a new run."
+            f" {recorded['teachers']}. Remedy: restore those files, or start a new run."
         )

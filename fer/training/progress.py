@@ -1,4 +1,4 @@
-"""Progress bar over a whole run."""
+"""Progress bar of a whole run."""
 
 from typing import Any
 
@@ -7,18 +7,19 @@ from tqdm import tqdm
 
 from fer.training.schedule import PhaseSchedule
 
+#: Steps between updates of accuracy and learning rate: reading them waits for the device.
 _EVERY = 10
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """Shows steps done, time left, running accuracy and learning rate.
+    """Show steps done, time left, running accuracy and learning rate.
 
     Args:
         schedule: gives the learning rate of a step.
         steps_per_epoch: optimiser steps in an epoch.
-        first_epoch: epochs done before.
-        last_epoch: epochs of the run.
-        shown: whether anything is printed.
+        first_epoch: number of epochs done before.
+        last_epoch: number of epochs of the run.
+        shown: print the bar, and a line per epoch.
     """
 
     async_safe = True
@@ -39,7 +40,7 @@ class ProgressBar(keras.callbacks.Callback):
         self.bar.set_description(f"epoch {epoch + 1}/{self.last_epoch}", refresh=False)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Advance by one step; show accuracy and learning rate at every tenth."""
+        """Advance by one step; update accuracy and learning rate every tenth step."""
         self.step += 1
         self.bar.update()
         if self.step % _EVERY == 0 and not self.bar.disable:

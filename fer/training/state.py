@@ -59,8 +59,8 @@ def load_state(folder: Path, *, log: Callable[[str], None] = print) -> RunState:
 
 
 def remove_states(folder: Path) -> None:
-    """Remove the checkpoints of a finished run, and their folder."""
-    for path in _list_states(folder):
+    """Remove the checkpoints of a finished run, whole or not, and their folder if nothing else is in it."""
+    for path in folder.glob("state-*"):
         path.unlink()
     if folder.is_dir() and not any(folder.iterdir()):
         folder.rmdir()

@@ -23,12 +23,12 @@ from fer.training.validation import Validation
 
 
 class Trainer:
-    """The network, its optimiser and its history.
+    """A network in training, with its optimiser and its history.
 
     Args:
-        run: the run folder, whose settings and provenance are written already.
-        batches: the training split; it knows the settings.
-        validation: what each epoch is measured on.
+        run: the run folder.
+        batches: the training split, with the settings of the run.
+        validation: the faces and classes on which each epoch is measured.
         log: called with each line of output.
     """
 
@@ -130,7 +130,7 @@ class Trainer:
 
 
 class _EpochEnd(keras.callbacks.Callback):
-    """Times each epoch and hands it to the trainer."""
+    """Measures the time of each epoch and ends it in the trainer."""
 
     def __init__(self, trainer: Trainer) -> None:
         super().__init__()
@@ -165,10 +165,10 @@ def read_initial_weights(name: str, model: keras.Model) -> list[np.ndarray]:
 
 
 def build_optimizer(training: TrainingConfig, schedule: PhaseSchedule) -> keras.optimizers.Optimizer:
-    """Return AdamW or SGD with Nesterov momentum; biases and batch normalisation are not decayed."""
+    """Return AdamW, or SGD with Nesterov momentum, without weight decay on biases and batch normalisation."""
     shared: dict[str, Any] = {
         "learning_rate": schedule,
-        "weight_decay": training.weight_decay or None,
+        "weight_decay": training.weight_decay,
         "global_clipnorm": training.gradient_clip or None,
         "use_ema": training.ema_momentum > 0,
         "ema_momentum": training.ema_momentum or 0.99,
@@ -177,6 +177,5 @@ def build_optimizer(training: TrainingConfig, schedule: PhaseSchedule) -> keras.
         optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
     else:
         optimizer = keras.optimizers.AdamW(**shared)
-    if training.weight_decay:
-        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return optimizer

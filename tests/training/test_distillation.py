@@ -42,7 +42,7 @@ def make_config(teacher, *overrides):
 
 
 def predict(folder, faces):
-    """The probabilities of a saved network, (N, heads, 7)."""
+    """Return the probabilities of a saved network, (N, heads, 7)."""
     outputs = load_model(folder / "model.keras").predict(faces.astype(np.float32)[..., None], verbose=0)
     return outputs.reshape(len(faces), -1, 7)
 
@@ -75,9 +75,12 @@ def test_a_student_learns_from_the_same_heads_of_its_teacher(faces, tmp_path, he
     np.testing.assert_allclose(predictions, expected, atol=1e-5)
 
 
-def test_a_teacher_with_other_heads_is_refused(teacher, tmp_path):
+def test_a_teacher_with_fewer_heads_than_its_student_is_refused(teacher):
     with pytest.raises(SettingsError, match="heads of its student"):
         Teachers(DistillationConfig(teacher=str(teacher)), ("labels", "votes"))
+
+
+def test_a_teacher_with_another_head_is_refused(teacher, tmp_path):
     votes_alone = shutil.copytree(teacher, tmp_path / "votes")
     Run(votes_alone).write_config(load_config("sample", overrides=['model.heads=["votes"]']))
     with pytest.raises(SettingsError, match=r"which has votes"):
@@ -89,14 +92,14 @@ def build_batches(dataset, config):
     return TrainingBatches(dataset, config, teachers)
 
 
-def test_predictions_made_once_are_part_of_the_targets(teacher):
+def test_predictions_are_blended_into_the_targets_once(teacher):
     dataset = draw_sample(140, seed=1)
     alone, taught = (build_batches(dataset, make_config(path)) for path in ("", teacher))
     assert np.abs(alone.targets - taught.targets).max() > 0.1
     np.testing.assert_allclose(taught.targets.sum(axis=-1), 1.0, atol=1e-5)
 
 
-def test_a_consistent_teacher_predicts_the_augmented_faces_of_its_student(teacher):
+def test_a_consistent_teacher_predicts_the_augmented_faces(teacher):
     dataset = draw_sample(140, seed=1)
     settings = ("augmentation.mixup=0.5", "training.batch_size=16", "distillation.weight=0.6")
     alone = build_batches(dataset, make_config("", *settings))
@@ -104,13 +107,13 @@ def test_a_consistent_teacher_predicts_the_augmented_faces_of_its_student(teache
     np.testing.assert_array_equal(alone.targets, taught.targets)
     pairs = list(zip(alone.read(1, 2), taught.read(1, 2), strict=True))
     assert len(pairs) == taught.steps_per_epoch > 4
-    for (faces, targets, _), (same_faces, blended, _) in pairs:
-        np.testing.assert_array_equal(faces, same_faces)
+    for (expected_faces, targets, _), (faces, blended, _) in pairs:
+        np.testing.assert_array_equal(faces, expected_faces)
         expected = 0.4 * targets + 0.6 * predict(teacher, faces[..., 0])[:, 0]
         np.testing.assert_allclose(blended, expected, atol=1e-5)
 
 
-def test_the_digests_of_the_teachers_are_kept_with_the_run(teacher, tmp_path):
+def test_the_provenance_holds_the_digests_of_the_teachers(teacher, tmp_path):
     lines = []
     run = train(draw_sample(140, seed=1), make_config(teacher), tmp_path / "run", progress=False, log=lines.append)
     assert str(teacher) in lines[0]
@@ -123,11 +126,23 @@ def test_a_missing_teacher_is_refused(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_teacher_may_be_named_by_its_network_file(teacher):
-    assert find_teacher(str(teacher / "model.keras")) == find_teacher(str(teacher)) == Run(teacher)
+@pytest.mark.parametrize("name", ["", "model.keras"], ids=["folder", "file"])
+def test_a_teacher_is_found_by_its_folder_or_file(teacher, name):
+    assert find_teacher(str(teacher / name)) == Run(teacher)
 
 
-def test_a_run_is_not_resumed_with_changed_teachers(teacher, tmp_path):
+def test_a_teacher_may_be_a_file_without_settings(teacher, faces, tmp_path):
+    path = shutil.copy(teacher / "model.keras", tmp_path / "alone.keras")
+    predictions = Teachers(DistillationConfig(teacher=str(path)), LABELS).predict(faces)
+    np.testing.assert_allclose(predictions, predict(teacher, faces), atol=1e-5)
+
+
+def test_a_missing_file_is_no_teacher(tmp_path):
+    with pytest.raises(ModelError, match=r"alone\.keras \(missing\)"):
+        find_teacher(str(tmp_path / "alone.keras"))
+
+
+def test_a_run_is_not_resumed_with_other_teachers(teacher, tmp_path):
     dataset, run = draw_sample(140, seed=1), Run(tmp_path / "run")
     save_state(run.state, RunState(1, [], [], []))
     run.write_config(make_config(teacher))

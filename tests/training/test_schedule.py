@@ -27,8 +27,14 @@ def test_learning_rate_at_hand_worked_steps(step, rate):
     assert float(PhaseSchedule(PHASES, 10)(step)) == pytest.approx(rate, abs=1e-3)
 
 
-def test_every_rate_lies_between_zero_and_the_peak():
+def test_all_rates_are_above_zero_and_reach_the_peak():
     schedule = PhaseSchedule(PHASES, 7)
     rates = np.array([float(schedule(step)) for step in range(105)])
     assert (rates > 0).all()
     assert rates.max() == pytest.approx(1.0)
+
+
+def test_the_configuration_rebuilds_the_phases():
+    config = PhaseSchedule(PHASES, 10).get_config()
+    assert tuple(PhaseConfig(**phase) for phase in config["phases"]) == PHASES
+    assert config["steps_per_epoch"] == 10

@@ -14,58 +14,84 @@ SAD_OR_NEUTRAL = [4, 0, 0, 6, 0, 0, 0, 0, 0, 0]
 NOT_A_FACE = [0, 0, 0, 0, 0, 0, 0, 0, 1, 9]
 
 
-def test_a_target_is_the_label_where_there_are_no_votes():
+def test_without_votes_the_target_is_the_label():
     targets = build_targets(np.array([3]), np.array([NO_VOTES], np.uint8), DataConfig(ferplus_weight=0.5))
     np.testing.assert_allclose(targets, [[0, 0, 0, 1, 0, 0, 0]])
 
 
-def test_votes_and_label_are_blended_by_the_setting_then_smoothed():
-    votes = np.array([SAD_OR_NEUTRAL], np.uint8)
-    blended = build_targets(np.array([2]), votes, DataConfig(ferplus_weight=0.25))
+def test_votes_and_label_are_blended_by_their_weight():
+    blended = build_targets(np.array([2]), np.array([SAD_OR_NEUTRAL], np.uint8), DataConfig(ferplus_weight=0.25))
     np.testing.assert_allclose(blended, [[0, 0, 0.75, 0, 0.15, 0, 0.1]], atol=1e-6)
-    smoothed = build_targets(np.array([2]), votes, DataConfig(ferplus_weight=0.25, label_smoothing=0.1))
-    np.testing.assert_allclose(smoothed, 0.9 * blended + 0.1 / 7, atol=1e-6)
 
 
-def test_each_head_has_its_own_target():
-    labels, votes = np.array([2, 3]), np.array([SAD_OR_NEUTRAL, NO_VOTES], np.uint8)
+def test_blended_targets_are_smoothed():
     config = DataConfig(ferplus_weight=0.25, label_smoothing=0.1)
-    targets = build_head_targets(labels, votes, config, ("labels", "votes"))
+    smoothed = build_targets(np.array([2]), np.array([SAD_OR_NEUTRAL], np.uint8), config)
+    np.testing.assert_allclose(smoothed, 0.9 * np.array([[0, 0, 0.75, 0, 0.15, 0, 0.1]]) + 0.1 / 7, atol=1e-6)
+
+
+HEAD_CONFIG = DataConfig(ferplus_weight=0.25, label_smoothing=0.1)
+HEAD_LABELS, HEAD_VOTES = np.array([2, 3]), np.array([SAD_OR_NEUTRAL, NO_VOTES], np.uint8)
+
+
+def test_the_head_labels_has_the_blended_targets():
+    targets = build_head_targets(HEAD_LABELS, HEAD_VOTES, HEAD_CONFIG, ("labels", "votes"))
     assert targets.shape == (2, 2, 7)
-    np.testing.assert_array_equal(targets[:, 0], build_targets(labels, votes, config))
+    np.testing.assert_array_equal(targets[:, 0], build_targets(HEAD_LABELS, HEAD_VOTES, HEAD_CONFIG))
+
+
+def test_the_head_votes_has_the_smoothed_votes_as_targets():
+    targets = build_head_targets(HEAD_LABELS, HEAD_VOTES, HEAD_CONFIG, ("labels", "votes"))
     np.testing.assert_allclose(targets[0, 1], 0.9 * np.array([0, 0, 0, 0, 0.6, 0, 0.4]) + 0.1 / 7, atol=1e-6)
+
+
+def test_a_face_without_votes_has_its_label_for_both_heads():
+    targets = build_head_targets(HEAD_LABELS, HEAD_VOTES, HEAD_CONFIG, ("labels", "votes"))
     np.testing.assert_allclose(targets[1, 1], targets[1, 0], atol=1e-6)
-    np.testing.assert_array_equal(build_head_targets(labels, votes, config, ("votes",)), targets[:, 1:])
 
 
-def test_every_target_sums_to_one():
+def test_a_single_head_has_its_own_targets():
+    both = build_head_targets(HEAD_LABELS, HEAD_VOTES, HEAD_CONFIG, ("labels", "votes"))
+    np.testing.assert_array_equal(build_head_targets(HEAD_LABELS, HEAD_VOTES, HEAD_CONFIG, ("votes",)), both[:, 1:])
+
+
+def test_targets_sum_to_one():
     votes = np.random.default_rng(0).multinomial(10, [0.1] * 10, 300).astype(np.uint8)
     targets = build_targets(np.arange(300) % 7, votes, DataConfig(ferplus_weight=1.0, label_smoothing=0.2))
     np.testing.assert_allclose(targets.sum(axis=1), 1.0, atol=1e-5)
 
 
-def test_row_weights_have_mean_one_and_balance_the_classes_at_power_one():
+def test_at_power_zero_row_weights_are_one():
+    assert (compute_row_weights(np.repeat([0, 1], [90, 10]), DataConfig()) == 1.0).all()
+
+
+def test_at_power_one_row_weights_balance_the_classes_with_mean_one():
     labels = np.repeat([0, 1], [90, 10])
-    assert (compute_row_weights(labels, DataConfig()) == 1.0).all()
     weights = compute_row_weights(labels, DataConfig(class_weight_power=1.0))
     assert weights.mean() == pytest.approx(1.0)
     assert weights[labels == 0].sum() == pytest.approx(weights[labels == 1].sum(), rel=1e-4)
 
 
-def test_only_kept_training_rows_are_selected():
+@pytest.mark.parametrize(
+    ("settings", "dropped"),
+    [
+        ({"drop_not_face": False}, set()),
+        ({}, {"not a face"}),
+        ({"drop_not_face": False, "drop_leaked": True}, {"leaked"}),
+        ({"drop_leaked": True}, {"not a face", "leaked"}),
+    ],
+)
+def test_training_rows_are_dropped_as_set(settings, dropped):
     dataset = draw_sample(140)
-    votes, clean = dataset.votes.copy(), dataset.clean.copy()
-    first, second = np.flatnonzero(dataset.split == 0)[:2]
-    votes[first], clean[second] = NOT_A_FACE, False
-    changed = replace(dataset, votes=votes, clean=clean)
-    everything = select_training_rows(changed, DataConfig(drop_not_face=False))
-    assert (changed.split[everything] == 0).all()
-    assert len(everything) == (changed.split == 0).sum()
-    assert set(everything) - set(select_training_rows(changed, DataConfig())) == {first}
-    assert set(everything) - set(select_training_rows(changed, DataConfig(drop_leaked=True))) == {first, second}
+    votes, clean, rows = dataset.votes.copy(), dataset.clean.copy(), np.flatnonzero(dataset.is_in("train"))
+    votes[rows[0]], clean[rows[1]] = NOT_A_FACE, False
+    selected = select_training_rows(replace(dataset, votes=votes, clean=clean), DataConfig(**settings))
+    row_of = {"not a face": rows[0], "leaked": rows[1]}
+    assert set(rows) - set(selected) == {row_of[reason] for reason in dropped}
+    assert set(selected) <= set(rows)
 
 
-def test_an_empty_training_part_is_refused():
+def test_an_empty_training_split_is_refused():
     dataset = draw_sample(140)
     with pytest.raises(DataError, match="must have faces"):
         select_training_rows(replace(dataset, clean=np.zeros(len(dataset), bool)), DataConfig(drop_leaked=True))

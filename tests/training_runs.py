@@ -1,0 +1,21 @@
+"""Settings of short trainings on the drawn sample."""
+
+from typing import Any
+
+from fer.config import Config, load_config, parse_config
+
+PHASES = [
+    {"name": "main", "epochs": 3, "learning_rate": 0.002},
+    {"name": "fine-tune", "epochs": 1, "learning_rate": 0.0002, "augmentation_strength": 0.5, "mixup": False},
+]
+#: One epoch, for tests that need a finished run but not its quality.
+ONE_EPOCH = 'training.phases=[{"name": "main", "epochs": 1, "learning_rate": 0.002}]'
+
+
+def make_config(**training: Any) -> Config:
+    """Return settings of four epochs in two phases that use dropout, mixup, erasing and averaged weights."""
+    config = load_config("sample").model_dump()
+    config["training"] |= {"phases": PHASES, "batch_size": 16, "ema_momentum": 0.9} | training
+    config["model"] |= {"dropout": 0.3}
+    config["augmentation"] |= {"mixup": 0.2, "erasing": 0.3}
+    return parse_config(config)
