@@ -87,9 +87,9 @@ def render_calibrations(metrics: dict[str, Any]) -> str:
     default = metrics["default"]
     together = (
         "The default answer: each head's probabilities, its smoothing removed, are divided by the share of each"
-        f" expression in its training targets to the power {PRIOR_POWER}, averaged over the heads, and given the temperature"
-        f" {default['temperature']:.3f}; below the confidence {default['uncertain_below']:.3f} an answer is called"
-        " uncertain. Both were fitted on validation with expressions of equal weight."
+        f" expression in its training targets to the power {PRIOR_POWER}, averaged over the heads, and given the"
+        f" temperature {default['temperature']:.3f}; below the confidence {default['uncertain_below']:.3f} an answer is"
+        " called uncertain. Both were fitted on validation with expressions of equal weight."
     )
     heads = [f"{_HEADS[head]} {_render_calibration(block)}" for head, block in metrics["calibration"].items()]
     return "\n\n".join([together, *heads])
@@ -131,17 +131,17 @@ def _render_legend(metrics: dict[str, Any]) -> str:
         f"Data set `{metrics['data']}`, fingerprint `{metrics['data_sha256'][:12]}`; network `{metrics['model']}`,"
         f" {metrics['params']:,} parameters. On FER2013, validation is PublicTest and test is PrivateTest. *Clean*"
         " leaves out the test faces that have an exact or near-duplicate in train. All columns but flip-averaged ones"
-        " are of single predictions. Mean recall is the mean over the seven expressions; balanced ECE (15 bins) gives each"
-        " expression the same weight. *Certain* is the share of faces whose answer is not called uncertain."
+        " are of single predictions. Mean recall is the mean over the seven expressions; balanced ECE (15 bins) gives"
+        " each expression the same weight. *Certain* is the share of faces whose answer is not called uncertain."
     ]
     if metrics["ferplus_test"]:
         sentences.append(f"FER+ majority: {FERPLUS_RULE}.")
     if len(metrics["heads"]) > 1:
         sentences.append(
             "The network has two heads on the same features: `labels` was trained on the labels of the data set,"
-            " `votes` on the FER+ votes. By default both answer together, and every expression is taken to be equally likely"
-            " (`prior='balanced'`), which serves a person in front of a camera and costs accuracy on FER2013, where"
-            " happy and neutral faces are frequent."
+            " `votes` on the FER+ votes. By default both answer together, and every expression is taken to be equally"
+            " likely (`prior='balanced'`), which serves a person in front of a camera and costs accuracy on FER2013,"
+            " where happy and neutral faces are frequent."
         )
     sentences += [f"No figure for *{BLOCKS[name]}*: {reason}." for name, reason in metrics["left_out"].items()]
     if metrics["is_sample"]:
