@@ -1,7 +1,6 @@
 """Detection and classification of the faces in images, frames and videos.
 
-An image is decoded, its faces are detected and cropped with FER2013's framing, and the crops of one or many images are
-classified in batches.
+Images are decoded, faces are detected and cropped with FER2013's framing, and crops are classified in batches.
 """
 
 from collections.abc import Iterable, Iterator

@@ -96,10 +96,10 @@ def apply_calibration(probabilities: np.ndarray, calibration: Calibration) -> np
     return _soften(logits + calibration.offsets, calibration.temperature)
 
 
-def compute_log_loss(probabilities: np.ndarray, y_true: np.ndarray) -> float:
-    """Return the mean negative log-likelihood, in nats, of the true classes."""
-    chosen = np.take_along_axis(probabilities.astype(np.float64), y_true[:, None].astype(np.int64), axis=1)
-    return float(-np.log(np.maximum(chosen, _SMALLEST)).mean())
+def compute_log_loss(probabilities: np.ndarray, y_true: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return the mean negative log-likelihood, in nats, of the true classes; ``weights`` (N,) weigh the rows."""
+    true = np.take_along_axis(probabilities.astype(np.float64), y_true[:, None].astype(np.int64), axis=1)[:, 0]
+    return float(np.average(-np.log(np.maximum(true, _SMALLEST)), weights=weights))
 
 
 def fit_offsets(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
@@ -133,9 +133,9 @@ def fit_offsets(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
     return np.asarray(best - best.mean())
 
 
-def fit_temperature(probabilities: np.ndarray, y_true: np.ndarray) -> float:
-    """Return the temperature, between 0.1 and 10, that minimises the log loss."""
-    return float(np.exp(_search_temperature(probabilities, y_true).x))
+def fit_temperature(probabilities: np.ndarray, y_true: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Return the temperature, between 0.1 and 10, that minimises the log loss; ``weights`` (N,) weigh the rows."""
+    return float(np.exp(_search_temperature(probabilities, y_true, weights).x))
 
 
 def fit_smoothing(probabilities: np.ndarray, y_true: np.ndarray) -> float:
@@ -153,16 +153,21 @@ def fit_smoothing(probabilities: np.ndarray, y_true: np.ndarray) -> float:
     return float(best.x) if best.fun < loss(0.0) else 0.0
 
 
-def _search_temperature(probabilities: np.ndarray, y_true: np.ndarray) -> Any:
+def _search_temperature(probabilities: np.ndarray, y_true: np.ndarray, weights: np.ndarray | None = None) -> Any:
     def loss(log_temperature: float) -> float:
-        return compute_log_loss(apply_temperature(probabilities, float(np.exp(log_temperature))), y_true)
+        return compute_log_loss(apply_temperature(probabilities, float(np.exp(log_temperature))), y_true, weights)
 
     return minimize_scalar(loss, bounds=(np.log(0.1), np.log(10.0)), method="bounded", options={"xatol": 1e-5})
 
 
-def choose_threshold(probabilities: np.ndarray, coverage: float) -> float:
-    """Return the confidence that a share ``coverage`` of the rows reaches."""
-    return float(np.quantile(probabilities.max(axis=-1), 1.0 - coverage))
+def choose_threshold(probabilities: np.ndarray, coverage: float, weights: np.ndarray | None = None) -> float:
+    """Return the confidence that a share ``coverage`` of the rows reaches; ``weights`` (N,) weigh the rows."""
+    confidences = probabilities.max(axis=-1)
+    if weights is None:
+        return float(np.quantile(confidences, 1.0 - coverage))
+    order = np.argsort(confidences)
+    shares = np.cumsum(weights[order]) / weights.sum()
+    return float(confidences[order][np.searchsorted(shares, 1.0 - coverage)])
 
 
 def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float = 0.9) -> Calibration:

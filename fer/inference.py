@@ -11,6 +11,7 @@ import numpy as np
 from fer.calibration import Calibration, Calibrations, apply_calibration
 from fer.config import HEADS, Config, Head
 from fer.errors import ImageError, ModelError
+from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, Prior, apply_joint, check_prior
 from fer.labels import EXPRESSIONS
 from fer.model.compile_cache import use_compile_cache
 from fer.model.forward import BATCH_SIZES, compile_forward, compile_heads, run_in_batches
@@ -25,17 +26,20 @@ class Classifier:
     """A trained network that turns faces into calibrated probabilities of the seven expressions.
 
     A network may have two heads on the same features: 'labels' was trained on the data set's labels, 'votes' on the
-    votes of the ten FER+ annotators. Annotators agree more with each other than with FER2013's labels, so 'votes'
-    answers where a network has both; :meth:`with_head` selects the other one.
+    votes of the ten FER+ annotators. By default all heads answer together (:mod:`fer.joint`), under a prior by which
+    every expression is equally likely. :meth:`with_prior` selects another prior, :meth:`with_head` a single head.
 
     Args:
         model: a functional network from (N, 48, 48, 1), 0..255, to probabilities (N, 7), or (N, heads, 7).
         config: settings of the run it comes from, if known.
         calibrations: the calibration of each head, if known.
+        joint: the calibration of all heads together, if known. Without it, the head 'votes' answers alone, or
+            'labels' in a network without it.
 
     Attributes:
         heads: the network's heads, in order.
-        head: the head that answers.
+        head: the head that answers alone; None if all heads answer together.
+        prior: what the answer of all heads is for: 'balanced', 'dataset', or seven shares.
         num_params: number of weights of the network.
 
     Example:
@@ -46,46 +50,72 @@ class Classifier:
     """
 
     def __init__(
-        self, model: keras.Model, config: Config | None = None, calibrations: Calibrations | None = None
+        self,
+        model: keras.Model,
+        config: Config | None = None,
+        calibrations: Calibrations | None = None,
+        joint: JointCalibration | None = None,
     ) -> None:
         _check_shapes(model)
         self.config = config
         self.calibrations = calibrations or {}
+        self.joint = joint
+        self.prior: Prior = "balanced"
         self.heads = config.model.heads if config is not None else HEADS[: _count_heads(model)]
         if len(self.heads) != _count_heads(model):
             raise ModelError(
                 f"A network must have the heads of its settings, {', '.join(self.heads)}. Received: a network with"
                 f" {_count_heads(model)}. Remedy: use the config.json that was written with it."
             )
-        self.head: Head = "votes" if "votes" in self.heads else self.heads[0]
+        self.head: Head | None = None if joint else self.heads[-1]
         self.num_params = int(model.count_params())
         self.model = use_fast_layers(model)
         self._forward = compile_heads(self.model)
         self._map_features: Callable[[np.ndarray], np.ndarray] | None = None
 
     @classmethod
-    def load(cls, path: str | Path | None = None) -> "Classifier":
+    def load(cls, path: str | Path | None = None, *, prior: Prior = "balanced") -> "Classifier":
         """Load a network.
 
         Args:
             path: a run folder or a ``.keras`` file; None for the shipped run.
+            prior: see :meth:`with_prior`.
 
         Raises:
             ModelError: the file is missing, damaged, or not a network of this package's form.
+            SettingsError: the prior is not valid.
         """
+        prior = check_prior(prior)
         if keras.backend.backend() == "jax":
             # Building a network runs many small JAX programs; the cache keeps them between processes.
             use_compile_cache()
         run = Run.find_shipped() if path is None else Run(Path(path))
         if not run.folder.is_dir():
-            return cls(load_model(run.folder))
+            return cls(load_model(run.folder)).with_prior(prior)
         config = run.read_config()
-        return cls(load_model(run.model), config, run.read_calibrations())
+        classifier = cls(load_model(run.model), config, run.read_calibrations(), run.read_joint_calibration())
+        return classifier.with_prior(prior)
 
     @property
-    def calibration(self) -> Calibration:
-        """Calibration of the head that answers; one that changes nothing if it is not known."""
-        return self.calibrations.get(self.head, Calibration())
+    def calibration(self) -> Calibration | OperatingPoint:
+        """Calibration of the answer; one that changes nothing if it is not known."""
+        if self.head is None and self.joint is not None:
+            return self.joint.choose_point(self.prior)
+        return self.calibrations.get(self.head or self.heads[-1], Calibration())
+
+    def with_prior(self, prior: Prior) -> "Classifier":
+        """Return a classifier on the same network that answers with all heads under a prior.
+
+        Args:
+            prior: 'balanced' if every expression is equally likely, as in front of a camera; 'dataset' for the shares
+                of the training data; or seven positive numbers in the order of ``fer.EXPRESSIONS``.
+
+        Raises:
+            SettingsError: the prior is not valid.
+        """
+        other = copy.copy(self)
+        other.prior, other.head = check_prior(prior), None if self.joint else self.heads[-1]
+        return other
 
     def with_head(self, head: Head) -> "Classifier":
         """Return a classifier on the same network in which the given head answers.
@@ -121,15 +151,17 @@ class Classifier:
             True
         """
         faces = prepare_faces(faces)
-        probabilities = apply_calibration(self.predict_raw(faces), self.calibration)
+        probabilities = self.calibrate(self.predict_heads(faces))
         if flip:
-            mirrored = apply_calibration(self.predict_raw(faces[:, :, ::-1]), self.calibration)
-            probabilities = (probabilities + mirrored) / 2.0
+            probabilities = (probabilities + self.calibrate(self.predict_heads(faces[:, :, ::-1]))) / 2.0
         return probabilities
 
-    def predict_raw(self, faces: np.ndarray) -> np.ndarray:
-        """Return the head's own probabilities, float32 (N, 7), before calibration; faces as for :meth:`predict`."""
-        return self.predict_heads(prepare_faces(faces))[:, self.heads.index(self.head)]
+    def calibrate(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the answer, float32 (N, 7), to the heads' probabilities (N, heads, 7) of :meth:`predict_heads`."""
+        if self.head is None and self.joint is not None:
+            return apply_joint(probabilities, self.heads, self.calibrations, self.joint, self.prior)
+        head = self.head or self.heads[-1]
+        return apply_calibration(probabilities[:, self.heads.index(head)], self.calibrations.get(head, Calibration()))
 
     def predict_heads(self, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:
         """Return the probabilities of every head before calibration.
@@ -169,13 +201,20 @@ class Classifier:
             return np.zeros((0, *IMAGE_SHAPE[:2]), np.float32)
         indices = self.predict(faces).argmax(axis=1) if class_index is None else class_index
         classes = np.broadcast_to(indices, len(faces))
-        first = self.heads.index(self.head) * len(EXPRESSIONS)
-        kernel = np.asarray(self._get_layer(LOGITS_LAYER).kernel)[:, first : first + len(EXPRESSIONS)]
-        maps = np.einsum("nhwc,cn->nhw", self._read_features(faces), kernel[:, classes])
+        maps = np.einsum("nhwc,cn->nhw", self._read_features(faces), self._read_kernel()[:, classes])
         maps = np.maximum(maps, 0.0)
         maps /= np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
         resized = keras.ops.image.resize(maps[..., None].astype(np.float32), IMAGE_SHAPE[:2], interpolation="bilinear")
         return np.asarray(np.clip(keras.ops.convert_to_numpy(resized)[..., 0], 0.0, 1.0))
+
+    def _read_kernel(self) -> np.ndarray:
+        """Return the weights from features to logits, (C, 7): of the head that answers, or the weighted mean of all."""
+        kernel = np.asarray(self._get_layer(LOGITS_LAYER).kernel)
+        by_head = kernel.reshape(len(kernel), len(self.heads), len(EXPRESSIONS))
+        if self.head is not None:
+            return by_head[:, self.heads.index(self.head)]
+        weights = np.array([HEAD_WEIGHTS[head] for head in self.heads])
+        return np.asarray(np.einsum("chd,h->cd", by_head, weights / weights.sum()))
 
     def _read_features(self, faces: np.ndarray) -> np.ndarray:
         if self._map_features is None:

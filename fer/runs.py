@@ -14,6 +14,7 @@ from fer.calibration import Calibration, Calibrations
 from fer.config import HEADS, Config, parse_config, read_json, validate
 from fer.errors import ModelError
 from fer.files import write_atomically
+from fer.joint import JointCalibration
 
 #: Folder of the runs that are found by name.
 ARTIFACTS = Path("artifacts")
@@ -260,10 +261,19 @@ class Run:
             sections = {head: settings[name] for head, name in _FORMER_CALIBRATIONS.items() if name in settings}
         return {head: validate(Calibration, sections[head]) for head in HEADS if head in sections}
 
-    def write_calibrations(self, calibrations: Calibrations) -> None:
+    def read_joint_calibration(self) -> JointCalibration | None:
+        """Return the calibration of all heads together; None for runs written before there was one.
+
+        Raises:
+            SettingsError: the file is damaged.
+        """
+        sections = read_json(self.calibration) if self.calibration.is_file() else {}
+        return validate(JointCalibration, sections["joint"]) if "joint" in sections else None
+
+    def write_calibrations(self, calibrations: Calibrations, joint: JointCalibration | None = None) -> None:
         """Write ``calibration.json`` atomically."""
-        sections = {head: calibration.model_dump() for head, calibration in calibrations.items()}
-        write_atomically(self.calibration, _to_json(sections))
+        sections: dict[str, Any] = {head: calibration.model_dump() for head, calibration in calibrations.items()}
+        write_atomically(self.calibration, _to_json(sections | ({"joint": joint.model_dump()} if joint else {})))
 
     def read_provenance(self) -> dict[str, Any]:
         """Return ``provenance.json``: ``data_sha256``, and ``teachers``, a mapping from path to sha256.

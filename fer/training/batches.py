@@ -27,7 +27,7 @@ from fer.training.augmentation import (
 )
 from fer.training.degradation import Degradation, degrade_faces, draw_degradation
 from fer.training.distillation import Teachers
-from fer.training.targets import build_head_targets, compute_row_weights, select_training_rows
+from fer.training.targets import build_head_targets, compute_class_shares, compute_row_weights, select_training_rows
 
 #: What Keras' ``fit`` takes, all float32: faces (B, 48, 48, 1), then targets (B, 7) and weights (B,) for one head, or
 #: targets (B, heads, 7) and weights (B, 1) for several.
@@ -48,6 +48,7 @@ class TrainingBatches:
         teachers: the ensemble whose predictions are blended into the targets, if any.
 
     Attributes:
+        class_shares: share of each class in the targets of each head.
         steps_per_epoch: batches in an epoch; faces that do not fill a last batch are left for other epochs.
         seconds_waited: how long the consumer has waited for batches so far.
 
@@ -67,6 +68,7 @@ class TrainingBatches:
         self.config = config
         self.faces = dataset.faces[rows]
         self.targets = build_head_targets(dataset.labels[rows], dataset.votes[rows], config.data, config.model.heads)
+        self.class_shares = compute_class_shares(dataset.labels[rows], dataset.votes[rows], config.model.heads)
         self.weights = compute_row_weights(dataset.labels[rows], config.data)
         self.seconds_waited = 0.0
         self._step_teachers = teachers if config.distillation.consistent else None

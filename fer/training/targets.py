@@ -71,6 +71,28 @@ def build_head_targets(
     return np.stack(targets, axis=1)
 
 
+def compute_class_shares(
+    labels: np.ndarray, votes: np.ndarray, heads: tuple[Head, ...]
+) -> dict[Head, tuple[float, ...]]:
+    """Return the share of each class among what each head is trained on.
+
+    Args:
+        labels: int (N,), class indices.
+        votes: uint8 (N, 10), FER+ votes; faces without usable votes do not count for the head 'votes'.
+        heads: the network's heads, in order.
+
+    Returns:
+        Seven numbers per head, which sum to 1.
+    """
+    distribution = compute_ferplus_distribution(votes)
+    usable = distribution.any(axis=1)
+    targets = {
+        "labels": np.eye(len(EXPRESSIONS))[labels],
+        "votes": distribution[usable] if usable.any() else np.eye(len(EXPRESSIONS))[labels],
+    }
+    return {head: tuple(targets[head].mean(axis=0).tolist()) for head in heads}
+
+
 def compute_row_weights(labels: np.ndarray, config: DataConfig) -> np.ndarray:
     """Return loss weights, float32 (N,) with mean 1: the inverse share of each row's class to the configured power."""
     shares = np.bincount(labels, minlength=len(EXPRESSIONS)) / len(labels)

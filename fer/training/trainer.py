@@ -101,7 +101,8 @@ class Trainer:
     def finish(self) -> pd.DataFrame:
         """Save the best network in stock layers with its calibration, remove the checkpoints, return the history."""
         self.averaged.set_weights(self.best)
-        self.run.write_calibrations(self.validation.calibrate(self._predict_validation()))
+        probabilities = self._predict_validation()
+        self.run.write_calibrations(*self.validation.calibrate(probabilities, self.batches.class_shares))
         save_model(self.averaged, self.run.model)
         remove_states(self.run.state)
         return pd.DataFrame(self.history)

@@ -1,5 +1,6 @@
 """Validation targets of each head, for model selection and calibration."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from fer.config import Head
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError
+from fer.joint import JointCalibration, fit_joint
 
 
 @dataclass(frozen=True)
@@ -60,14 +62,19 @@ class Validation:
             "validation_score": float(np.mean(accuracies)),
         }
 
-    def calibrate(self, outputs: np.ndarray) -> Calibrations:
-        """Return the calibration of each head, fitted on its rows.
+    def calibrate(
+        self, outputs: np.ndarray, class_shares: Mapping[Head, Sequence[float]]
+    ) -> tuple[Calibrations, JointCalibration]:
+        """Return the calibration of each head, fitted on its rows, and of all together, fitted on the first head's.
 
         Args:
             outputs: float (N, heads, 7), probabilities of all validation faces.
+            class_shares: share of each class in the training targets of each head.
         """
         by_head = zip(self.heads, self._select(outputs), self.y_true, strict=True)
-        return {head: calibrate(probabilities, y_true) for head, probabilities, y_true in by_head}
+        calibrations = {head: calibrate(probabilities, y_true) for head, probabilities, y_true in by_head}
+        rows, y_true = self.rows[0], self.y_true[0]
+        return calibrations, fit_joint(outputs[rows], y_true, self.heads, calibrations, class_shares)
 
     def _select(self, outputs: np.ndarray) -> list[np.ndarray]:
         return [outputs[rows, index] for index, rows in enumerate(self.rows)]

@@ -4,7 +4,7 @@ import pytest
 from fer.bench import camera
 from fer.bench.camera import build_frame, pan_over, read_portrait
 from fer.errors import ImageError
-from fer.vision.detection import build_detector
+from fer.vision.yunet import build_detector
 
 
 @pytest.mark.parametrize("num_faces", [1, 5, 6])

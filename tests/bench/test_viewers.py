@@ -8,7 +8,7 @@ import pytest
 from app_media import list_files, read_astronaut
 from PIL import Image
 
-from fer.app.pages.cards import encode_data_url
+from fer.app.data_urls import encode_image_url
 from fer.bench import viewers
 from fer.bench.camera import pan_over
 from fer.bench.viewers import Viewer, find_live_event, mark_frame, read_mark, watch_together
@@ -33,7 +33,7 @@ def test_mark_leaves_the_rest_of_the_frame_as_it_is(frame):
 
 def answer(image, milliseconds=12.5):
     status = f'<span data-frame="1" data-milliseconds="{milliseconds}"></span>'
-    return {"msg": "process_streaming", "output": {"data": [{"url": encode_data_url(image, quality=90)}, status]}}
+    return {"msg": "process_streaming", "output": {"data": [{"url": encode_image_url(image, quality=90)}, status]}}
 
 
 def test_answer_is_recorded_with_the_time_of_the_server(frame):
