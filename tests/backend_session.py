@@ -1,6 +1,6 @@
-"""What every backend must answer alike: run with KERAS_BACKEND set, it writes its answers to the file that it is given.
+"""Compute on one backend what all backends must agree on: run this script with KERAS_BACKEND set.
 
-Arguments: a saved network, the run folder it stands in, a set of faces, and the file for the answers.
+Arguments: a saved network, its run folder, a file of faces, and the file for the results.
 """
 
 import sys
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def take_one_step(path, faces):
-    """The loss of one optimisation step on a saved network, and its weights after it."""
+    """Return the loss of one optimisation step on a saved network, and its weights after it."""
     model = keras.saving.load_model(path, compile=False)
     for layer in model.layers:
         if isinstance(layer, keras.layers.Dropout):
@@ -24,7 +24,7 @@ def take_one_step(path, faces):
 
 def main(path, run_folder, faces_path, out):
     faces = np.load(faces_path)
-    # Plain Keras first, before anything of the package is imported.
+    # Plain Keras first, before any module of the package is imported.
     assert "fer" not in sys.modules
     plain = keras.saving.load_model(path, compile=False).predict(faces.astype(np.float32)[..., None], verbose=0)
     loss, weights = take_one_step(path, faces)
@@ -35,7 +35,7 @@ def main(path, run_folder, faces_path, out):
     np.savez(
         out,
         plain=plain,
-        answer=plain.reshape(len(plain), len(classifier.heads), -1)[:, classifier.heads.index(classifier.head)],
+        plain_head=plain.reshape(len(plain), len(classifier.heads), -1)[:, classifier.heads.index(classifier.head)],
         raw=classifier.predict_raw(faces),
         flip=classifier.predict(faces, flip=True),
         maps=classifier.explain(faces),

@@ -26,9 +26,12 @@ def test_applying_a_temperature_equals_dividing_the_logits():
     np.testing.assert_allclose(apply_temperature(softmax(logits), 1.7), softmax(logits / 1.7), atol=1e-6)
 
 
-def test_a_temperature_of_one_changes_nothing_and_rows_sum_to_one():
+def test_a_temperature_of_one_changes_nothing():
     probabilities = softmax(np.random.default_rng(1).normal(size=(20, 7)))
     np.testing.assert_allclose(apply_temperature(probabilities, 1.0), probabilities, atol=1e-6)
+
+
+def test_rows_sum_to_one_after_a_temperature():
     np.testing.assert_allclose(apply_temperature(np.eye(7), 3.0).sum(axis=1), 1.0, atol=1e-6)
 
 
@@ -39,21 +42,25 @@ def test_the_fitted_temperature_recovers_the_one_that_made_the_labels():
     assert fit_temperature(softmax(logits * 2.5), y_true) == pytest.approx(2.5, rel=0.05)
 
 
-def test_taking_smoothing_off_gives_back_what_was_smoothed():
+def test_removing_smoothing_restores_the_probabilities():
     probabilities = np.random.default_rng(7).dirichlet(np.full(7, 2.0), 200)
     smoothed = 0.9 * probabilities + 0.1 / 7
     np.testing.assert_allclose(remove_smoothing(smoothed, 0.1), probabilities, atol=2e-3)
-    np.testing.assert_array_equal(remove_smoothing(smoothed, 0.0), smoothed)
 
 
-def test_answers_below_the_uniform_share_stay_above_zero_and_in_order():
+def test_removing_no_smoothing_changes_nothing():
+    probabilities = np.random.default_rng(7).dirichlet(np.full(7, 2.0), 200)
+    np.testing.assert_array_equal(remove_smoothing(probabilities, 0.0), probabilities)
+
+
+def test_probabilities_below_the_uniform_share_stay_above_zero_and_in_order():
     rows = remove_smoothing(np.array([[0.7, 0.2, 0.06, 0.03, 0.006, 0.003, 0.001]]), 0.2)
     assert (np.diff(rows[0]) < 0).all()
     assert rows.min() > 0
     assert rows.sum() == pytest.approx(1.0)
 
 
-def draw_smoothed_answers(smoothing):
+def draw_smoothed_predictions(smoothing):
     rng = np.random.default_rng(8)
     probabilities = softmax(rng.normal(size=(20_000, 7)) * 2)
     y_true = (probabilities.cumsum(axis=1) > rng.random((20_000, 1))).argmax(axis=1)
@@ -61,28 +68,32 @@ def draw_smoothed_answers(smoothing):
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.05, 0.12])
-def test_the_fitted_smoothing_is_the_one_that_was_put_in(smoothing):
-    probabilities, y_true = draw_smoothed_answers(smoothing)
+def test_the_fitted_smoothing_recovers_the_one_of_the_data(smoothing):
+    probabilities, y_true = draw_smoothed_predictions(smoothing)
     assert fit_smoothing(probabilities, y_true) == pytest.approx(smoothing, abs=0.02)
 
 
-def test_without_its_smoothing_a_network_is_calibrated_where_a_temperature_fails():
-    probabilities, y_true = draw_smoothed_answers(0.12)
+def test_removing_smoothing_calibrates_better_than_a_temperature_alone():
+    probabilities, y_true = draw_smoothed_predictions(0.12)
     alone = apply_temperature(probabilities, fit_temperature(probabilities, y_true))
-    chosen = apply_calibration(probabilities, calibrate(probabilities, y_true))
-    assert compute_reliability(chosen, y_true).ece < 0.012 < 0.02 < compute_reliability(alone, y_true).ece
+    calibrated = apply_calibration(probabilities, calibrate(probabilities, y_true))
+    assert compute_reliability(calibrated, y_true).ece < 0.012 < 0.02 < compute_reliability(alone, y_true).ece
 
 
-def test_calibration_adds_its_offsets_and_then_divides():
+def test_calibration_adds_the_offsets_then_divides_by_the_temperature():
     logits, offsets = np.random.default_rng(5).normal(size=(50, 7)), np.linspace(-1, 1, 7)
     calibration = Calibration(offsets=tuple(offsets), temperature=1.7)
     expected = softmax((logits + offsets) / 1.7)
     np.testing.assert_allclose(apply_calibration(softmax(logits), calibration), expected, atol=1e-6)
-    np.testing.assert_allclose(apply_calibration(softmax(logits), Calibration()), softmax(logits), atol=1e-6)
 
 
-def draw_hesitant_answers(num_faces):
-    """Return answers that name class 2, which a third of the faces show, about half as often."""
+def test_the_default_calibration_changes_nothing():
+    probabilities = softmax(np.random.default_rng(5).normal(size=(50, 7)))
+    np.testing.assert_allclose(apply_calibration(probabilities, Calibration()), probabilities, atol=1e-6)
+
+
+def draw_hesitant_predictions(num_faces):
+    """Return probabilities that predict class 2, which a third of the faces show, about half as often."""
     rng = np.random.default_rng(6)
     y_true = rng.choice(7, num_faces, p=[0.1, 0.1, 1 / 3, 0.1, 0.1, 0.1, 1 / 6])
     logits = rng.normal(size=(num_faces, 7)) + 2.0 * np.eye(7)[y_true]
@@ -90,25 +101,28 @@ def draw_hesitant_answers(num_faces):
     return softmax(logits), y_true
 
 
-def test_with_the_offsets_each_class_is_answered_as_often_as_it_occurs():
-    probabilities, y_true = draw_hesitant_answers(20_000)
+def test_with_the_offsets_each_class_is_predicted_as_often_as_it_occurs():
+    probabilities, y_true = draw_hesitant_predictions(20_000)
     wanted = np.bincount(y_true, minlength=7) / len(y_true)
     before = np.bincount(probabilities.argmax(axis=1), minlength=7) / len(y_true)
     offsets = fit_offsets(probabilities, y_true)
     after = np.bincount((np.log(probabilities) + offsets).argmax(axis=1), minlength=7) / len(y_true)
     assert before[2] < 0.6 * wanted[2]
     np.testing.assert_allclose(after, wanted, atol=0.01)
-    assert offsets.sum() == pytest.approx(0.0, abs=1e-6)
     assert offsets.argmax() == 2
 
 
-def test_answers_that_are_as_frequent_as_their_classes_are_left_alone():
+def test_the_offsets_have_mean_zero():
+    assert fit_offsets(*draw_hesitant_predictions(2000)).mean() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_predictions_as_frequent_as_their_classes_need_no_offsets():
     logits = 8.0 * np.eye(7)[np.arange(7000) % 7]
     np.testing.assert_allclose(fit_offsets(softmax(logits), np.arange(7000) % 7), 0.0, atol=0.05)
 
 
-def test_few_faces_and_missing_classes_move_the_offsets_little():
-    probabilities, y_true = draw_hesitant_answers(20_000)
+def test_a_small_set_without_some_classes_has_small_offsets():
+    probabilities, y_true = draw_hesitant_predictions(20_000)
     few = fit_offsets(probabilities[:10], np.zeros(10, np.int64))
     assert np.isfinite(few).all()
     assert np.abs(few).max() < np.abs(fit_offsets(probabilities, y_true)).max()
@@ -120,18 +134,28 @@ def test_log_loss_of_a_hand_worked_case():
     )
 
 
-def test_the_threshold_leaves_the_stated_share_certain():
+def test_the_threshold_is_reached_by_the_given_share():
     probabilities = softmax(np.random.default_rng(3).normal(size=(1000, 7)))
     threshold = choose_threshold(probabilities, 0.8)
     assert (probabilities.max(axis=1) >= threshold).mean() == pytest.approx(0.8, abs=0.002)
 
 
-def test_calibration_holds_both_choices():
-    probabilities = softmax(np.random.default_rng(4).normal(size=(500, 7)))
-    result = calibrate(probabilities, probabilities.argmax(axis=1), coverage=0.75)
-    assert result.coverage == 0.75
-    assert 0 < result.temperature < 1
-    assert len(result.offsets) == 7
-    certain = apply_calibration(probabilities, result).max(axis=1) >= result.uncertain_below
+@pytest.fixture(scope="module")
+def underconfident():
+    """Probabilities (500, 7) whose largest is always right."""
+    return softmax(np.random.default_rng(4).normal(size=(500, 7)))
+
+
+def test_underconfident_probabilities_are_sharpened(underconfident):
+    assert 0 < calibrate(underconfident, underconfident.argmax(axis=1)).temperature < 1
+
+
+def test_the_coverage_is_part_of_the_calibration(underconfident):
+    assert calibrate(underconfident, underconfident.argmax(axis=1), coverage=0.75).coverage == 0.75
+
+
+def test_the_threshold_applies_to_calibrated_probabilities(underconfident):
+    calibration = calibrate(underconfident, underconfident.argmax(axis=1), coverage=0.75)
+    certain = apply_calibration(underconfident, calibration).max(axis=1) >= calibration.uncertain_below
     assert certain.mean() == pytest.approx(0.75, abs=0.01)
-    assert 1 / 7 < result.uncertain_below < 1
+    assert 1 / 7 < calibration.uncertain_below < 1

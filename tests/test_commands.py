@@ -1,23 +1,26 @@
 import json
-import subprocess
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
-from fer import commands, config
+import fer
+from fer import bench, commands, reports
 from fer.data import draw_sample, save_dataset
 from fer.errors import DataError, ModelError, SettingsError
-from fer.files import compute_digest
 from fer.runs import Run
 from fer.training.trainer import Trainer
 
-ROOT = Path(__file__).parents[1]
 SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}]', "training.batch_size=16")
 
 
+def ignore(line):
+    """Receive a line of output."""
+
+
 @pytest.fixture
-def place(tmp_path, monkeypatch):
+def folder(tmp_path, monkeypatch):
     """A temporary working folder, where the drawn sample is small."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(
@@ -26,14 +29,17 @@ def place(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_the_pipeline_without_data_runs_on_the_drawn_sample(place):
+# Pipeline
+
+
+def test_the_pipeline_without_data_runs_on_the_drawn_sample(folder):
     lines = []
     metrics = commands.pipeline(set=SHORT, quiet=True, log=lines.append)
     assert metrics["is_sample"] is True
     assert metrics["test"]["n"] == 21
     assert "sample" in lines[0]
     assert "invoke preprocess --source" in lines[0]
-    files = {path.name for path in (place / "artifacts" / "sample").iterdir()}
+    files = {path.name for path in (folder / "artifacts" / "sample").iterdir()}
     assert files >= {
         "model.keras",
         "config.json",
@@ -45,157 +51,105 @@ def test_the_pipeline_without_data_runs_on_the_drawn_sample(place):
         "classification_report.txt",
         "model_card.md",
     }
-    assert commands.pipeline(set=SHORT, quiet=True, log=lines.append)["test"] == metrics["test"]
+    # A second time, it replaces the run, and arrives at the same figures.
+    assert commands.pipeline(set=SHORT, quiet=True, log=ignore)["test"] == metrics["test"]
 
 
-def test_the_pipeline_uses_a_prepared_fer2013(place):
+def test_the_pipeline_uses_a_prepared_fer2013(folder):
     save_dataset(draw_sample(140, name="fer2013"))
-    metrics = commands.pipeline(preset="sample", run="mine", set=SHORT, quiet=True, log=lambda line: None)
+    metrics = commands.pipeline(preset="sample", run="mine", set=SHORT, quiet=True, log=ignore)
     assert metrics["data"] == "fer2013"
-    assert (place / "artifacts" / "mine" / "model.keras").is_file()
+    assert (folder / "artifacts" / "mine" / "model.keras").is_file()
 
 
-def test_a_finished_run_is_not_lost_by_accident(place):
+# Training
+
+
+def test_a_finished_run_is_replaced_only_with_overwrite(folder):
     save_dataset(draw_sample(140))
-    arguments = {"preset": "sample", "set": SHORT, "quiet": True, "log": lambda line: None}
-    folder = commands.train(**arguments)
-    before = (folder / "model.keras").read_bytes()
+    arguments = {"preset": "sample", "set": SHORT, "quiet": True, "log": ignore}
+    run = Run(commands.train(**arguments))
+    run.metrics.write_text("{}")
     with pytest.raises(ModelError, match="holds a finished one"):
         commands.train(**arguments)
-    assert (folder / "model.keras").read_bytes() == before
-    for mistake in ('model.heads=["votes"]', "distillation.teacher=nowhere", f"distillation.teacher={folder}"):
-        with pytest.raises((DataError, ModelError)):
-            commands.train(**{**arguments, "set": (*SHORT, mistake)}, overwrite=True)
-        assert (folder / "model.keras").read_bytes() == before
+    assert run.metrics.is_file()
     commands.train(**arguments, overwrite=True)
+    assert run.is_finished
+    assert not run.metrics.exists()
 
 
-def test_missing_teachers_are_trained_first_and_an_unfinished_one_is_resumed(place, monkeypatch):
+def test_the_last_line_of_training_names_the_next_task(folder):
     save_dataset(draw_sample(140))
     lines = []
-    arguments = {"preset": "sample", "quiet": True, "log": lines.append}
-    teachers = [str(place / "artifacts" / name) for name in ("first", "second")]
-    taught = (*SHORT, f"distillation.teacher={json.dumps(teachers)}", "distillation.teacher_preset=sample")
-    monkeypatch.setattr("fer.config._read_preset", shorten(config._read_preset))
-    stop_after_an_epoch(monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
-        commands.train(**arguments, run="second", set=("training.seed=1",))
-    monkeypatch.undo()
-    monkeypatch.chdir(place)
-    monkeypatch.setattr("fer.config._read_preset", shorten(config._read_preset))
-    folder = commands.train(**arguments, run="student", set=taught)
-    assert any("Resuming after epoch 1 of 2" in line for line in lines)
-    seeds = [config.load_config("sample", Path(path) / "config.json").training.seed for path in teachers]
-    assert seeds == [0, 1]
-    before = len(lines)
-    with pytest.raises(ModelError, match="holds a finished one"):
-        commands.train(**arguments, run="student", set=(*taught, 'distillation.teacher=["not/begun"]'))
-    with pytest.raises(ModelError, match="outside its student's folder"):
-        commands.train(**arguments, run="third", set=(*taught, 'distillation.teacher=["artifacts/third"]'))
-    save_dataset(draw_sample(140, name="other"))
-    with pytest.raises(ModelError, match="which was trained on 'sample'"):
-        commands.train(**arguments, run="fourth", set=taught, data="other")
-    assert len(lines) == before
-    digests = Run(folder).read_provenance()["teachers"]
-    assert digests == {path: compute_digest(Path(path) / "model.keras") for path in teachers}
+    commands.train("sample", run="mine", set=SHORT, quiet=True, log=lines.append)
+    assert lines[-1].endswith("Next: invoke evaluate --run mine")
 
 
-def shorten(read_preset):
-    """Return a reader of presets whose runs have two epochs."""
-    phases = [{"name": "only", "epochs": 2, "learning_rate": 0.002}]
-
-    def read(name):
-        settings = read_preset(name)
-        return {**settings, "training": {**settings["training"], "phases": phases, "batch_size": 16}}
-
-    return read
-
-
-def stop_after_an_epoch(monkeypatch):
+def test_an_interrupted_run_is_resumed_with_its_settings(folder, monkeypatch):
+    save_dataset(draw_sample(140))
     end_epoch = Trainer.end_epoch
 
     def end_and_stop(*arguments):
         end_epoch(*arguments)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "end_epoch", end_and_stop)
-
-
-def test_missing_files_name_the_task_that_makes_them(place):
-    with pytest.raises(DataError, match="invoke preprocess"):
-        commands.train("sample")
-    with pytest.raises(ModelError, match="invoke train"):
-        commands.evaluate("none")
-    with pytest.raises(SettingsError, match="--resume"):
-        commands.train("sample", resume=True)
-    assert not (place / "artifacts").exists()
-
-
-def run_invoke(folder, *arguments):
-    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *arguments]
-    environment = {**__import__("os").environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    with monkeypatch.context() as context:
+        context.setattr(Trainer, "end_epoch", end_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            commands.train("sample", run="mine", set=SHORT, quiet=True, log=ignore)
+    run = Run(commands.train(run="mine", resume=True, quiet=True, log=ignore))
+    assert run.is_finished
+    assert run.read_config().training.epochs == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (("train", "--preset", "huge"), "Unknown preset"),
-        (("train", "--set", "training.epochs=3"), "training.epochs"),
-        (("evaluate", "--run", "none"), "invoke train"),
-        (("preprocess", "--source", "missing.csv"), "missing.csv"),
-        (("space", "--dry-run"), "--push owner/name"),
-        (("preprocess", "--seed", "x"), "--seed takes a whole number"),
-    ],
+    "option", [{"preset": "sample"}, {"config": "settings.json"}, {"set": SHORT}, {"overwrite": True}]
 )
-def test_a_mistake_ends_with_one_line_and_code_2(tmp_path, arguments, message):
-    result = run_invoke(tmp_path, *arguments)
-    assert result.returncode == 2
-    lines = [line for line in result.stderr.splitlines() if line.strip()]
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("error: ")
-    assert message in lines[0]
+def test_a_resumed_run_takes_no_settings(folder, option):
+    with pytest.raises(SettingsError, match="--resume"):
+        commands.train(run="mine", resume=True, **option)
+    assert not (folder / "artifacts").exists()
 
 
-def test_every_task_of_the_public_surface_is_there(tmp_path):
-    listed = json.loads(run_invoke(tmp_path, "--list", "--list-format=json").stdout)
-    assert {task["name"] for task in listed["tasks"]} == {
-        "preprocess",
-        "train",
-        "evaluate",
-        "pipeline",
-        "photos",
-        "experiments",
-        "predict",
-        "video",
-        "app",
-        "space",
-        "bench",
-        "test",
-        "check",
-    }
-    assert listed["default"] == "pipeline"
+# Missing files
 
 
-def test_the_photo_check_writes_its_figures_into_the_run_and_a_document(place):
+def test_training_without_data_names_the_task_that_prepares_them(folder):
+    with pytest.raises(DataError, match="invoke preprocess"):
+        commands.train("sample")
+    assert not (folder / "artifacts").exists()
+
+
+@pytest.mark.parametrize("command", [commands.evaluate, commands.photos])
+@pytest.mark.usefixtures("folder")
+def test_a_missing_run_names_the_task_that_trains_it(command):
+    with pytest.raises(ModelError, match="invoke train"):
+        command("none")
+
+
+# Evaluation
+
+
+def test_the_photo_check_writes_its_figures_into_the_run_and_a_document(folder):
     save_dataset(draw_sample(140))
-    commands.train("sample", set=SHORT, quiet=True, log=lambda line: None)
-    document = place / "page.md"
+    commands.train("sample", set=SHORT, quiet=True, log=ignore)
+    document = folder / "page.md"
     marks = "<!-- photos:sample:begin -->", "<!-- photos:sample:end -->"
     document.write_text("before\n{}\nold\n{}\nafter\n".format(*marks))
     lines = []
     figures = commands.photos("sample", limit=5, document=str(document), quiet=True, log=lines.append)
     assert figures["n"] == 5
-    assert figures == json.loads((place / "artifacts" / "sample" / "photo_check.json").read_text())
+    assert figures == json.loads((folder / "artifacts" / "sample" / "photo_check.json").read_text())
     assert document.read_text() == f"before\n{marks[0]}\n{lines[0]}\n{marks[1]}\nafter\n"
     assert "photo_check.json" in lines[1]
-    assert commands.photos("sample", limit=5, quiet=True, log=lines.append) == figures
+    # Without a document, the figures are the same.
+    assert commands.photos("sample", limit=5, quiet=True, log=ignore) == figures
 
 
-def test_evaluate_replaces_the_marked_sections_of_the_run_in_a_document(place):
+def test_evaluate_replaces_the_marked_sections_of_the_run_in_a_document(folder):
     save_dataset(draw_sample(140))
-    commands.train("sample", set=SHORT, quiet=True, log=lambda line: None)
-    document = place / "page.md"
+    commands.train("sample", set=SHORT, quiet=True, log=ignore)
+    document = folder / "page.md"
     document.write_text("before\n<!-- figures:sample:begin -->\nold\n<!-- figures:sample:end -->\nafter\n")
     lines = []
     commands.evaluate("sample", document=str(document), log=lines.append)
@@ -205,16 +159,113 @@ def test_evaluate_replaces_the_marked_sections_of_the_run_in_a_document(place):
 
 
 @pytest.mark.parametrize("command", [commands.evaluate, commands.photos])
-def test_a_document_without_marks_of_the_run_is_refused_before_any_work(place, command):
-    (place / "page.md").write_text("no marks\n")
+def test_a_document_without_marks_of_the_run_is_refused_before_any_work(folder, command):
+    (folder / "page.md").write_text("no marks\n")
     with pytest.raises(DataError, match=":none:begin"):
         command("none", document="page.md")
 
 
-def test_experiments_renders_the_records_into_a_document(place):
-    records = place / "docs" / "experiments" / "records"
+def test_experiments_renders_the_records_into_a_document(folder):
+    records = folder / "docs" / "experiments" / "records"
     records.mkdir(parents=True)
     (records / "one.json").write_text('{"columns": ["labels"], "rows": [{"labels": 0.5}]}')
-    (place / "page.md").write_text("<!-- experiments:one:begin -->\n<!-- experiments:one:end -->\n")
-    commands.experiments("page.md", log=lambda line: None)
-    assert "| 0.500 |" in (place / "page.md").read_text()
+    (folder / "page.md").write_text("<!-- experiments:one:begin -->\n<!-- experiments:one:end -->\n")
+    commands.experiments("page.md", log=ignore)
+    assert "| 0.500 |" in (folder / "page.md").read_text()
+
+
+@pytest.mark.parametrize("limit", [0, -3])
+def test_a_limit_below_one_is_refused_before_any_work(limit):
+    with pytest.raises(SettingsError, match=f"--limit must be at least 1. Received: {limit}"):
+        commands.photos("none", limit=limit)
+
+
+# Images and videos
+
+
+def test_predict_writes_the_table_and_prints_a_summary(folder):
+    Image.fromarray(draw_sample(140).faces[0]).save(folder / "face.png")
+    lines = []
+    commands.predict("face.png", "faces.csv", whole_image=True, quiet=True, log=lines.append)
+    header, *rows = (folder / "faces.csv").read_text().splitlines()
+    assert header.startswith("image,")
+    assert len(rows) == 1
+    assert "faces.csv" in lines[0]
+
+
+@pytest.fixture
+def streamed(monkeypatch):
+    """The arguments that ``video`` passes on, instead of reading a video."""
+    calls = []
+
+    def process_video(*arguments, **options):
+        calls.append((arguments, options))
+        return SimpleNamespace(describe=lambda: "3 frames")
+
+    monkeypatch.setattr(reports, "process_video", process_video)
+    monkeypatch.setattr(fer, "Analyzer", lambda classifier, **options: options, raising=False)
+    monkeypatch.setattr(fer, "Classifier", SimpleNamespace(load=lambda path: None), raising=False)
+    return calls
+
+
+def test_video_passes_its_options_on_and_prints_a_summary(streamed):
+    lines = []
+    commands.video("in.mp4", csv="out.csv", plot="out.png", every=2, max_side=320, quiet=True, log=lines.append)
+    [(arguments, options)] = streamed
+    assert arguments == ("in.mp4",)
+    assert options["analyzer"] == {"max_side": 320}
+    assert (options["csv"], options["plot"], options["annotated"]) == ("out.csv", "out.png", None)
+    assert (options["every"], options["progress"]) == (2, False)
+    assert lines == ["3 frames"]
+
+
+def test_a_side_below_one_is_refused_before_any_work(streamed):
+    with pytest.raises(SettingsError, match="--max-side must be at least 1"):
+        commands.video("in.mp4", max_side=0)
+    assert streamed == []
+
+
+# Space, app and benchmarks
+
+
+@pytest.fixture
+def pushed(monkeypatch):
+    """The arguments of each push, instead of an upload."""
+    calls = []
+    monkeypatch.setattr("fer.app.space.build_space", lambda out: [Path(out) / "app.py"])
+    monkeypatch.setattr("fer.app.space.push_space", lambda *arguments, **options: calls.append((arguments, options)))
+    return calls
+
+
+def test_a_space_is_built_without_a_push(pushed):
+    lines = []
+    commands.space("out", log=lines.append)
+    assert lines[0].startswith("1 files are in out.")
+    assert pushed == []
+
+
+def test_a_space_is_pushed_on_request(pushed):
+    commands.space("out", push="owner/name", dry_run=True, log=ignore)
+    [(arguments, options)] = pushed
+    assert arguments == ("out", "owner/name")
+    assert options["dry_run"] is True
+
+
+def test_a_dry_run_without_a_push_is_refused(pushed):
+    with pytest.raises(SettingsError, match="--push owner/name"):
+        commands.space("out", dry_run=True, log=ignore)
+
+
+def test_app_serves_at_the_address(monkeypatch):
+    served = []
+    monkeypatch.setattr("gradio_app.run_app", lambda **options: served.append(options))
+    commands.app(host="127.0.0.1", port=7000)
+    assert served == [{"host": "127.0.0.1", "port": 7000}]
+
+
+@pytest.mark.parametrize("app", [False, True])
+def test_bench_measures_networks_or_the_app(monkeypatch, app):
+    measured = []
+    monkeypatch.setattr(bench, "run_bench", lambda *, app: measured.append(app))
+    commands.bench(app=app)
+    assert measured == [app]

@@ -1,4 +1,4 @@
-"""The saved network as ONNX, as docs/model.md shows it; needs the extra ``export``."""
+"""Export of the shipped network to ONNX, as in docs/model.md; needs the extra ``export``."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs pip install 'fer-
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_onnx_gives_the_probabilities_of_keras_for_any_number_of_faces(tmp_path):
+def test_onnx_equals_keras_for_any_batch_size(tmp_path):
     path = Path(__file__).parents[2] / "artifacts" / "xception" / "model.keras"
     model = keras.saving.load_model(path, compile=False)
     faces = draw_sample(140).faces[:9].astype(np.float32)[..., None]

@@ -3,7 +3,6 @@ import numpy as np
 import pytest
 from keras import layers
 
-from fer.model.depthwise import convolve_depthwise, multiply_channels
 from fer.model.layers import (
     FastConv2D,
     FastMaxPooling2D,
@@ -12,13 +11,13 @@ from fer.model.layers import (
     use_fast_layers,
     use_stock_layers,
 )
-from fer.model.padding import compute_padding
+from fer.training.devices import use_dtype_policy
 
 needs_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="gradients are taken with JAX")
 
 
 def compute_values_and_gradients(layer, x):
-    """The layer's outputs, and the gradients of a weighted sum of them with respect to input and weights."""
+    """Return the layer's outputs, and the gradients of a weighted sum of them by input and weights."""
     import jax
 
     weights = [variable.value for variable in layer.trainable_variables]
@@ -61,9 +60,9 @@ def test_separable_convolution_with_bias_and_activation_equals_the_stock_layer()
 
 
 @needs_jax
-@pytest.mark.parametrize("change", [{"dilation_rate": 2}, {"depth_multiplier": 2}])
-def test_what_the_fast_layer_does_not_cover_falls_to_the_stock_computation(change):
-    arguments = {"filters": 4, "kernel_size": 3, "padding": "same", **change}
+@pytest.mark.parametrize("option", [{"dilation_rate": 2}, {"depth_multiplier": 2}])
+def test_unsupported_options_fall_back_to_the_stock_computation(option):
+    arguments = {"filters": 4, "kernel_size": 3, "padding": "same", **option}
     assert_same(layers.SeparableConv2D(**arguments), FastSeparableConv2D(**arguments), (2, 9, 9, 3))
 
 
@@ -86,27 +85,31 @@ def test_max_pooling_equals_the_stock_layer(pool_size, strides, size, padding):
     assert_same(layers.MaxPooling2D(**arguments), FastMaxPooling2D(**arguments), (2, *size, 3))
 
 
-@needs_jax
-@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (2, 3)])
-def test_depthwise_gradient_agrees_with_finite_differences(strides):
-    from jax.test_util import check_grads
-
-    rng = np.random.default_rng(1)
-    x, kernel = rng.normal(size=(2, 6, 7, 3)).astype(np.float32), rng.normal(size=(3, 3, 3)).astype(np.float32)
-    padding = compute_padding((6, 7), (3, 3), strides, "same")
-    check_grads(lambda x, k: convolve_depthwise(x, k, strides, padding), (x, kernel), order=1, modes=["rev"], rtol=2e-2)
-    check_grads(multiply_channels, (x, rng.normal(size=(3, 4)).astype(np.float32)), order=1, modes=["rev"], rtol=2e-2)
-
-
-def test_exchanging_layers_keeps_weights_and_outputs_and_leaves_no_custom_layer():
+@pytest.fixture(scope="module")
+def model():
     inputs = keras.Input((12, 12, 1))
     x = layers.Conv2D(4, 3, padding="same")(inputs)
     x = layers.BatchNormalization()(layers.SeparableConv2D(6, 3)(x))
-    model = keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.MaxPooling2D()(x)))
-    fast = use_fast_layers(model)
-    stock = use_stock_layers(fast)
-    assert [type(layer).__name__ for layer in fast.layers][1:5:2] == ["FastConv2D", "FastBatchNormalization"]
-    assert all(type(layer).__module__.startswith("keras.") for layer in stock.layers)
+    return keras.Model(inputs, layers.GlobalAveragePooling2D()(layers.MaxPooling2D()(x)))
+
+
+def test_fast_layers_replace_stock_layers(model):
+    names = [type(layer).__name__ for layer in use_fast_layers(model).layers[1:5]]
+    assert names == ["FastConv2D", "FastSeparableConv2D", "FastBatchNormalization", "FastMaxPooling2D"]
+
+
+def test_stock_layers_replace_fast_layers(model):
+    assert all(type(layer).__module__.startswith("keras.") for layer in use_stock_layers(use_fast_layers(model)).layers)
+
+
+@pytest.mark.parametrize("exchange", [use_fast_layers, lambda model: use_stock_layers(use_fast_layers(model))])
+def test_exchanging_layers_keeps_the_outputs(model, exchange):
     faces = np.random.default_rng(2).normal(size=(4, 12, 12, 1)).astype(np.float32)
-    for copy in (fast, stock):
-        np.testing.assert_allclose(copy.predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-5)
+    np.testing.assert_allclose(exchange(model).predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-5)
+
+
+def test_stock_layers_compute_in_float32():
+    with use_dtype_policy("mixed_bfloat16"):
+        inputs = keras.Input((12, 12, 1))
+        mixed = keras.Model(inputs, FastConv2D(4, 3)(inputs))
+    assert {layer.compute_dtype for layer in use_stock_layers(mixed).layers} == {"float32"}

@@ -1,4 +1,4 @@
-"""The fused kernels against Keras' own layers; `.ci/run` runs this file once more with torch as the backend."""
+"""The fused kernels equal Keras' own layers; `.ci/run` runs this file with torch as the backend."""
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ SIZES = [(12, 12), (7, 9), (5, 6), (3, 3)]
 
 
 def compute_values_and_gradients(layer, x):
+    """Return the layer's outputs, and the gradients of a weighted sum of them by input and weights."""
     import torch
 
     inputs = torch.tensor(x, requires_grad=True)
@@ -56,7 +57,7 @@ def test_convolution_equals_the_stock_layer(size, strides, padding, kernel_size)
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_batch_normalisation_equals_the_stock_layer_and_moves_its_statistics_alike(size):
+def test_batch_normalisation_and_its_moving_statistics_equal_the_stock_layer(size):
     arguments = {"momentum": 0.9, "epsilon": 1e-3, "gamma_initializer": "random_normal"}
     assert_same(layers.BatchNormalization(**arguments), FastBatchNormalization(**arguments), (4, *size, 3))
 

@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -18,51 +20,76 @@ NUM_PARAMS = {
 }
 
 
+@functools.cache
+def build(preset, *overrides):
+    return build_xception(load_config(preset, overrides=overrides).model)
+
+
 def test_no_preset_is_missing_from_the_table():
     assert set(NUM_PARAMS) == set(list_presets())
 
 
 @pytest.mark.parametrize("preset", sorted(NUM_PARAMS))
 def test_number_of_parameters(preset):
-    assert build_xception(load_config(preset).model).count_params() == NUM_PARAMS[preset]
+    assert build(preset).count_params() == NUM_PARAMS[preset]
 
 
-def test_mini_and_base_keep_to_their_size():
+def test_mini_and_base_have_the_size_that_the_documents_state():
     assert NUM_PARAMS["mini"] <= 60_000
     assert 1_000_000 <= NUM_PARAMS["base"] <= 2_000_000
 
 
-def test_the_network_takes_grey_levels_and_gives_probabilities():
-    model = build_xception(load_config("mini").model)
-    faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48, 1)).astype(np.float32)
-    probabilities = model.predict(faces, verbose=0)
-    assert model.input_shape == (None, 48, 48, 1)
+@pytest.fixture(scope="module")
+def mini():
+    return build("mini")
+
+
+def make_faces(num_faces, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (num_faces, 48, 48, 1)).astype(np.float32)
+
+
+def test_the_network_maps_faces_to_probabilities_of_each_head(mini):
+    probabilities = mini.predict(make_faces(3), verbose=0)
+    assert mini.input_shape == (None, 48, 48, 1)
     assert probabilities.shape == (3, 2, 7)
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-5)
-    rescaled = keras.Model(model.inputs, model.get_layer("rescaling").output).predict(faces, verbose=0)
+
+
+def test_the_network_scales_grey_levels_itself(mini):
+    faces = make_faces(3)
+    rescaled = keras.Model(mini.inputs, mini.get_layer("rescaling").output).predict(faces, verbose=0)
     np.testing.assert_allclose(rescaled, faces / 127.5 - 1.0, atol=1e-5)
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
+def test_the_same_seed_gives_the_same_weights():
     config = load_config("sample").model
-    first, again, other = (build_xception(config, seed=seed).get_weights() for seed in (1, 1, 2))
-    assert all((a == b).all() for a, b in zip(first, again, strict=True))
-    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+    first, second = (build_xception(config, seed=1).get_weights() for _ in range(2))
+    assert all((a == b).all() for a, b in zip(first, second, strict=True))
 
 
-def test_the_head_is_global_average_pooling_and_a_dense_layer():
-    model = build_xception(load_config("base").model)
-    features = model.get_layer(FEATURES_LAYER).output
-    assert features.shape[1:] == (6, 6, 384)
-    assert model.get_layer(LOGITS_LAYER).kernel.shape == (384, 14)
-    one_head = build_xception(load_config("base", overrides=['model.heads=["labels"]']).model)
-    assert one_head.get_layer(LOGITS_LAYER).kernel.shape == (384, 7)
-    assert one_head.output_shape == (None, 7)
+def test_another_seed_gives_other_weights():
+    config = load_config("sample").model
+    first, second = (build_xception(config, seed=seed).get_weights() for seed in (1, 2))
+    assert any((a != b).any() for a, b in zip(first, second, strict=True))
 
 
-def test_stock_form_has_the_fast_forms_probabilities():
-    model = build_xception(load_config("mini").model)
-    faces = np.random.default_rng(3).integers(0, 256, (4, 48, 48, 1)).astype(np.float32)
+@pytest.mark.parametrize(("preset", "shape"), [("mini", (6, 6, 96)), ("base", (6, 6, 384))])
+def test_features_are_the_last_maps_before_pooling(preset, shape):
+    assert build(preset).get_layer(FEATURES_LAYER).output.shape[1:] == shape
+
+
+@pytest.mark.parametrize(
+    ("heads", "outputs", "shape"), [('["labels"]', 7, (None, 7)), ('["labels","votes"]', 14, (None, 2, 7))]
+)
+@pytest.mark.parametrize(("preset", "features"), [("mini", 96), ("base", 384)])
+def test_the_logits_layer_has_seven_outputs_per_head(preset, features, heads, outputs, shape):
+    model = build(preset, f"model.heads={heads}")
+    assert model.get_layer(LOGITS_LAYER).kernel.shape == (features, outputs)
+    assert model.output_shape == shape
+
+
+def test_stock_layers_give_the_probabilities_of_fast_layers(mini):
+    faces, model = make_faces(4, seed=3), mini
     np.testing.assert_allclose(
         use_stock_layers(model).predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-5
     )

@@ -1,0 +1,194 @@
+"""The tasks: their options are those of the commands, and a mistake ends with one line and exit code 2."""
+
+import inspect
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from invoke.collection import Collection
+from invoke.program import Program
+from invoke.tasks import Task
+
+import tasks
+from fer import commands
+from fer.errors import DataError
+
+ROOT = Path(__file__).parents[1]
+#: Tasks that run a command of the package, by name.
+FER_TASKS = {name: task for name, task in vars(tasks).items() if isinstance(task, Task) and hasattr(commands, name)}
+each_task = pytest.mark.parametrize("name", FER_TASKS)
+
+
+def read_options(name):
+    """Return the options of a task as it is declared, without the context."""
+    options = dict(inspect.signature(inspect.unwrap(FER_TASKS[name].body)).parameters)
+    del options["c"]
+    return options
+
+
+def is_number(option):
+    return int in (option.annotation, *get_args(option.annotation))
+
+
+NUMBERS = [
+    (name, option) for name in FER_TASKS for option, declared in read_options(name).items() if is_number(declared)
+]
+each_number = pytest.mark.parametrize(("name", "option"), NUMBERS)
+
+
+@pytest.fixture
+def received(monkeypatch):
+    """The options that commands receive, instead of running."""
+    calls = {}
+
+    def record(task, /, **options):
+        calls[task] = options
+
+    for name in FER_TASKS:
+        monkeypatch.setattr(commands, name, partial(record, name))
+    return calls
+
+
+def invoke(*arguments):
+    """Run ``invoke`` in this process."""
+    Program(namespace=Collection.from_module(tasks)).run(["invoke", *arguments], exit=False)
+
+
+def build_arguments(name, option, value):
+    """Return a command line with one option, and with each option that has no default."""
+    needed = [key for key, declared in read_options(name).items() if declared.default is inspect.Parameter.empty]
+    options = dict.fromkeys(needed, "file") | {option: value}
+    return [name, *(f"--{key.replace('_', '-')}={text}" for key, text in options.items())]
+
+
+# Options
+
+
+@each_task
+def test_a_task_has_the_options_and_defaults_of_its_command(name):
+    expected = dict(inspect.signature(getattr(commands, name)).parameters)
+    expected.pop("log", None)
+    options = read_options(name)
+    assert {key: declared.default for key, declared in options.items()} == {
+        key: declared.default for key, declared in expected.items()
+    }
+
+
+@each_task
+def test_every_option_has_a_help_text(name):
+    assert {key.replace("-", "_") for key in FER_TASKS[name].help} == set(read_options(name))
+    assert all(FER_TASKS[name].help.values())
+
+
+@each_task
+def test_every_task_is_described(name):
+    assert FER_TASKS[name].__doc__
+
+
+def test_numbers_are_among_the_options():
+    assert set(NUMBERS) >= {("preprocess", "seed"), ("photos", "limit"), ("video", "every"), ("app", "port")}
+
+
+@each_number
+def test_a_number_is_converted(name, option, received):
+    invoke(*build_arguments(name, option, "7"))
+    assert received[name][option] == 7
+
+
+@each_number
+def test_a_mistyped_number_ends_with_one_line_and_code_2(name, option, received, capsys):
+    with pytest.raises(SystemExit) as ended:
+        Program(namespace=Collection.from_module(tasks)).run(["invoke", *build_arguments(name, option, "x")])
+    assert ended.value.code == 2
+    flag = option.replace("_", "-")
+    assert capsys.readouterr().err == f"error: --{flag} takes a whole number. Received: 'x'.\n"
+    assert received == {}
+
+
+def test_a_number_that_is_not_given_has_its_default(received):
+    invoke("video", "--input", "file")
+    assert (received["video"]["every"], received["video"]["max_side"]) == (1, 640)
+
+
+def test_a_repeated_option_is_a_list(received):
+    invoke("train", "--set", "training.seed=1", "--set", "model.dropout=0.2")
+    assert received["train"]["set"] == ["training.seed=1", "model.dropout=0.2"]
+
+
+def test_a_switch_is_a_truth_value(received):
+    invoke("preprocess", "--skip-bad")
+    assert received["preprocess"]["skip_bad"] is True
+
+
+def test_an_error_of_the_package_ends_with_one_line_and_code_2(monkeypatch, capsys):
+    def fail(**options):
+        raise DataError("A rule. Received: nothing. Remedy: give something.")
+
+    monkeypatch.setattr(commands, "evaluate", fail)
+    with pytest.raises(SystemExit) as ended:
+        Program(namespace=Collection.from_module(tasks)).run(["invoke", "evaluate"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: A rule. Received: nothing. Remedy: give something.\n"
+
+
+def test_an_error_of_the_code_is_not_hidden(monkeypatch):
+    def fail(**options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(commands, "evaluate", fail)
+    with pytest.raises(ZeroDivisionError):
+        invoke("evaluate")
+
+
+# The command line, in a process
+
+
+def run_invoke(folder, *arguments):
+    command = [sys.executable, "-m", "invoke", "--search-root", str(ROOT), *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("train", "--preset", "huge"), "Unknown preset"),
+        (("train", "--set", "training.epochs=3"), "training.epochs"),
+        (("evaluate", "--run", "none"), "invoke train"),
+        (("preprocess", "--source", "missing.csv"), "missing.csv"),
+        (("space", "--dry-run"), "--push owner/name"),
+        (("preprocess", "--seed", "x"), "--seed takes a whole number"),
+    ],
+)
+def test_a_mistake_ends_with_one_line_and_code_2(tmp_path, arguments, message):
+    result = run_invoke(tmp_path, *arguments)
+    assert result.returncode == 2
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    assert message in lines[0]
+
+
+def test_these_are_the_tasks(tmp_path):
+    listed = json.loads(run_invoke(tmp_path, "--list", "--list-format=json").stdout)
+    assert {task["name"] for task in listed["tasks"]} == {
+        "preprocess",
+        "train",
+        "evaluate",
+        "pipeline",
+        "photos",
+        "experiments",
+        "predict",
+        "video",
+        "app",
+        "space",
+        "bench",
+        "test",
+        "check",
+    }
+    assert listed["default"] == "pipeline"
