@@ -1,3 +1,4 @@
+import shutil
 import threading
 
 import keras
@@ -7,8 +8,9 @@ from scipy.special import softmax
 
 from fer.calibration import Calibration, apply_calibration
 from fer.config import load_config
-from fer.errors import ImageError, ModelError
+from fer.errors import ImageError, ModelError, SettingsError
 from fer.inference import Classifier
+from fer.joint import JointCalibration, OperatingPoint, apply_joint
 from fer.model.saved import load_model, save_model
 from fer.model.xception import build_xception
 from fer.runs import Run
@@ -62,7 +64,7 @@ def predict_with_keras(folder, faces):
 
 def test_raw_probabilities_equal_plain_keras(classifier, run_folder):
     faces = make_faces(5)
-    np.testing.assert_allclose(classifier.predict_raw(faces), predict_with_keras(run_folder, faces), atol=1e-5)
+    np.testing.assert_allclose(classifier.predict_heads(faces)[:, 0], predict_with_keras(run_folder, faces), atol=1e-5)
 
 
 def test_probabilities_are_calibrated(classifier, run_folder):
@@ -130,7 +132,7 @@ def test_the_mean_of_the_evidence_is_the_logit(classifier):
     faces = make_faces(3)
     bias = np.asarray(classifier.model.get_layer("logits").bias.value)
     logits = compute_evidence(classifier, faces).mean(axis=(1, 2)) + bias
-    np.testing.assert_allclose(softmax(logits, axis=1), classifier.predict_raw(faces), atol=1e-5)
+    np.testing.assert_allclose(softmax(logits, axis=1), classifier.predict_heads(faces)[:, 0], atol=1e-5)
 
 
 def test_an_activation_map_is_the_evidence_of_the_class(classifier):
@@ -243,7 +245,7 @@ def test_without_settings_the_heads_are_counted(two_headed):
     assert Classifier.load(two_headed / "model.keras").heads == ("labels", "votes")
 
 
-def test_the_head_votes_is_used_by_default(two_headed):
+def test_without_a_joint_calibration_the_head_votes_answers(two_headed):
     classifier, faces = Classifier.load(two_headed), make_faces(5)
     plain = predict_with_keras(two_headed, faces)
     assert plain.shape == (5, 2, 7)
@@ -263,6 +265,60 @@ def test_selecting_a_head_leaves_the_classifier_as_it_is(two_headed):
     classifier = Classifier.load(two_headed)
     classifier.with_head("labels")
     assert classifier.head == "votes"
+
+
+@pytest.fixture(scope="module")
+def joined(two_headed, tmp_path_factory):
+    """The network with two heads and a joint calibration."""
+    folder = shutil.copytree(two_headed, tmp_path_factory.mktemp("joined") / "run")
+    shares = {"labels": (0.1, 0.02, 0.1, 0.3, 0.1, 0.1, 0.28), "votes": (0.1, 0.01, 0.03, 0.3, 0.1, 0.06, 0.4)}
+    balanced = OperatingPoint(temperature=1.3, uncertain_below=0.4, coverage=0.9)
+    joint = JointCalibration(class_shares=shares, balanced=balanced, dataset=OperatingPoint(temperature=0.7))
+    run = Run(folder)
+    run.write_calibrations(run.read_calibrations(), joint)
+    return folder
+
+
+def test_all_heads_answer_together_by_default(joined):
+    classifier, faces = Classifier.load(joined), make_faces(5)
+    assert (classifier.head, classifier.prior, classifier.calibration.uncertain_below) == (None, "balanced", 0.4)
+    run = Run(joined)
+    expected = apply_joint(
+        predict_with_keras(joined, faces), classifier.heads, run.read_calibrations(), run.read_joint_calibration()
+    )
+    np.testing.assert_allclose(classifier.predict(faces), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("prior", ["dataset", (1, 1, 1, 2, 1, 1, 8)])
+def test_another_prior_can_be_selected(joined, prior):
+    classifier, faces = Classifier.load(joined), make_faces(5)
+    selected = Classifier.load(joined, prior=prior).predict(faces)
+    np.testing.assert_array_equal(selected, classifier.with_prior(prior).predict(faces))
+    assert np.abs(selected - classifier.predict(faces)).max() > 1e-3
+
+
+def test_selecting_a_prior_leaves_the_classifier_as_it_is(joined):
+    classifier = Classifier.load(joined)
+    classifier.with_prior("dataset")
+    assert classifier.prior == "balanced"
+
+
+def test_a_head_of_a_joined_network_can_answer_alone(joined, two_headed):
+    faces = make_faces(5)
+    expected = Classifier.load(two_headed).with_head("votes").predict(faces)
+    np.testing.assert_allclose(Classifier.load(joined).with_head("votes").predict(faces), expected, atol=1e-6)
+
+
+def test_a_wrong_prior_is_refused_before_the_network_is_read(tmp_path):
+    with pytest.raises(SettingsError, match="'balanced', 'dataset' or seven"):
+        Classifier.load(tmp_path / "missing", prior="even")
+
+
+def test_the_joint_answer_is_explained_by_the_weighted_heads(joined):
+    classifier, faces = Classifier.load(joined), make_faces(4)
+    evidence = compute_evidence(classifier, faces)
+    expected = build_maps(0.3 * evidence[..., 2] + 0.7 * evidence[..., 7 + 2])
+    np.testing.assert_allclose(classifier.explain(faces, 2), expected, atol=1e-4)
 
 
 def test_both_heads_are_predicted_in_order(two_headed):
