@@ -6,7 +6,6 @@ from evaluation_metrics import leave_out, make_calibration, make_metrics
 from fer.evaluation import figures
 from fer.labels import EXPRESSIONS
 
-
 TITLES = {
     "validation": "validation",
     "test": "test",
