@@ -35,8 +35,7 @@ def main(path, run_folder, faces_path, out):
     np.savez(
         out,
         plain=plain,
-        plain_head=plain.reshape(len(plain), len(classifier.heads), -1)[:, classifier.heads.index(classifier.head)],
-        raw=classifier.predict_raw(faces),
+        heads=classifier.predict_heads(faces),
         flip=classifier.predict(faces, flip=True),
         maps=classifier.explain(faces),
         loss=loss,
