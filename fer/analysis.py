@@ -13,6 +13,7 @@ import numpy as np
 
 from fer.calibration import Calibration
 from fer.errors import ImageError, SettingsError
+from fer.joint import OperatingPoint
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
 from fer.vision.boxes import build_whole_box
@@ -35,7 +36,7 @@ class FaceClassifier(Protocol):
     """The part of :class:`fer.Classifier` that an :class:`Analyzer` uses."""
 
     @property
-    def calibration(self) -> Calibration:
+    def calibration(self) -> Calibration | OperatingPoint:
         """Smoothing, offsets, temperature and threshold of the predictions."""
 
     def predict(self, faces: np.ndarray, flip: bool = False) -> np.ndarray:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field
-from scipy.optimize import minimize, minimize_scalar
-from scipy.special import logsumexp, softmax
+from scipy.optimize import minimize_scalar
+from scipy.special import softmax
 
 from fer.config import Fraction, Head, Settings
 from fer.labels import EXPRESSIONS
@@ -35,7 +35,7 @@ class Calibration(Settings):
         (0.0,) * len(EXPRESSIONS),
         min_length=len(EXPRESSIONS),
         max_length=len(EXPRESSIONS),
-        description="Added to the logits, so that each expression is predicted as often as it occurs in validation.",
+        description="Added to the logits. Runs before version 0.2 have them; newer runs are balanced by their prior.",
     )
     temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
     uncertain_below: Fraction = Field(0.0, description="Confidence below which a prediction is uncertain.")
@@ -102,37 +102,6 @@ def compute_log_loss(probabilities: np.ndarray, y_true: np.ndarray, weights: np.
     return float(np.average(-np.log(np.maximum(true, _SMALLEST)), weights=weights))
 
 
-def fit_offsets(probabilities: np.ndarray, y_true: np.ndarray) -> np.ndarray:
-    """Return the offsets with which each class is predicted as often as it occurs.
-
-    A network predicts a frequent class for hard cases, so rare and subtle classes are predicted too seldom. Of all
-    assignments with the wanted counts, the one given by the offsets has the largest sum of logits: the offsets are the
-    dual variables of an optimal transport of rows to classes, found by minimising its convex dual.
-
-    Args:
-        probabilities: float (N, K), uncalibrated.
-        y_true: int (N,), the classes of the same rows.
-
-    Returns:
-        float64 (K,), added to the logits; their mean is 0.
-
-    Reference:
-        Peyre and Cuturi, 2019, "Computational Optimal Transport", arXiv:1803.00567, chapter 5.
-    """
-    logits = _SHARPNESS * _compute_logits(probabilities)
-    num_classes = probabilities.shape[1]
-    prior = softmax(logits, axis=1).mean(axis=0) * _PSEUDO_COUNT
-    wanted = (np.bincount(y_true, minlength=num_classes) + prior) / (len(y_true) + _PSEUDO_COUNT)
-
-    def dual(offsets: np.ndarray) -> tuple[float, np.ndarray]:
-        moved = logits + offsets
-        gradient = softmax(moved, axis=1).mean(axis=0) - wanted
-        return float(logsumexp(moved, axis=1).mean() - wanted @ offsets), gradient
-
-    best = minimize(dual, np.zeros(num_classes), jac=True, method="L-BFGS-B").x / _SHARPNESS
-    return np.asarray(best - best.mean())
-
-
 def fit_temperature(probabilities: np.ndarray, y_true: np.ndarray, weights: np.ndarray | None = None) -> float:
     """Return the temperature, between 0.1 and 10, that minimises the log loss; ``weights`` (N,) weigh the rows."""
     return float(np.exp(_search_temperature(probabilities, y_true, weights).x))
@@ -171,7 +140,7 @@ def choose_threshold(probabilities: np.ndarray, coverage: float, weights: np.nda
 
 
 def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float = 0.9) -> Calibration:
-    """Fit smoothing, offsets and temperature, and the threshold that keeps a share ``coverage`` of the rows certain.
+    """Fit smoothing and temperature, and the threshold that keeps a share ``coverage`` of the rows certain.
 
     Args:
         probabilities: float (N, 7), uncalibrated, of the validation split.
@@ -179,8 +148,7 @@ def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float 
         coverage: share, 0 to 1, of the rows whose prediction is certain.
     """
     smoothing = fit_smoothing(probabilities, y_true)
-    offsets = fit_offsets(remove_smoothing(probabilities, smoothing), y_true)
-    fitted = Calibration(smoothing=smoothing, offsets=tuple(offsets.tolist()), coverage=coverage)
+    fitted = Calibration(smoothing=smoothing, coverage=coverage)
     temperature = fit_temperature(apply_calibration(probabilities, fitted), y_true)
     fitted = fitted.model_copy(update={"temperature": temperature})
     threshold = choose_threshold(apply_calibration(probabilities, fitted), coverage)

@@ -11,7 +11,7 @@ import numpy as np
 from fer.calibration import Calibration, Calibrations, apply_calibration
 from fer.config import HEADS, Config, Head
 from fer.errors import ImageError, ModelError
-from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, Prior, apply_joint, check_prior
+from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, Prior, apply_joint, check_prior, combine_heads
 from fer.labels import EXPRESSIONS
 from fer.model.compile_cache import use_compile_cache
 from fer.model.forward import BATCH_SIZES, compile_forward, compile_heads, run_in_batches
@@ -155,6 +155,13 @@ class Classifier:
         if flip:
             probabilities = (probabilities + self.calibrate(self.predict_heads(faces[:, :, ::-1]))) / 2.0
         return probabilities
+
+    def combine(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the answer as :meth:`calibrate` does, but before smoothing and temperature are corrected."""
+        if self.head is None and self.joint is not None:
+            shares = self.joint.class_shares
+            return combine_heads(probabilities, self.heads, self.calibrations, shares, self.prior).astype(np.float32)
+        return probabilities[:, self.heads.index(self.head or self.heads[-1])]
 
     def calibrate(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the answer, float32 (N, 7), to the heads' probabilities (N, heads, 7) of :meth:`predict_heads`."""

@@ -272,7 +272,9 @@ class Run:
 
     def write_calibrations(self, calibrations: Calibrations, joint: JointCalibration | None = None) -> None:
         """Write ``calibration.json`` atomically."""
-        sections: dict[str, Any] = {head: calibration.model_dump() for head, calibration in calibrations.items()}
+        sections: dict[str, Any] = {
+            head: calibration.model_dump(exclude_defaults=True) for head, calibration in calibrations.items()
+        }
         write_atomically(self.calibration, _to_json(sections | ({"joint": joint.model_dump()} if joint else {})))
 
     def read_provenance(self) -> dict[str, Any]:

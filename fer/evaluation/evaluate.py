@@ -29,9 +29,10 @@ from fer.evaluation.metrics import (
 from fer.evaluation.metrics_file import round_figures, write_metrics
 from fer.evaluation.model_card import render_model_card
 from fer.evaluation.origin import describe_data, describe_network, read_git_commit, read_versions
-from fer.evaluation.predictions import Predictions, predict_split
+from fer.evaluation.predictions import Kind, Predictions, predict_split
 from fer.files import write_atomically
 from fer.inference import Classifier
+from fer.joint import Prior
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
 
@@ -78,9 +79,10 @@ def evaluate_run(
         "seconds": 0.0,
         "git_commit": read_git_commit(),
         "calibration": measure_calibrations(classifier.heads, validation, test),
+        "default": measure_default(classifier.prior, validation, test, splits["test"].clean, seed=seed),
         **measure_splits(validation, test, splits["test"].clean, seed=seed),
     }
-    write_reports(run, test["labels"], splits["test"].faces)
+    write_reports(run, test["default"], splits["test"].faces)
     metrics["seconds"] = round(time.perf_counter() - started, 1)
     metrics = round_figures(metrics)
     teachers = run.read_provenance().get("teachers", {})
@@ -90,7 +92,7 @@ def evaluate_run(
 
 
 def measure_splits(
-    validation: dict[Head, Predictions], test: dict[Head, Predictions], clean: np.ndarray, *, seed: int = 0
+    validation: dict[Kind, Predictions], test: dict[Kind, Predictions], clean: np.ndarray, *, seed: int = 0
 ) -> dict[str, Any]:
     """Return the figures of validation, test, clean test faces, and test faces with a FER+ majority.
 
@@ -117,8 +119,60 @@ def measure_splits(
     return figures | {"left_out": {name: reason for name, reason in _REASONS.items() if figures[name] is None}}
 
 
+def measure_default(
+    prior: Prior,
+    validation: dict[Kind, Predictions],
+    test: dict[Kind, Predictions],
+    clean: np.ndarray,
+    *,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return the figures of the default answer, on the same faces as :func:`measure_splits`.
+
+    Args:
+        prior: the prior of the answer.
+        validation: predictions of the validation split.
+        test: predictions of the test split.
+        clean: bool (N,), the test faces without a duplicate in train.
+        seed: of the bootstrap intervals.
+
+    Returns:
+        ``prior``, ``temperature``, ``uncertain_below``, and the blocks ``validation``, ``test``, ``test_clean`` and
+        ``ferplus_test``. A block has the share ``certain`` of certain answers and their accuracy beside the usual
+        figures; a block without faces is None.
+    """
+    blocks = {
+        "validation": validation["default"],
+        "test": test["default"],
+        "test_clean": test["default"].select(clean),
+        "ferplus_test": test["default_votes"],
+    }
+    point = validation["default"].calibration
+    figures: dict[str, Any] = {
+        "prior": prior if isinstance(prior, str) else list(prior),
+        "temperature": point.temperature,
+        "uncertain_below": point.uncertain_below,
+    }
+    for name, block in blocks.items():
+        figures[name] = _summarize_default(block, seed) if len(block) else None
+    return figures
+
+
+def _summarize_default(block: Predictions, seed: int) -> dict[str, Any]:
+    certain = block.plain.max(axis=1) >= block.calibration.uncertain_below
+    return summarize_views(block.plain, block.flip, block.y_true, seed=seed) | {
+        "certain": float(certain.mean()),
+        "accuracy_certain": _compute_share(block, certain),
+        "accuracy_uncertain": _compute_share(block, ~certain),
+    }
+
+
+def _compute_share(block: Predictions, mask: np.ndarray) -> float | None:
+    return compute_accuracy(block.plain[mask], block.y_true[mask]) if mask.any() else None
+
+
 def measure_calibrations(
-    heads: tuple[Head, ...], validation: dict[Head, Predictions], test: dict[Head, Predictions]
+    heads: tuple[Head, ...], validation: dict[Kind, Predictions], test: dict[Kind, Predictions]
 ) -> dict[Head, dict[str, Any]]:
     """Return the calibration of each head and its effect on validation and test.
 
@@ -176,7 +230,7 @@ def write_reports(run: Run, test: Predictions, faces: np.ndarray) -> None:
     plots.plot_confusion_matrix(plain, y_true, folder / "confusion_matrix.png", title=title)
     plots.plot_roc(plain, y_true, folder / "roc.png", title=title)
     plots.plot_precision_recall(plain, y_true, folder / "precision_recall.png", title=title)
-    settings = f"smoothing {calibration.smoothing:.2f} removed, temperature {calibration.temperature:.2f}"
+    settings = f"temperature {calibration.temperature:.2f}"
     plots.plot_reliability(test.raw, plain, y_true, folder / "reliability.png", title=f"{title}, {settings}")
     plots.plot_mistakes(faces, plain, y_true, folder / "mistakes.png")
     write_atomically(folder / "confusion_matrix.csv", render_confusion(plain, y_true))

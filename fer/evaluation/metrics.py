@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fer.errors import DataError
+from fer.joint import compute_balanced_weights
 from fer.labels import EXPRESSIONS
 
 #: Bins of confidence, as in Guo et al., 2017, arXiv:1706.04599, section 5.
@@ -28,7 +29,7 @@ class Reliability:
 
     Attributes:
         edges: float64 (B + 1,), from 0 to 1; bin b holds confidences above edge b and up to edge b + 1.
-        counts: int64 (B,), rows in each bin.
+        counts: float64 (B,), weight of the rows in each bin: their number without weights.
         confidence: float64 (B,), mean confidence of the rows in each bin; 0 if it is empty.
         accuracy: float64 (B,), share of correct rows in each bin; 0 if it is empty.
     """
@@ -42,7 +43,7 @@ class Reliability:
     def ece(self) -> float:
         """Expected calibration error, 0 to 1: the mean gap over the bins, weighted by their counts."""
         gaps = np.abs(self.accuracy - self.confidence)
-        return float((self.counts * gaps).sum() / max(self.counts.sum(), 1))
+        return float((self.counts * gaps).sum() / max(self.counts.sum(), 1e-12))
 
 
 def compute_accuracy(probabilities: np.ndarray, y_true: np.ndarray) -> float:
@@ -81,12 +82,15 @@ def compute_accuracy_interval(
     return float(low), float(high)
 
 
-def compute_reliability(probabilities: np.ndarray, y_true: np.ndarray, *, num_bins: int = NUM_BINS) -> Reliability:
+def compute_reliability(
+    probabilities: np.ndarray, y_true: np.ndarray, *, weights: np.ndarray | None = None, num_bins: int = NUM_BINS
+) -> Reliability:
     """Return confidence and accuracy in bins of equal width.
 
     Args:
         probabilities: float (N, 7).
         y_true: int (N,).
+        weights: float (N,), weights of the rows; None for equal ones.
         num_bins: number of bins between 0 and 1.
 
     Reference:
@@ -96,13 +100,14 @@ def compute_reliability(probabilities: np.ndarray, y_true: np.ndarray, *, num_bi
     confidence = probabilities.max(axis=1).astype(np.float64)
     correct = probabilities.argmax(axis=1) == y_true
     bins = np.searchsorted(edges[1:-1], confidence)
-    counts = np.bincount(bins, minlength=num_bins)
-    filled = np.maximum(counts, 1)
+    weights = np.ones(len(y_true)) if weights is None else weights
+    counts = np.bincount(bins, weights, num_bins)
+    filled = np.where(counts > 0, counts, 1.0)
     return Reliability(
         edges=edges,
         counts=counts,
-        confidence=np.bincount(bins, confidence, num_bins) / filled,
-        accuracy=np.bincount(bins, correct, num_bins) / filled,
+        confidence=np.bincount(bins, weights * confidence, num_bins) / filled,
+        accuracy=np.bincount(bins, weights * correct, num_bins) / filled,
     )
 
 
@@ -170,7 +175,8 @@ def summarize(probabilities: np.ndarray, y_true: np.ndarray, *, seed: int = 0) -
         seed: of the bootstrap.
 
     Returns:
-        ``n``, ``accuracy``, ``accuracy_ci95`` (95 % bootstrap interval), ``macro_f1``, ``ece`` and ``per_class``.
+        ``n``, ``accuracy``, ``accuracy_ci95`` (95 % bootstrap interval), ``mean_recall`` (over the classes that have
+        faces), ``macro_f1``, ``ece``, ``ece_balanced`` (with classes of equal weight) and ``per_class``.
 
     Raises:
         DataError: there are no rows, or the numbers of rows differ.
@@ -182,8 +188,10 @@ def summarize(probabilities: np.ndarray, y_true: np.ndarray, *, seed: int = 0) -
         "n": len(y_true),
         "accuracy": accuracy,
         "accuracy_ci95": list(compute_accuracy_interval(accuracy, len(y_true), seed=seed)),
+        "mean_recall": float(np.mean([row["recall"] for row in per_class.values() if row["support"]])),
         "macro_f1": float(np.mean([row["f1"] for row in per_class.values()])),
         "ece": compute_reliability(probabilities, y_true).ece,
+        "ece_balanced": compute_reliability(probabilities, y_true, weights=compute_balanced_weights(y_true)).ece,
         "per_class": per_class,
     }
 

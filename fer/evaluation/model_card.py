@@ -120,7 +120,7 @@ def _build_front_matter(metrics: dict[str, Any]) -> ModelCardData:
         library_name="keras",
         pipeline_tag="image-classification",
         tags=["facial-expression-recognition", "keras", "jax", "xception"],
-        metrics=["accuracy", "f1"],
+        metrics=["accuracy", "recall"],
         model_name=f"fer-dl-{metrics['model']}",
         eval_results=[
             result for name in ("test", "test_clean") if metrics[name] for result in _build_results(metrics, name)
@@ -129,11 +129,12 @@ def _build_front_matter(metrics: dict[str, Any]) -> ModelCardData:
 
 
 def _build_results(metrics: dict[str, Any], name: str) -> list[EvalResult]:
-    figures = metrics[name]
+    figures = metrics["default"][name]
     values = [
-        ("accuracy", "Accuracy", figures["accuracy"]),
-        ("accuracy", "Accuracy, flip-averaged", figures["flip"]["accuracy"]),
-        ("f1", "Macro F1", figures["macro_f1"]),
+        ("recall", "Mean recall, default answer", figures["mean_recall"]),
+        ("accuracy", "Accuracy, default answer", figures["accuracy"]),
+        ("accuracy", "Accuracy, head of the labels", metrics[name]["accuracy"]),
+        ("accuracy", "Accuracy, head of the labels, flip-averaged", metrics[name]["flip"]["accuracy"]),
     ]
     return [
         EvalResult(

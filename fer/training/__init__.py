@@ -6,7 +6,15 @@ from fer.lazy import export_lazily
 
 if TYPE_CHECKING:
     from fer.training.loop import TrainedRun, train
+    from fer.training.recalibration import recalibrate
 
-__all__ = ["TrainedRun", "train"]
+__all__ = ["TrainedRun", "recalibrate", "train"]
 
-__getattr__ = export_lazily(__name__, {"TrainedRun": "fer.training.loop", "train": "fer.training.loop"})
+__getattr__ = export_lazily(
+    __name__,
+    {
+        "TrainedRun": "fer.training.loop",
+        "recalibrate": "fer.training.recalibration",
+        "train": "fer.training.loop",
+    },
+)

@@ -55,23 +55,17 @@ def build_model_page(run: Run | None = None) -> ModelPage:
         metrics, sections = read_metrics(run.folder), render_run_sections(run)
     except ModelError:
         return _build_empty("The network has not been evaluated yet, or its run folder is incomplete.")
-    suffix = _name_head(metrics, "labels")
     return ModelPage(
         headline=_render_headline(metrics),
-        figures=_join_sections(sections, HEADINGS | {"classes": HEADINGS["classes"] + suffix}, _FIGURE_SECTIONS),
-        confusion=_render_confusion(run.confusion_matrix, suffix),
-        plots=_render_plots(run, suffix),
-        card=_join_sections(sections, HEADINGS, _CARD_SECTIONS),
+        figures=_join_sections(sections, _FIGURE_SECTIONS),
+        confusion=_render_confusion(run.confusion_matrix),
+        plots=_render_plots(run),
+        card=_join_sections(sections, _CARD_SECTIONS),
     )
 
 
 def _build_empty(reason: str) -> ModelPage:
     return ModelPage(render_notice(f"{reason} Remedy: run `invoke evaluate`."))
-
-
-def _name_head(metrics: dict[str, Any], head: str) -> str:
-    """Return the end of a caption that names the head; empty for a network with one head."""
-    return f", head {head}" if len(metrics["heads"]) > 1 else ""
 
 
 def _render_headline(metrics: dict[str, Any]) -> str:
@@ -84,35 +78,35 @@ def _render_headline(metrics: dict[str, Any]) -> str:
                 " read real faces."
             ),
         )
-    if _name_head(metrics, "votes"):
+    if len(metrics["heads"]) > 1:
         parts.append(
             "<p>The network has two heads on the same features: <b>labels</b> was trained on FER2013's labels,"
-            " <b>votes</b> on the votes of FER+'s ten annotators. The app answers with the head votes.</p>"
+            " <b>votes</b> on the votes of FER+'s ten annotators. Both answer together, and every expression is taken"
+            " to be equally likely.</p>"
         )
     return "".join(parts)
 
 
 def _list_tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    test, head = metrics["test"], _name_head(metrics, "labels")
-    under = " under FER2013's labels" if head else ""
-    accuracy = f"accuracy on {test['n']:,} test faces{under}, {_render_interval(test)}{head}"
+    test, votes = metrics["default"]["test"], metrics["default"]["ferplus_test"]
+    tiles = [
+        (
+            _render_percentage(test["mean_recall"]),
+            f"of each expression is recognised, on average over the seven ({test['n']:,} test faces)",
+        ),
+        (_render_percentage(test["accuracy"]), f"of all test faces are recognised, {_render_interval(test)}"),
+    ]
+    if votes is not None:
+        text = f"of {votes['n']:,} test faces are recognised as most annotators see them, {_render_interval(votes)}"
+        tiles.append((_render_percentage(votes["accuracy"]), text))
+    if test["accuracy_certain"] is not None:
+        text = f"right among the {_render_percentage(test['certain'])} of certain answers"
+        tiles.append((_render_percentage(test["accuracy_certain"]), text))
     return [
-        (_render_percentage(test["accuracy"]), accuracy),
-        (_render_percentage(test["flip"]["accuracy"]), f"averaged over each face and its mirror image{head}"),
-        *_list_votes_tiles(metrics),
-        (f"{test['macro_f1']:.3f}", f"macro F1: every expression counts equally{head}"),
-        (f"{test['ece']:.3f}", f"expected calibration error{head}"),
+        *tiles,
+        (f"{test['ece_balanced']:.3f}", "expected calibration error, with expressions of equal weight"),
         (f"{metrics['params']:,}", "parameters"),
     ]
-
-
-def _list_votes_tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the accuracy of the head votes, if the network has this head and it was measured."""
-    figures, head = metrics["ferplus_test"], _name_head(metrics, "votes")
-    if not head or figures is None:
-        return []
-    text = f"accuracy on {figures['n']:,} test faces under the FER+ majority, {_render_interval(figures)}{head}"
-    return [(_render_percentage(figures["accuracy"]), text)]
 
 
 def _render_tiles(tiles: list[tuple[str, str]]) -> str:
@@ -129,7 +123,7 @@ def _render_interval(figures: dict[str, Any]) -> str:
     return f"95 % interval {low:.3f}-{high:.3f}"
 
 
-def _render_confusion(path: Path, suffix: str) -> str:
+def _render_confusion(path: Path) -> str:
     if not path.is_file():
         return render_notice("The confusion matrix is missing. Remedy: run `invoke evaluate`.")
     with path.open(encoding="utf-8", newline="") as stream:
@@ -137,7 +131,7 @@ def _render_confusion(path: Path, suffix: str) -> str:
     columns = "".join(f"<th scope=col>{_render_label(name)}</th>" for name in EXPRESSIONS)
     return (
         '<div class="fer-scroll"><table class="fer-confusion"><caption><span>'
-        f"Confusion matrix, test split{suffix}: one row per true expression, one column per predicted one; each cell"
+        "Confusion matrix, test split: one row per true expression, one column per predicted one; each cell"
         " shows the share of its row and the number of faces</span></caption>"
         f"<thead><tr><td></td>{columns}</tr></thead><tbody>{''.join(map(_render_row, rows))}</tbody></table></div>"
     )
@@ -158,19 +152,18 @@ def _render_label(name: str) -> str:
     return f'<i style="background:{COLORS[name]}"></i>{escape(name)}'
 
 
-def _list_plots(run: Run, suffix: str) -> dict[Path, str]:
+def _list_plots(run: Run) -> dict[Path, str]:
     """Return the captions of the run's plots, by path."""
     return {
-        run.reliability: f"Reliability: accuracy at each confidence, before and after calibration{suffix}",
-        run.precision_recall: f"Precision and recall of each expression{suffix}",
-        run.roc: f"True and false positive rates of each expression{suffix}",
-        # Training covers all heads.
+        run.reliability: "Reliability: accuracy at each confidence, before and after calibration",
+        run.precision_recall: "Precision and recall of each expression",
+        run.roc: "True and false positive rates of each expression",
         run.curves: "Training curves",
     }
 
 
-def _render_plots(run: Run, suffix: str) -> str:
-    figures = [_render_plot(path, text) for path, text in _list_plots(run, suffix).items() if path.is_file()]
+def _render_plots(run: Run) -> str:
+    figures = [_render_plot(path, text) for path, text in _list_plots(run).items() if path.is_file()]
     if not figures:
         return render_notice("The plots are missing. Remedy: run `invoke evaluate`.")
     return f'<div class="fer-figures">{"".join(figures)}</div>'
@@ -182,5 +175,5 @@ def _render_plot(path: Path, text: str) -> str:
     return f'<figure><img src="{source}" alt="{text}" loading="lazy"><figcaption>{text}</figcaption></figure>'
 
 
-def _join_sections(sections: dict[str, str], headings: dict[str, str], names: tuple[str, ...]) -> str:
-    return "\n\n".join(f"### {headings[name]}\n\n{sections[name]}" for name in names)
+def _join_sections(sections: dict[str, str], names: tuple[str, ...]) -> str:
+    return "\n\n".join(f"### {HEADINGS[name]}\n\n{sections[name]}" for name in names)

@@ -1,0 +1,32 @@
+"""Calibration of a finished run, for runs that were trained before a calibration existed or changed."""
+
+from pathlib import Path
+
+from fer.data.dataset import Dataset
+from fer.inference import Classifier
+from fer.runs import Run
+from fer.training.targets import compute_class_shares, select_training_rows
+from fer.training.validation import Validation
+
+
+def recalibrate(dataset: Dataset, folder: str | Path) -> None:
+    """Fit the calibration of a run anew and write its ``calibration.json``; the network stays as it is.
+
+    Args:
+        dataset: the prepared data set that the run was trained on.
+        folder: the run folder.
+
+    Raises:
+        ModelError: the folder holds no finished run.
+        DataError: the data set lacks a split or the votes of a head.
+
+    Example:
+        >>> from fer.data import load_dataset
+        >>> recalibrate(load_dataset("fer2013"), "artifacts/xception")  # doctest: +SKIP
+    """
+    run = Run(Path(folder))
+    classifier = Classifier.load(run.folder)
+    validation = Validation.build(dataset.part("validation"), classifier.heads)
+    rows = select_training_rows(dataset, run.read_config().data)
+    shares = compute_class_shares(dataset.labels[rows], dataset.votes[rows], classifier.heads)
+    run.write_calibrations(*validation.calibrate(classifier.predict_heads(validation.faces), shares))
