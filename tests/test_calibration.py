@@ -8,7 +8,6 @@ from fer.calibration import (
     calibrate,
     choose_threshold,
     compute_log_loss,
-    fit_offsets,
     fit_smoothing,
     fit_temperature,
     remove_smoothing,
@@ -92,46 +91,22 @@ def test_the_default_calibration_changes_nothing():
     np.testing.assert_allclose(apply_calibration(probabilities, Calibration()), probabilities, atol=1e-6)
 
 
-def draw_hesitant_predictions(num_faces):
-    """Return probabilities that predict class 2, which a third of the faces show, about half as often."""
-    rng = np.random.default_rng(6)
-    y_true = rng.choice(7, num_faces, p=[0.1, 0.1, 1 / 3, 0.1, 0.1, 0.1, 1 / 6])
-    logits = rng.normal(size=(num_faces, 7)) + 2.0 * np.eye(7)[y_true]
-    logits[:, 2] -= 1.5
-    return softmax(logits), y_true
-
-
-def test_with_the_offsets_each_class_is_predicted_as_often_as_it_occurs():
-    probabilities, y_true = draw_hesitant_predictions(20_000)
-    wanted = np.bincount(y_true, minlength=7) / len(y_true)
-    before = np.bincount(probabilities.argmax(axis=1), minlength=7) / len(y_true)
-    offsets = fit_offsets(probabilities, y_true)
-    after = np.bincount((np.log(probabilities) + offsets).argmax(axis=1), minlength=7) / len(y_true)
-    assert before[2] < 0.6 * wanted[2]
-    np.testing.assert_allclose(after, wanted, atol=0.01)
-    assert offsets.argmax() == 2
-
-
-def test_the_offsets_have_mean_zero():
-    assert fit_offsets(*draw_hesitant_predictions(2000)).mean() == pytest.approx(0.0, abs=1e-6)
-
-
-def test_predictions_as_frequent_as_their_classes_need_no_offsets():
-    logits = 8.0 * np.eye(7)[np.arange(7000) % 7]
-    np.testing.assert_allclose(fit_offsets(softmax(logits), np.arange(7000) % 7), 0.0, atol=0.05)
-
-
-def test_a_small_set_without_some_classes_has_small_offsets():
-    probabilities, y_true = draw_hesitant_predictions(20_000)
-    few = fit_offsets(probabilities[:10], np.zeros(10, np.int64))
-    assert np.isfinite(few).all()
-    assert np.abs(few).max() < np.abs(fit_offsets(probabilities, y_true)).max()
-
-
 def test_log_loss_of_a_hand_worked_case():
     assert compute_log_loss(np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])) == pytest.approx(
         -(np.log(0.5) + np.log(0.75)) / 2
     )
+
+
+def test_weights_weigh_the_rows_of_the_log_loss():
+    probabilities, y_true = np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])
+    weighted = compute_log_loss(probabilities, y_true, np.array([3.0, 1.0]))
+    assert weighted == pytest.approx(-(3 * np.log(0.5) + np.log(0.75)) / 4)
+
+
+def test_equal_weights_give_the_threshold_without_weights():
+    probabilities = softmax(np.random.default_rng(3).normal(size=(1000, 7)))
+    weighted = choose_threshold(probabilities, 0.8, np.ones(1000))
+    assert weighted == pytest.approx(choose_threshold(probabilities, 0.8), abs=2e-3)
 
 
 def test_the_threshold_is_reached_by_the_given_share():
