@@ -6,9 +6,12 @@ import pytest
 from fer.data import draw_sample
 from fer.data.ferplus import FERPLUS_COLUMN_OF_EXPRESSION, compute_ferplus_majority
 from fer.errors import DataError
+from fer.joint import fit_joint
 from fer.training.validation import Validation
 
 BOTH = ("labels", "votes")
+#: Equal shares of the classes in the training targets.
+SHARES = dict.fromkeys(BOTH, (1 / 7,) * 7)
 
 
 def make_part(shift):
@@ -66,10 +69,17 @@ def test_each_head_is_calibrated_on_its_own_rows():
     wrong = part.labels.copy()
     wrong[::2] = (wrong[::2] + 1) % 7
     outputs = np.stack([predict(part.labels, 0.99), predict(wrong, 0.99)], axis=1)
-    calibrations, joint = Validation.build(part, BOTH).calibrate(outputs, dict.fromkeys(BOTH, (1 / 7,) * 7))
+    calibrations, _ = Validation.build(part, BOTH).calibrate(outputs, SHARES)
     assert set(calibrations) == {"labels", "votes"}
     assert calibrations["labels"].temperature < 1 < calibrations["votes"].temperature
-    assert set(joint.class_shares) == {"labels", "votes"}
+
+
+def test_all_heads_together_are_calibrated_on_the_rows_of_the_first():
+    part = make_part(shift=0)
+    outputs = np.stack([predict(part.labels, 0.9), predict(part.labels, 0.5)], axis=1)
+    validation = Validation.build(part, BOTH)
+    calibrations, joint = validation.calibrate(outputs, SHARES)
+    assert joint == fit_joint(outputs, part.labels, BOTH, calibrations, SHARES)
 
 
 def test_the_head_votes_without_votes_is_refused():
