@@ -174,3 +174,15 @@ def test_an_error_leaves_no_thread():
     with pytest.raises(ValueError, match="invalid literal"):
         list(results)
     assert set(threading.enumerate()) == before
+
+
+def test_degraded_batches_are_the_same_after_a_resume(dataset):
+    config = make_config()
+    config = config.model_copy(update={"degradation": DegradationConfig(blur=0.5, noise=0.5, jpeg=0.5)})
+    first, second = TrainingBatches(dataset, config), TrainingBatches(dataset, config)
+    whole = list(first.read(0, 2))[first.steps_per_epoch :]
+    for expected, resumed in zip(whole, second.read(1, 2), strict=True):
+        for a, b in zip(expected, resumed, strict=True):
+            np.testing.assert_array_equal(a, b)
+    plain = next(TrainingBatches(dataset, make_config()).read(0, 1))
+    assert np.abs(next(second.read(0, 1))[0] - plain[0]).max() > 1

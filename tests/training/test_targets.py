@@ -6,7 +6,13 @@ import pytest
 from fer.config import DataConfig
 from fer.data import draw_sample
 from fer.errors import DataError
-from fer.training.targets import build_head_targets, build_targets, compute_row_weights, select_training_rows
+from fer.training.targets import (
+    build_head_targets,
+    build_targets,
+    compute_class_shares,
+    compute_row_weights,
+    select_training_rows,
+)
 
 # Columns: neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, NF.
 NO_VOTES = [0] * 10
@@ -95,3 +101,15 @@ def test_an_empty_training_split_is_refused():
     dataset = draw_sample(140)
     with pytest.raises(DataError, match="must have faces"):
         select_training_rows(replace(dataset, clean=np.zeros(len(dataset), bool)), DataConfig(drop_leaked=True))
+
+
+def test_class_shares_are_those_of_labels_and_of_usable_votes():
+    labels, votes = np.array([2, 3]), np.array([SAD_OR_NEUTRAL, NO_VOTES], np.uint8)
+    shares = compute_class_shares(labels, votes, ("labels", "votes"))
+    np.testing.assert_allclose(shares["labels"], [0, 0, 0.5, 0.5, 0, 0, 0])
+    np.testing.assert_allclose(shares["votes"], [0, 0, 0, 0, 0.6, 0, 0.4], atol=1e-6)
+
+
+def test_class_shares_without_votes_are_those_of_the_labels():
+    shares = compute_class_shares(np.array([2, 3]), np.array([NO_VOTES, NO_VOTES], np.uint8), ("votes",))
+    np.testing.assert_allclose(shares["votes"], [0, 0, 0.5, 0.5, 0, 0, 0])
