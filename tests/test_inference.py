@@ -10,17 +10,16 @@ from fer.calibration import Calibration, apply_calibration
 from fer.config import load_config
 from fer.errors import ImageError, ModelError, SettingsError
 from fer.inference import Classifier
+<<<<<<< HEAD
 from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, apply_joint
+=======
+from fer.joint import JointCalibration, OperatingPoint, apply_joint
+>>>>>>> wt-tests
 from fer.model.saved import load_model, save_model
 from fer.model.xception import build_xception
 from fer.runs import Run
 
 OFFSETS = (0.1, 0.0, -0.1, 0.2, 0.0, 0.0, -0.2)
-JOINT = JointCalibration(
-    class_shares={"labels": (0.1, 0.1, 0.1, 0.3, 0.1, 0.1, 0.2), "votes": (0.1, 0.1, 0.1, 0.2, 0.1, 0.1, 0.3)},
-    balanced=OperatingPoint(temperature=0.9, uncertain_below=0.3),
-    dataset=OperatingPoint(temperature=0.8, uncertain_below=0.5),
-)
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +66,14 @@ def predict_with_keras(folder, faces):
     return model.predict(faces.astype(np.float32)[..., None], verbose=0)
 
 
-def test_uncalibrated_probabilities_equal_plain_keras(classifier, run_folder):
+def test_raw_probabilities_equal_plain_keras(classifier, run_folder):
     faces = make_faces(5)
+<<<<<<< HEAD
     expected = predict_with_keras(run_folder, faces)
     np.testing.assert_allclose(classifier.predict_heads(faces)[:, 0], expected, atol=1e-5)
+=======
+    np.testing.assert_allclose(classifier.predict_heads(faces)[:, 0], predict_with_keras(run_folder, faces), atol=1e-5)
+>>>>>>> wt-tests
 
 
 def test_probabilities_are_calibrated(classifier, run_folder):
@@ -273,6 +276,80 @@ def test_selecting_a_head_leaves_the_classifier_as_it_is(two_headed):
     assert classifier.head == "votes"
 
 
+<<<<<<< HEAD
+=======
+@pytest.fixture(scope="module")
+def joined(two_headed, tmp_path_factory):
+    """The network with two heads and a joint calibration."""
+    folder = shutil.copytree(two_headed, tmp_path_factory.mktemp("joined") / "run")
+    shares = {"labels": (0.1, 0.02, 0.1, 0.3, 0.1, 0.1, 0.28), "votes": (0.1, 0.01, 0.03, 0.3, 0.1, 0.06, 0.4)}
+    balanced = OperatingPoint(temperature=1.3, uncertain_below=0.4, coverage=0.9)
+    joint = JointCalibration(class_shares=shares, balanced=balanced, dataset=OperatingPoint(temperature=0.7))
+    run = Run(folder)
+    run.write_calibrations(run.read_calibrations(), joint)
+    return folder
+
+
+def test_all_heads_answer_together_by_default(joined):
+    classifier, faces = Classifier.load(joined), make_faces(5)
+    assert (classifier.head, classifier.prior, classifier.calibration.uncertain_below) == (None, "balanced", 0.4)
+    run = Run(joined)
+    expected = apply_joint(
+        predict_with_keras(joined, faces), classifier.heads, run.read_calibrations(), run.read_joint_calibration()
+    )
+    np.testing.assert_allclose(classifier.predict(faces), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("prior", ["dataset", (1, 1, 1, 2, 1, 1, 8)])
+def test_another_prior_can_be_selected(joined, prior):
+    classifier, faces = Classifier.load(joined), make_faces(5)
+    selected = Classifier.load(joined, prior=prior).predict(faces)
+    np.testing.assert_array_equal(selected, classifier.with_prior(prior).predict(faces))
+    assert np.abs(selected - classifier.predict(faces)).max() > 1e-3
+
+
+def test_selecting_a_prior_leaves_the_classifier_as_it_is(joined):
+    classifier = Classifier.load(joined)
+    classifier.with_prior("dataset")
+    assert classifier.prior == "balanced"
+
+
+def test_each_prior_has_its_own_threshold(joined):
+    classifier = Classifier.load(joined)
+    assert classifier.with_prior("dataset").calibration.uncertain_below == 0.0
+    assert classifier.with_prior([1, 1, 1, 1, 1, 1, 2]).calibration.uncertain_below == 0.4
+
+
+def test_a_larger_prior_makes_a_class_more_probable(joined):
+    classifier, faces = Classifier.load(joined), make_faces(5)
+    frequent = classifier.with_prior([1, 1, 1, 1, 1, 1, 5]).predict(faces)
+    assert (frequent[:, 6] > classifier.predict(faces)[:, 6]).all()
+
+
+def test_without_a_joint_calibration_the_prior_changes_nothing(two_headed):
+    classifier, faces = Classifier.load(two_headed), make_faces(5)
+    np.testing.assert_array_equal(classifier.with_prior("dataset").predict(faces), classifier.predict(faces))
+
+
+def test_a_head_of_a_joined_network_can_answer_alone(joined, two_headed):
+    faces = make_faces(5)
+    expected = Classifier.load(two_headed).with_head("votes").predict(faces)
+    np.testing.assert_allclose(Classifier.load(joined).with_head("votes").predict(faces), expected, atol=1e-6)
+
+
+def test_a_wrong_prior_is_refused_before_the_network_is_read(tmp_path):
+    with pytest.raises(SettingsError, match="'balanced', 'dataset' or seven"):
+        Classifier.load(tmp_path / "missing", prior="even")
+
+
+def test_the_joint_answer_is_explained_by_the_weighted_heads(joined):
+    classifier, faces = Classifier.load(joined), make_faces(4)
+    evidence = compute_evidence(classifier, faces)
+    expected = build_maps(0.3 * evidence[..., 2] + 0.7 * evidence[..., 7 + 2])
+    np.testing.assert_allclose(classifier.explain(faces, 2), expected, atol=1e-4)
+
+
+>>>>>>> wt-tests
 def test_both_heads_are_predicted_in_order(two_headed):
     faces = make_faces(5)
     expected = predict_with_keras(two_headed, faces)
@@ -294,72 +371,3 @@ def test_a_head_that_the_network_lacks_is_refused(classifier):
 def test_settings_of_another_network_are_refused(two_headed, run_folder):
     with pytest.raises(ModelError, match="must have the heads of its settings"):
         Classifier(load_model(run_folder / "model.keras"), Run(two_headed).read_config())
-
-
-# All heads together
-
-
-@pytest.fixture(scope="module")
-def joint_folder(two_headed, tmp_path_factory):
-    folder = shutil.copytree(two_headed, tmp_path_factory.mktemp("joint") / "run")
-    Run(folder).write_calibrations(Run(two_headed).read_calibrations(), JOINT)
-    return folder
-
-
-def test_a_joint_calibration_makes_all_heads_answer_together(joint_folder):
-    classifier, faces = Classifier.load(joint_folder), make_faces(5)
-    heads = classifier.predict_heads(faces)
-    expected = apply_joint(heads, classifier.heads, classifier.calibrations, JOINT, "balanced")
-    assert classifier.head is None
-    np.testing.assert_allclose(classifier.predict(faces), expected, atol=1e-6)
-
-
-def test_the_prior_can_be_selected_when_loading(joint_folder):
-    faces = make_faces(5)
-    loaded = Classifier.load(joint_folder, prior="dataset").predict(faces)
-    np.testing.assert_array_equal(loaded, Classifier.load(joint_folder).with_prior("dataset").predict(faces))
-
-
-def test_each_prior_has_its_own_threshold(joint_folder):
-    classifier = Classifier.load(joint_folder)
-    assert classifier.calibration.uncertain_below == 0.3
-    assert classifier.with_prior("dataset").calibration.uncertain_below == 0.5
-    assert classifier.with_prior([1, 1, 1, 1, 1, 1, 2]).calibration.uncertain_below == 0.3
-
-
-def test_a_larger_prior_makes_a_class_more_probable(joint_folder):
-    classifier, faces = Classifier.load(joint_folder), make_faces(5)
-    frequent = classifier.with_prior([1, 1, 1, 1, 1, 1, 5]).predict(faces)
-    assert (frequent[:, 6] > classifier.predict(faces)[:, 6]).all()
-
-
-def test_selecting_a_prior_leaves_the_classifier_as_it_is(joint_folder):
-    classifier = Classifier.load(joint_folder)
-    classifier.with_prior("dataset")
-    assert classifier.prior == "balanced"
-
-
-def test_a_single_head_can_answer_and_all_again(joint_folder):
-    classifier, faces = Classifier.load(joint_folder), make_faces(5)
-    single = classifier.with_head("votes")
-    expected = apply_calibration(single.predict_heads(faces)[:, 1], single.calibration)
-    np.testing.assert_allclose(single.predict(faces), expected, atol=1e-6)
-    np.testing.assert_array_equal(single.with_prior("balanced").predict(faces), classifier.predict(faces))
-
-
-def test_without_a_joint_calibration_the_prior_changes_nothing(two_headed):
-    classifier, faces = Classifier.load(two_headed), make_faces(5)
-    np.testing.assert_array_equal(classifier.with_prior("dataset").predict(faces), classifier.predict(faces))
-
-
-def test_an_unknown_prior_is_refused(joint_folder):
-    with pytest.raises(SettingsError, match="Received: 'uniform'"):
-        Classifier.load(joint_folder, prior="uniform")
-
-
-def test_all_heads_together_explain_the_mean_of_their_evidence(joint_folder):
-    classifier, faces = Classifier.load(joint_folder), make_faces(4)
-    evidence = compute_evidence(classifier, faces)
-    labels, votes = evidence[..., 2], evidence[..., 7 + 2]
-    expected = build_maps(HEAD_WEIGHTS["labels"] * labels + HEAD_WEIGHTS["votes"] * votes)
-    np.testing.assert_allclose(classifier.explain(faces, 2), expected, atol=1e-4)
