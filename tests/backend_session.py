@@ -35,10 +35,7 @@ def main(path, run_folder, faces_path, out):
     np.savez(
         out,
         plain=plain,
-<<<<<<< HEAD
-=======
         plain_heads=plain.reshape(len(plain), len(classifier.heads), -1),
->>>>>>> wt-tests
         heads=classifier.predict_heads(faces),
         flip=classifier.predict(faces, flip=True),
         maps=classifier.explain(faces),

@@ -39,11 +39,7 @@ def folder(tmp_path_factory):
 
 def test_the_classifier_equals_plain_keras(folder):
     results = run_session("jax", folder)
-<<<<<<< HEAD
-    np.testing.assert_allclose(results["heads"], results["plain"], atol=1e-4)
-=======
     np.testing.assert_allclose(results["heads"], results["plain_heads"], atol=1e-4)
->>>>>>> wt-tests
     assert results["plain"].std(axis=0).max() > 0.05
 
 

@@ -10,11 +10,7 @@ from fer.calibration import Calibration, apply_calibration
 from fer.config import load_config
 from fer.errors import ImageError, ModelError, SettingsError
 from fer.inference import Classifier
-<<<<<<< HEAD
-from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, apply_joint
-=======
 from fer.joint import JointCalibration, OperatingPoint, apply_joint
->>>>>>> wt-tests
 from fer.model.saved import load_model, save_model
 from fer.model.xception import build_xception
 from fer.runs import Run
@@ -68,12 +64,7 @@ def predict_with_keras(folder, faces):
 
 def test_raw_probabilities_equal_plain_keras(classifier, run_folder):
     faces = make_faces(5)
-<<<<<<< HEAD
-    expected = predict_with_keras(run_folder, faces)
-    np.testing.assert_allclose(classifier.predict_heads(faces)[:, 0], expected, atol=1e-5)
-=======
     np.testing.assert_allclose(classifier.predict_heads(faces)[:, 0], predict_with_keras(run_folder, faces), atol=1e-5)
->>>>>>> wt-tests
 
 
 def test_probabilities_are_calibrated(classifier, run_folder):
@@ -254,7 +245,7 @@ def test_without_settings_the_heads_are_counted(two_headed):
     assert Classifier.load(two_headed / "model.keras").heads == ("labels", "votes")
 
 
-def test_the_head_votes_is_used_by_default(two_headed):
+def test_without_a_joint_calibration_the_head_votes_answers(two_headed):
     classifier, faces = Classifier.load(two_headed), make_faces(5)
     plain = predict_with_keras(two_headed, faces)
     assert plain.shape == (5, 2, 7)
@@ -276,8 +267,6 @@ def test_selecting_a_head_leaves_the_classifier_as_it_is(two_headed):
     assert classifier.head == "votes"
 
 
-<<<<<<< HEAD
-=======
 @pytest.fixture(scope="module")
 def joined(two_headed, tmp_path_factory):
     """The network with two heads and a joint calibration."""
@@ -349,7 +338,6 @@ def test_the_joint_answer_is_explained_by_the_weighted_heads(joined):
     np.testing.assert_allclose(classifier.explain(faces, 2), expected, atol=1e-4)
 
 
->>>>>>> wt-tests
 def test_both_heads_are_predicted_in_order(two_headed):
     faces = make_faces(5)
     expected = predict_with_keras(two_headed, faces)

@@ -67,13 +67,10 @@ def test_each_head_is_calibrated_on_its_own_rows():
     wrong = part.labels.copy()
     wrong[::2] = (wrong[::2] + 1) % 7
     outputs = np.stack([predict(part.labels, 0.99), predict(wrong, 0.99)], axis=1)
-<<<<<<< HEAD
-    calibrations, _ = Validation.build(part, BOTH).calibrate(outputs, SHARES)
-=======
     calibrations, joint = Validation.build(part, BOTH).calibrate(outputs, dict.fromkeys(BOTH, (1 / 7,) * 7))
->>>>>>> wt-tests
     assert set(calibrations) == {"labels", "votes"}
     assert calibrations["labels"].temperature < 1 < calibrations["votes"].temperature
+    assert set(joint.class_shares) == {"labels", "votes"}
 
 
 def test_all_heads_together_are_calibrated_on_the_rows_of_the_first():
