@@ -79,7 +79,9 @@ def evaluate_run(
         "seconds": 0.0,
         "git_commit": read_git_commit(),
         "calibration": measure_calibrations(classifier.heads, validation, test),
-        "default": measure_default(classifier.prior, validation, test, splits["test"].clean, seed=seed),
+        "default": measure_default(
+            classifier.prior if classifier.joint else None, validation, test, splits["test"].clean, seed=seed
+        ),
         **measure_splits(validation, test, splits["test"].clean, seed=seed),
     }
     write_reports(run, test["default"], splits["test"].faces)
@@ -120,7 +122,7 @@ def measure_splits(
 
 
 def measure_default(
-    prior: Prior,
+    prior: Prior | None,
     validation: dict[Kind, Predictions],
     test: dict[Kind, Predictions],
     clean: np.ndarray,
@@ -130,7 +132,7 @@ def measure_default(
     """Return the figures of the default answer, on the same faces as :func:`measure_splits`.
 
     Args:
-        prior: the prior of the answer.
+        prior: the prior of the answer; None if one head answers, in a run without a calibration of all heads.
         validation: predictions of the validation split.
         test: predictions of the test split.
         clean: bool (N,), the test faces without a duplicate in train.
@@ -149,7 +151,7 @@ def measure_default(
     }
     point = validation["default"].calibration
     figures: dict[str, Any] = {
-        "prior": prior if isinstance(prior, str) else list(prior),
+        "prior": prior,
         "temperature": point.temperature,
         "uncertain_below": point.uncertain_below,
     }

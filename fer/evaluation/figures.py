@@ -30,7 +30,7 @@ def render_figures_table(metrics: dict[str, Any]) -> str:
     """Return the figures of the default answer, then those of the single heads, as Markdown tables with a legend."""
     default = metrics["default"]
     lines = [
-        "The default answer, of all heads together:",
+        f"The default answer{_name_answer(metrics)}:",
         "",
         "| split | faces | mean recall | accuracy (95 % interval) | flip-averaged | ECE, balanced | certain | right if"
         " certain |",
@@ -84,15 +84,27 @@ def render_calibration_table(calibration: dict[str, Any]) -> str:
 
 def render_calibrations(metrics: dict[str, Any]) -> str:
     """Return the calibration of each head and its effect as Markdown."""
+    heads = [f"{_HEADS[head]} {_render_calibration(block)}" for head, block in metrics["calibration"].items()]
+    return "\n\n".join([_describe_default(metrics), *heads])
+
+
+def _name_answer(metrics: dict[str, Any]) -> str:
+    if len(metrics["heads"]) == 1:
+        return ""
+    is_joint = metrics["default"]["prior"] is not None
+    return ", of all heads together" if is_joint else f", of the head `{metrics['heads'][-1]}` alone"
+
+
+def _describe_default(metrics: dict[str, Any]) -> str:
     default = metrics["default"]
-    together = (
+    if default["prior"] is None:
+        return f"The default answer is that of the head `{metrics['heads'][-1]}`, with its own calibration."
+    return (
         "The default answer: each head's probabilities, its smoothing removed, are divided by the share of each"
         f" expression in its training targets to the power {PRIOR_POWER}, averaged over the heads, and given the"
         f" temperature {default['temperature']:.3f}; below the confidence {default['uncertain_below']:.3f} an answer is"
         " called uncertain. Both were fitted on validation with expressions of equal weight."
     )
-    heads = [f"{_HEADS[head]} {_render_calibration(block)}" for head, block in metrics["calibration"].items()]
-    return "\n\n".join([together, *heads])
 
 
 def _render_default(title: str, figures: dict[str, Any]) -> str:
@@ -139,7 +151,11 @@ def _render_legend(metrics: dict[str, Any]) -> str:
     if len(metrics["heads"]) > 1:
         sentences.append(
             "The network has two heads on the same features: `labels` was trained on the labels of the data set,"
-            " `votes` on the FER+ votes. By default both answer together, and every expression is taken to be equally"
+            " `votes` on the FER+ votes."
+        )
+    if len(metrics["heads"]) > 1 and metrics["default"]["prior"] == "balanced":
+        sentences.append(
+            "By default both answer together, and every expression is taken to be equally"
             " likely (`prior='balanced'`), which serves a person in front of a camera and costs accuracy on FER2013,"
             " where happy and neutral faces are frequent."
         )

@@ -129,12 +129,12 @@ def _build_front_matter(metrics: dict[str, Any]) -> ModelCardData:
 
 
 def _build_results(metrics: dict[str, Any], name: str) -> list[EvalResult]:
-    figures = metrics["default"][name]
+    figures, head = metrics["default"][name], metrics["heads"][0]
     values = [
         ("recall", "Mean recall, default answer", figures["mean_recall"]),
         ("accuracy", "Accuracy, default answer", figures["accuracy"]),
-        ("accuracy", "Accuracy, head of the labels", metrics[name]["accuracy"]),
-        ("accuracy", "Accuracy, head of the labels, flip-averaged", metrics[name]["flip"]["accuracy"]),
+        ("accuracy", f"Accuracy, head {head}", metrics[name]["accuracy"]),
+        ("accuracy", f"Accuracy, head {head}, flip-averaged", metrics[name]["flip"]["accuracy"]),
     ]
     return [
         EvalResult(

@@ -97,8 +97,8 @@ def plot_reliability(
     """Draw accuracy against confidence before and after calibration, with the histogram of confidence below.
 
     Args:
-        before: float (N, 7), the network's own probabilities.
-        after: float (N, 7), the calibrated ones.
+        before: float (N, 7), the answer before its temperature.
+        after: float (N, 7), the calibrated answer.
         y_true: int (N,).
         path: the PNG file to write.
         title: added to the title of the plot.

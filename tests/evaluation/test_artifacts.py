@@ -70,6 +70,34 @@ def test_plot_of_faces_is_ignored_by_git():
     assert "artifacts/*/mistakes.png" in (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
+def test_a_kept_run_reports_the_balanced_answer_of_all_heads(run):
+    default, joint = read_metrics(run)["default"], Run(run).read_joint_calibration()
+    assert default["prior"] == "balanced"
+    assert default["temperature"] == pytest.approx(joint.balanced.temperature, abs=1e-6)
+    assert default["uncertain_below"] == pytest.approx(joint.balanced.uncertain_below, abs=1e-6)
+
+
+@pytest.mark.parametrize("block", ["validation", "test", "test_clean", "ferplus_test"])
+def test_default_answer_and_single_heads_are_measured_on_the_same_faces(run, block):
+    metrics = read_metrics(run)
+    default, head = metrics["default"][block], metrics[block]
+    assert default["n"] == head["n"]
+    for name in EXPRESSIONS:
+        assert default["per_class"][name]["support"] == head["per_class"][name]["support"]
+
+
+@pytest.mark.parametrize("block", ["validation", "test", "test_clean", "ferplus_test"])
+def test_certain_and_uncertain_answers_add_up(run, block):
+    default = read_metrics(run)["default"][block]
+    certain, uncertain = default["certain"], 1 - default["certain"]
+    total = certain * default["accuracy_certain"] + uncertain * default["accuracy_uncertain"]
+    assert total == pytest.approx(default["accuracy"], abs=1e-5)
+
+
+def test_heads_of_a_kept_run_have_no_offsets(run):
+    assert all(not any(block["offsets"]) for block in read_metrics(run)["calibration"].values())
+
+
 def test_figures_belong_to_the_kept_network_and_fer2013(run):
     metrics = read_metrics(run)
     assert metrics["model_sha256"] == compute_digest(run / "model.keras")
@@ -88,6 +116,19 @@ def test_the_shipped_network_keeps_its_floors():
     assert metrics["ferplus_test"]["accuracy"] >= 0.85
     assert test["ece"] <= 0.03
     assert min(row["recall"] for row in test["per_class"].values()) >= 0.5
+
+
+def test_the_default_answer_of_the_shipped_network_keeps_its_floors():
+    default = read_metrics(RUNS[0])["default"]
+    test = default["test"]
+    assert test["mean_recall"] >= 0.67
+    assert test["accuracy"] >= 0.67
+    assert default["ferplus_test"]["mean_recall"] >= 0.78
+    assert test["ece_balanced"] <= 0.05
+    # Fear: FER+ annotators see it in far fewer faces than FER2013's labels do, and the head 'votes' weighs more.
+    assert min(row["recall"] for row in test["per_class"].values()) >= 0.3
+    assert min(row["recall"] for row in default["ferplus_test"]["per_class"].values()) >= 0.65
+    assert test["accuracy_certain"] >= 0.7
 
 
 def test_the_small_network_keeps_its_floor():
@@ -148,12 +189,22 @@ def test_card_is_rendered_from_the_files_of_the_run(run):
 def test_confusion_table_agrees_with_the_metrics_file(run):
     with (run / "confusion_matrix.csv").open(encoding="utf-8", newline="") as stream:
         rows = {row["true"]: row for row in csv.DictReader(stream)}
-    test = read_metrics(run)["test"]
+    test = read_metrics(run)["default"]["test"]
     for name, row in rows.items():
         assert sum(int(row[other]) for other in EXPRESSIONS) == test["per_class"][name]["support"]
         assert float(row[f"{name}_rate"]) == pytest.approx(test["per_class"][name]["recall"], abs=1e-6)
     correct = sum(int(rows[name][name]) for name in EXPRESSIONS)
     assert correct / test["n"] == pytest.approx(test["accuracy"], abs=1e-6)
+
+
+def test_classification_report_agrees_with_the_metrics_file(run):
+    test = read_metrics(run)["default"]["test"]
+    lines = [line.split() for line in (run / "classification_report.txt").read_text(encoding="utf-8").splitlines()]
+    report = {line[0]: line[1:] for line in lines if line}
+    assert report["accuracy"] == [f"{test['accuracy']:.4f}", str(test["n"])]
+    for name in EXPRESSIONS:
+        row = test["per_class"][name]
+        assert report[name] == [*(f"{row[key]:.4f}" for key in ("precision", "recall", "f1")), str(row["support"])]
 
 
 @pytest.mark.realdata

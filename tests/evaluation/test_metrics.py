@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.calibration import calibration_curve
-from sklearn.metrics import accuracy_score, classification_report, f1_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, classification_report, f1_score
 
 from fer.errors import DataError
 from fer.evaluation import metrics
@@ -17,6 +17,9 @@ CONFIDENCES = (0.9, 0.8, 0.6, 0.6, 0.5, 0.35)
 PREDICTED = (0, 3, 3, 3, 6, 1)
 Y_TRUE = np.array((0, 3, 3, 0, 4, 1))
 HAND_ECE = (0.1 + 0.2 + 2 * 0.1 + 0.5 + 0.65) / 6
+# With classes of equal weight, rows 1 and 2 of happy and rows 0 and 3 of angry weigh 1/2, rows 4 and 5 weigh 1: 4 in
+# all. Bin 8 holds one right and one wrong row of the same weight, so its gap is still |1/2 - .6|.
+HAND_ECE_BALANCED = (0.5 * 0.1 + 0.5 * 0.2 + 1.0 * 0.1 + 1.0 * 0.5 + 1.0 * 0.65) / 4
 
 
 def make_probabilities(confidences, predicted):
@@ -38,6 +41,9 @@ def test_summary_of_the_hand_worked_case():
     assert summary["n"] == 6
     assert summary["accuracy"] == pytest.approx(4 / 6)
     assert summary["ece"] == pytest.approx(HAND_ECE)
+    assert summary["ece_balanced"] == pytest.approx(HAND_ECE_BALANCED)
+    # Over the four classes that have faces: angry 1/2, happy 1, sad 0, disgust 1.
+    assert summary["mean_recall"] == pytest.approx(2.5 / 4)
     assert summary["per_class"]["angry"] == {"precision": 1.0, "recall": 0.5, "f1": pytest.approx(2 / 3), "support": 2}
     assert summary["per_class"]["happy"] == {
         "precision": pytest.approx(2 / 3),
@@ -51,7 +57,7 @@ def test_summary_of_the_hand_worked_case():
 def test_summary_has_exactly_the_keys_of_the_protocol():
     plain, y_true = draw_predictions()
     summary = metrics.summarize_views(plain, plain[::-1], y_true)
-    figures = ["n", "accuracy", "accuracy_ci95", "macro_f1", "ece", "per_class"]
+    figures = ["n", "accuracy", "accuracy_ci95", "mean_recall", "macro_f1", "ece", "ece_balanced", "per_class"]
     assert list(summary) == [*figures, "flip"]
     assert list(summary["flip"]) == figures
     assert tuple(summary["per_class"]) == EXPRESSIONS
@@ -72,6 +78,7 @@ def test_figures_equal_those_of_scikit_learn():
     report = classification_report(y_true, y_pred, target_names=EXPRESSIONS, output_dict=True)
     assert summary["accuracy"] == pytest.approx(accuracy_score(y_true, y_pred))
     assert summary["macro_f1"] == pytest.approx(f1_score(y_true, y_pred, average="macro"))
+    assert summary["mean_recall"] == pytest.approx(balanced_accuracy_score(y_true, y_pred))
     for name in EXPRESSIONS:
         row = summary["per_class"][name]
         assert row["f1"] == pytest.approx(report[name]["f1-score"])
@@ -89,6 +96,49 @@ def test_reliability_equals_scikit_learns_calibration_curve():
     np.testing.assert_allclose(reliability.accuracy[filled], accuracy)
     np.testing.assert_allclose(reliability.confidence[filled], confidence, rtol=1e-6)
     assert reliability.counts.sum() == 2000
+
+
+def test_a_weight_counts_a_row_as_often():
+    probabilities, y_true = draw_predictions()
+    repeats = np.random.default_rng(0).integers(0, 4, len(y_true))
+    weighted = metrics.compute_reliability(probabilities, y_true, weights=repeats.astype(float))
+    repeated = metrics.compute_reliability(probabilities.repeat(repeats, axis=0), y_true.repeat(repeats))
+    np.testing.assert_allclose(weighted.counts, repeated.counts)
+    np.testing.assert_allclose(weighted.confidence, repeated.confidence)
+    np.testing.assert_allclose(weighted.accuracy, repeated.accuracy)
+    assert weighted.ece == pytest.approx(repeated.ece)
+    assert weighted.ece != pytest.approx(metrics.compute_reliability(probabilities, y_true).ece)
+
+
+def test_the_scale_of_the_weights_does_not_matter():
+    probabilities, y_true = draw_predictions()
+    weights = np.random.default_rng(0).random(len(y_true))
+    one, thousand = (
+        metrics.compute_reliability(probabilities, y_true, weights=scale * weights) for scale in (1.0, 1000.0)
+    )
+    assert one.ece == pytest.approx(thousand.ece)
+
+
+def test_a_bin_without_weight_is_empty():
+    probabilities = make_probabilities(CONFIDENCES, PREDICTED)
+    reliability = metrics.compute_reliability(probabilities, Y_TRUE, weights=np.array([1.0, 0, 0, 0, 0, 0]))
+    assert np.flatnonzero(reliability.counts).tolist() == [13]
+    assert np.flatnonzero(reliability.confidence).tolist() == [13]
+    assert reliability.ece == pytest.approx(0.1)
+
+
+def test_balanced_ece_gives_a_rare_class_the_weight_of_a_frequent_one():
+    # Nine happy faces are right and one disgusted face is wrong, all with confidence 0.9.
+    y_true = np.array([3] * 9 + [1])
+    summary = metrics.summarize(make_probabilities([0.9] * 10, [3] * 10), y_true)
+    assert summary["ece"] == pytest.approx(0.0)
+    assert summary["ece_balanced"] == pytest.approx(0.4)
+
+
+def test_balanced_ece_of_equally_frequent_classes_is_the_ece():
+    probabilities, _ = draw_predictions(700)
+    summary = metrics.summarize(probabilities, np.arange(700) % 7)
+    assert summary["ece_balanced"] == pytest.approx(summary["ece"])
 
 
 def test_confidence_one_falls_into_the_last_bin():

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from evaluation_metrics import make_metrics
+from evaluation_metrics import leave_out, make_metrics
 from huggingface_hub import ModelCard
 
 from fer.config import load_config
@@ -25,17 +25,23 @@ def test_front_matter_is_read_by_hugging_face():
     values = {(result.dataset_name, result.metric_name): result.metric_value for result in data.eval_results}
     assert values == {
         (f"fer2013, {title}", name): value
-        for title, block in (("test", metrics["test"]), ("test, clean", metrics["test_clean"]))
+        for title, block in (("test", "test"), ("test, clean", "test_clean"))
         for name, value in (
-            ("Accuracy", block["accuracy"]),
-            ("Accuracy, flip-averaged", block["flip"]["accuracy"]),
-            ("Macro F1", block["macro_f1"]),
+            ("Mean recall, default answer", metrics["default"][block]["mean_recall"]),
+            ("Accuracy, default answer", metrics["default"][block]["accuracy"]),
+            ("Accuracy, head labels", metrics[block]["accuracy"]),
+            ("Accuracy, head labels, flip-averaged", metrics[block]["flip"]["accuracy"]),
         )
     }
 
 
+def test_front_matter_names_the_only_head():
+    results = ModelCard(render(make_metrics(heads=["votes"]))).data.eval_results
+    assert "Accuracy, head votes" in {result.metric_name for result in results}
+
+
 def test_front_matter_without_clean_faces_has_no_result_for_them():
-    metrics = make_metrics(test_clean=None, left_out={"test_clean": "all leaked"})
+    metrics = leave_out("test_clean", "all leaked")
     assert {result.dataset_name for result in ModelCard(render(metrics)).data.eval_results} == {"fer2013, test"}
 
 

@@ -79,10 +79,15 @@ def _render_headline(metrics: dict[str, Any]) -> str:
             ),
         )
     if len(metrics["heads"]) > 1:
+        is_joint = metrics["default"]["prior"] is not None
+        answer = (
+            "Both answer together, and every expression is taken to be equally likely."
+            if is_joint
+            else (f"The head <b>{metrics['heads'][-1]}</b> answers.")
+        )
         parts.append(
             "<p>The network has two heads on the same features: <b>labels</b> was trained on FER2013's labels,"
-            " <b>votes</b> on the votes of FER+'s ten annotators. Both answer together, and every expression is taken"
-            " to be equally likely.</p>"
+            f" <b>votes</b> on the votes of FER+'s ten annotators. {answer}</p>"
         )
     return "".join(parts)
 

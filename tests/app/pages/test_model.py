@@ -1,4 +1,3 @@
-import html
 import json
 import re
 import shutil
@@ -22,17 +21,28 @@ def shipped_metrics():
     return read_metrics(SHIPPED.folder)
 
 
-def test_the_headline_shows_accuracy_and_size(shipped_page, shipped_metrics):
-    assert f"{shipped_metrics['test']['accuracy'] * 100:.1f} %" in shipped_page.headline
-    assert f"{shipped_metrics['params']:,}" in shipped_page.headline
+def test_the_headline_shows_the_default_answer_and_the_size(shipped_page, shipped_metrics):
+    test, votes = (shipped_metrics["default"][block] for block in ("test", "ferplus_test"))
+    shares = test["mean_recall"], test["accuracy"], votes["accuracy"], test["accuracy_certain"]
+    figures = [f"{share * 100:.1f} %" for share in shares]
+    figures += [f"{test['ece_balanced']:.3f}", f"{shipped_metrics['params']:,}"]
+    assert list(read_tiles(shipped_page.headline)) == figures
 
 
-def test_the_figures_show_the_accuracy(shipped_page, shipped_metrics):
-    assert f"{shipped_metrics['test']['accuracy']:.3f}" in shipped_page.figures
+def test_the_figures_show_the_default_answer_and_the_single_heads(shipped_page, shipped_metrics):
+    default, heads = shipped_page.figures.split("Single heads")
+    assert f"{shipped_metrics['default']['test']['accuracy']:.3f}" in default
+    assert f"{shipped_metrics['test']['accuracy']:.3f}" in heads
 
 
 def test_the_confusion_matrix_has_a_cell_for_each_pair(shipped_page):
     assert shipped_page.confusion.count("<td") == 1 + 7 * 7
+
+
+def test_the_diagonal_of_the_confusion_matrix_is_the_recall_of_the_default_answer(shipped_page, shipped_metrics):
+    rates = re.findall(r'class=fer-right style="--fer-rate:([\d.]+)"', shipped_page.confusion)
+    recalls = [row["recall"] for row in shipped_metrics["default"]["test"]["per_class"].values()]
+    assert rates == [f"{recall:.3f}" for recall in recalls]
 
 
 def test_every_plot_is_shown(shipped_page):
@@ -62,8 +72,9 @@ def two_heads(shipped_metrics):
     """Figures of a network with two heads."""
     metrics = json.loads(json.dumps(shipped_metrics))
     assert metrics["heads"] == ["labels", "votes"]
-    metrics["test"] |= {"accuracy": 0.7123}
-    metrics["ferplus_test"] |= {"accuracy": 0.8456, "accuracy_ci95": [0.832, 0.859], "n": 3137}
+    figures = {"mean_recall": 0.6789, "accuracy": 0.7123, "accuracy_ci95": [0.698, 0.727], "ece_balanced": 0.0432}
+    metrics["default"]["test"] |= figures | {"certain": 0.9051, "accuracy_certain": 0.7345}
+    metrics["default"]["ferplus_test"] |= {"accuracy": 0.8456, "accuracy_ci95": [0.832, 0.859], "n": 3137}
     return metrics
 
 
@@ -72,39 +83,59 @@ def build_page(run, metrics):
     return build_model_page(run)
 
 
-def test_every_tile_of_a_network_with_two_heads_names_its_head(run, two_heads):
-    tiles = read_tiles(build_page(run, two_heads).headline)
-    assert "test faces under FER2013's labels" in html.unescape(tiles["71.2 %"])
-    assert tiles["84.6 %"] == (
-        "accuracy on 3,137 test faces under the FER+ majority, 95 % interval 0.832-0.859, head votes"
-    )
-    measured = [text for text in tiles.values() if text != "parameters"]
-    assert sorted(text.rsplit(", head ")[1] for text in measured) == ["labels"] * 4 + ["votes"]
+def test_the_tiles_explain_each_figure(run, two_heads):
+    assert read_tiles(build_page(run, two_heads).headline) == {
+        "67.9 %": "of each expression is recognised, on average over the seven (3,589 test faces)",
+        "71.2 %": "of all test faces are recognised, 95 % interval 0.698-0.727",
+        "84.6 %": "of 3,137 test faces are recognised as most annotators see them, 95 % interval 0.832-0.859",
+        "73.5 %": "right among the 90.5 % of certain answers",
+        "0.043": "expected calibration error, with expressions of equal weight",
+        f"{two_heads['params']:,}": "parameters",
+    }
 
 
-def test_the_headline_of_a_network_with_two_heads_names_the_one_that_answers(run, two_heads):
-    assert "The app answers with the head votes" in build_page(run, two_heads).headline
+def test_the_headline_of_a_network_with_two_heads_says_that_both_answer(run, two_heads):
+    headline = build_page(run, two_heads).headline
+    assert "<b>labels</b>" in headline
+    assert "<b>votes</b>" in headline
+    assert "Both answer together, and every expression is taken to be equally likely." in headline
 
 
-def test_tables_and_plots_of_a_network_with_two_heads_name_the_head(run, two_heads):
+def test_the_headline_without_a_joint_calibration_names_the_head_that_answers(run, two_heads):
+    two_heads["default"]["prior"] = None
+    headline = build_page(run, two_heads).headline
+    assert "The head <b>votes</b> answers." in headline
+    assert "together" not in headline
+
+
+def test_captions_name_no_head(run, two_heads):
     page = build_page(run, two_heads)
-    assert "test split, head labels: one row" in page.confusion
-    assert "### Per expression, test split, head labels" in page.figures
-    captions = re.findall(r"<figcaption>(.*?)</figcaption>", page.plots)
-    assert [caption.endswith(", head labels") for caption in captions] == [True, True, True, False]
+    captions = "".join(re.findall(r"<figcaption>.*?</figcaption>", page.plots))
+    assert "test split: one row" in page.confusion
+    assert "head" not in re.sub(r"</?thead>", "", page.confusion + captions)
 
 
-def test_a_head_without_figures_has_no_tile(run, two_heads):
-    assert len(read_tiles(build_page(run, two_heads | {"ferplus_test": None}).headline)) == 5
+def test_an_answer_without_ferplus_faces_has_no_tile_for_them(run, two_heads):
+    two_heads["default"]["ferplus_test"] = two_heads["ferplus_test"] = None
+    tiles = read_tiles(build_page(run, two_heads).headline)
+    assert len(tiles) == 5
+    assert not any("annotators" in text for text in tiles.values())
 
 
-def test_a_network_with_one_head_names_no_head(run, two_heads):
+def test_an_answer_that_is_never_certain_has_no_tile_for_it(run, two_heads):
+    two_heads["default"]["test"] |= {"certain": 0.0, "accuracy_certain": None}
+    tiles = read_tiles(build_page(run, two_heads).headline)
+    assert len(tiles) == 5
+    assert not any("certain answers" in text for text in tiles.values())
+
+
+def test_a_network_with_one_head_is_not_said_to_have_two(run, two_heads):
     metrics = two_heads | {"heads": ["labels"], "calibration": {"labels": two_heads["calibration"]["labels"]}}
     page = build_page(run, metrics)
-    captions = "".join(re.findall(r"<figcaption>.*?</figcaption>", page.plots))
-    assert "head" not in re.sub(r"</?thead>", "", page.headline + page.confusion + captions + page.figures)
-    assert "84.6 %" not in page.headline
-    assert len(read_tiles(page.headline)) == 5
+    assert "head" not in page.headline
+    assert "two heads" not in page.figures
+    assert "`votes`" not in page.figures
+    assert len(read_tiles(page.headline)) == 6
 
 
 def test_a_network_trained_on_drawings_is_marked(run, shipped_metrics):
