@@ -303,6 +303,23 @@ def test_selecting_a_prior_leaves_the_classifier_as_it_is(joined):
     assert classifier.prior == "balanced"
 
 
+def test_each_prior_has_its_own_threshold(joined):
+    classifier = Classifier.load(joined)
+    assert classifier.with_prior("dataset").calibration.uncertain_below == 0.0
+    assert classifier.with_prior([1, 1, 1, 1, 1, 1, 2]).calibration.uncertain_below == 0.4
+
+
+def test_a_larger_prior_makes_a_class_more_probable(joined):
+    classifier, faces = Classifier.load(joined), make_faces(5)
+    frequent = classifier.with_prior([1, 1, 1, 1, 1, 1, 5]).predict(faces)
+    assert (frequent[:, 6] > classifier.predict(faces)[:, 6]).all()
+
+
+def test_without_a_joint_calibration_the_prior_changes_nothing(two_headed):
+    classifier, faces = Classifier.load(two_headed), make_faces(5)
+    np.testing.assert_array_equal(classifier.with_prior("dataset").predict(faces), classifier.predict(faces))
+
+
 def test_a_head_of_a_joined_network_can_answer_alone(joined, two_headed):
     faces = make_faces(5)
     expected = Classifier.load(two_headed).with_head("votes").predict(faces)

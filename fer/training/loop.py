@@ -94,6 +94,7 @@ def train(
         if resume:
             trainer.restore()
         else:
+            trainer.start()
             run.remove_files()
             run.write_provenance(provenance)
             run.write_config(config)

@@ -37,8 +37,6 @@ class Trainer:
         self.config = batches.config
         training = self.config.training
         self.model = build_xception(self.config.model, seed=training.seed)
-        if training.initial_run:
-            self.model.set_weights(read_initial_weights(training.initial_run, self.model))
         self.averaged = build_xception(self.config.model, seed=training.seed)
         self._forward = compile_heads(self.averaged)
         self.schedule = PhaseSchedule(training.phases, batches.steps_per_epoch)
@@ -55,6 +53,16 @@ class Trainer:
         metric_variables = {id(variable) for metric in self.model.metrics for variable in metric.variables}
         kept = [variable for variable in self.model.variables if id(variable) not in metric_variables]
         return [*kept, *self.optimizer.variables]
+
+    def start(self) -> None:
+        """Start from the weights of ``training.initial_run``, if there is one.
+
+        Raises:
+            ModelError: the run is missing or damaged.
+            SettingsError: its network has another architecture.
+        """
+        if name := self.config.training.initial_run:
+            self.model.set_weights(read_initial_weights(name, self.model))
 
     def restore(self) -> None:
         """Continue from the newest whole checkpoint of the run folder."""

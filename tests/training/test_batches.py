@@ -57,6 +57,14 @@ def test_without_augmentation_a_batch_holds_the_faces_and_labels_of_the_split(da
     np.testing.assert_array_equal(targets, np.eye(len(EXPRESSIONS), dtype=np.float32)[part.labels[rows]])
 
 
+def test_degradations_change_the_faces_but_not_their_targets(dataset):
+    plain = make_config()
+    degraded = plain.model_copy(update={"degradation": DegradationConfig(blur=1.0)})
+    first, second = (next(TrainingBatches(dataset, config).read(0, 1)) for config in (plain, degraded))
+    assert (first[0] != second[0]).any(axis=(1, 2, 3)).all()
+    np.testing.assert_array_equal(first[1], second[1])
+
+
 def test_the_time_spent_waiting_is_counted(dataset):
     batches = TrainingBatches(dataset, make_config())
     assert batches.seconds_waited == 0.0

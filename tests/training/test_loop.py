@@ -347,6 +347,13 @@ def test_an_unfinished_teacher_is_resumed(dataset, tmp_path, monkeypatch):
     assert Run(tmp_path / "student").is_finished
 
 
+def test_a_finished_teacher_is_not_trained_again(finished, dataset, tmp_path):
+    before, lines = compute_digest(finished.folder / "model.keras"), []
+    train(dataset, make_student(finished.folder), tmp_path / "student", progress=False, log=lines.append)
+    assert compute_digest(finished.folder / "model.keras") == before
+    assert not any("training it first" in line for line in lines)
+
+
 def test_a_teacher_from_a_preset_must_know_the_data_of_its_student(finished, tmp_path):
     with pytest.raises(ModelError, match="which was trained on 'sample'"):
         train(draw_sample(140, name="other"), make_student(finished.folder), tmp_path / "student", progress=False)

@@ -163,8 +163,13 @@ def test_the_learning_rate_in_the_history_is_that_of_the_last_step(finished, dat
 
 def test_training_starts_from_the_weights_of_another_run(finished, dataset, tmp_path):
     trainer = build_trainer(dataset, tmp_path, make_config(initial_run=str(finished.folder)))
+    trainer.start()
     expected = keras.saving.load_model(finished.folder / "model.keras", compile=False).get_weights()
     assert_equal(trainer.model.get_weights(), expected)
+
+
+def test_a_resumed_run_does_not_read_its_initial_weights_again(dataset, tmp_path):
+    build_trainer(dataset, tmp_path, make_config(initial_run=str(tmp_path / "moved")))
 
 
 def test_initial_weights_are_read_from_a_file(finished):

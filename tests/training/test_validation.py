@@ -6,6 +6,7 @@ import pytest
 from fer.data import draw_sample
 from fer.data.ferplus import FERPLUS_COLUMN_OF_EXPRESSION, compute_ferplus_majority
 from fer.errors import DataError
+from fer.joint import fit_joint
 from fer.training.validation import Validation
 
 BOTH = ("labels", "votes")
@@ -70,6 +71,13 @@ def test_each_head_is_calibrated_on_its_own_rows():
     assert set(calibrations) == {"labels", "votes"}
     assert calibrations["labels"].temperature < 1 < calibrations["votes"].temperature
     assert set(joint.class_shares) == {"labels", "votes"}
+
+
+def test_all_heads_together_are_calibrated_on_the_rows_of_the_first():
+    part, shares = make_part(shift=0), dict.fromkeys(BOTH, (1 / 7,) * 7)
+    outputs = np.stack([predict(part.labels, 0.9), predict(part.labels, 0.5)], axis=1)
+    calibrations, joint = Validation.build(part, BOTH).calibrate(outputs, shares)
+    assert joint == fit_joint(outputs, part.labels, BOTH, calibrations, shares)
 
 
 def test_the_head_votes_without_votes_is_refused():
