@@ -332,22 +332,19 @@ def test_head_without_targets_has_no_calibration_block(run_folder, without_plots
 
 @pytest.fixture(scope="module")
 def two_heads(tmp_path_factory):
-    """An evaluation of a network with two heads, and its default answers to the test faces and their mirror images."""
+    """An evaluation of a network with two heads, and its default answers to the test faces."""
     folder = make_run_folder(tmp_path_factory.mktemp("two-heads"))
     heads, dataset = ("labels", "votes"), make_dataset()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "write_reports", lambda *_: None)
         metrics = evaluate_run(folder, dataset, classifier=StubClassifier(heads))
     split = dataset.part("test")
-    plain, mirrored = (compute_default(faces, heads) for faces in (split.faces, split.faces[:, :, ::-1]))
     return SimpleNamespace(
-        folder=folder,
         dataset=dataset,
         split=split,
         metrics=metrics,
         default=metrics["default"],
-        plain=plain,
-        flip=(plain + mirrored) / 2,
+        plain=compute_default(split.faces, heads),
     )
 
 
@@ -363,43 +360,42 @@ def test_a_default_block_has_the_figures_of_a_block_and_its_certain_share(block,
     assert set(figures["flip"]) == FIGURES
 
 
-def select_rows(two_heads, block):
-    """Rows and classes of a block of the test split."""
-    split = two_heads.split
+def select_block(dataset, block):
+    """Faces and classes of a block of the figures."""
+    split = dataset.part("validation" if block == "validation" else "test")
     if block == "ferplus_test":
         y_true = compute_ferplus_majority(split.votes)
-        return y_true >= 0, y_true[y_true >= 0]
+        return split.faces[y_true >= 0], y_true[y_true >= 0]
     rows = split.clean if block == "test_clean" else np.ones(len(split), bool)
-    return rows, split.labels[rows]
+    return split.faces[rows], split.labels[rows]
 
 
-@pytest.mark.parametrize("block", ["test", "test_clean", "ferplus_test"])
+@pytest.mark.parametrize("block", BLOCKS)
 def test_default_block_measures_the_answer_of_all_heads(block, two_heads):
-    rows, y_true = select_rows(two_heads, block)
+    faces, y_true = select_block(two_heads.dataset, block)
+    plain, mirrored = (compute_default(view, ("labels", "votes")) for view in (faces, faces[:, :, ::-1]))
     figures = two_heads.default[block]
     assert figures["n"] == len(y_true)
-    for probabilities, measured in ((two_heads.plain[rows], figures), (two_heads.flip[rows], figures["flip"])):
+    for probabilities, measured in ((plain, figures), ((plain + mirrored) / 2, figures["flip"])):
         y_pred = probabilities.argmax(axis=1)
         assert measured["accuracy"] == pytest.approx(accuracy_score(y_true, y_pred), abs=1e-6)
         assert measured["mean_recall"] == pytest.approx(balanced_accuracy_score(y_true, y_pred), abs=1e-6)
         assert measured["ece_balanced"] == pytest.approx(compute_balanced_ece(probabilities, y_true), abs=1e-6)
 
 
-def test_default_answer_is_neither_that_of_a_head_nor_that_of_the_shares(two_heads):
-    heads = ("labels", "votes")
-    rows = two_heads.split.faces
-    others = [softmax(rows[:, index, :7] / 50.0, axis=1) for index in range(2)]
+def test_default_answer_differs_from_each_head_and_from_their_mean(two_heads):
+    others = [softmax(two_heads.split.faces[:, index, :7] / 50.0, axis=1) for index in range(2)]
     others.append(0.3 * others[0] + 0.7 * others[1])
     accuracies = [accuracy_score(two_heads.split.labels, other.argmax(axis=1)) for other in others]
     assert all(abs(two_heads.default["test"]["accuracy"] - accuracy) > 0.01 for accuracy in accuracies)
-    assert two_heads.metrics["heads"] == list(heads)
+    assert two_heads.metrics["heads"] == ["labels", "votes"]
 
 
-@pytest.mark.parametrize("block", ["test", "test_clean", "ferplus_test"])
+@pytest.mark.parametrize("block", BLOCKS)
 def test_certain_answers_reach_the_threshold_and_are_measured_apart(block, two_heads):
-    rows, y_true = select_rows(two_heads, block)
-    certain = two_heads.plain[rows].max(axis=1) >= 0.45
-    correct = two_heads.plain[rows].argmax(axis=1) == y_true
+    faces, y_true = select_block(two_heads.dataset, block)
+    plain = compute_default(faces, ("labels", "votes"))
+    certain, correct = plain.max(axis=1) >= 0.45, plain.argmax(axis=1) == y_true
     figures = two_heads.default[block]
     assert 0.1 < figures["certain"] < 0.9
     assert figures["certain"] == pytest.approx(certain.mean(), abs=1e-6)

@@ -21,6 +21,10 @@ def shipped_metrics():
     return read_metrics(SHIPPED.folder)
 
 
+def read_tiles(headline):
+    return dict(re.findall(r"<div><b>(.*?)</b><span>(.*?)</span></div>", headline))
+
+
 def test_the_headline_shows_the_default_answer_and_the_size(shipped_page, shipped_metrics):
     test, votes = (shipped_metrics["default"][block] for block in ("test", "ferplus_test"))
     shares = test["mean_recall"], test["accuracy"], votes["accuracy"], test["accuracy_certain"]
@@ -54,10 +58,6 @@ def test_every_plot_is_shown(shipped_page):
 def test_the_card_has_the_sections_that_are_not_figures(shipped_page):
     headings = re.findall(r"(?m)^#+ \w+", shipped_page.card)
     assert headings == ["### Protocol", "### Data", "### Training", "### Limits", "### Origin"]
-
-
-def read_tiles(headline):
-    return dict(re.findall(r"<div><b>(.*?)</b><span>(.*?)</span></div>", headline))
 
 
 @pytest.fixture
