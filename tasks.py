@@ -16,7 +16,7 @@ from invoke.tasks import task
 from fer.errors import FerError, SettingsError
 
 #: Options of pytest for the whole suite. The floor is some points below what is covered.
-COVERAGE = "--cov --cov-report=term:skip-covered --cov-fail-under=90"
+COVERAGE = "--cov --cov-report=term:skip-covered --cov-fail-under=95"
 
 
 def fer_task(**settings: Any) -> Callable[[Callable[..., None]], Any]:

@@ -1,3 +1,4 @@
+import gc
 import os
 import signal
 import subprocess
@@ -190,14 +191,16 @@ def test_memory_does_not_grow_with_the_length(tmp_path, analyzer):
 
     def measure(self, every=1):
         for frame in read(self, every):
-            if frame.index in (300, 1199):
+            if frame.index in (300, 750, 1199):
+                gc.collect()
                 used.append(process.memory_info().rss)
             yield frame
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(VideoReader, "read", measure)
         process_video(path, analyzer=analyzer, csv=tmp_path / "t.csv", annotated=tmp_path / "o.mp4", progress=False)
-    assert used[1] - used[0] < 8 * 2**20
+    # A leak grows in both halves; memory that is allocated once, in one of them.
+    assert min(used[1] - used[0], used[2] - used[1]) < 4 * 2**20
 
 
 @pytest.mark.parametrize(
