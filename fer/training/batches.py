@@ -4,6 +4,7 @@ The order of an epoch and all its augmentation follow from (seed, epoch) alone, 
 exactly the batches of an uninterrupted one.
 """
 
+import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -84,6 +85,11 @@ class TrainingBatches:
                 batch = next(batches)
                 self.seconds_waited += time.perf_counter() - start
                 yield batch
+
+    def draw_faces(self, epoch: int, num_faces: int) -> np.ndarray:
+        """Return up to ``num_faces`` augmented faces of an epoch, float32 (N, 48, 48, 1)."""
+        tasks = itertools.islice(self._plan(epoch), -(-num_faces // self.config.training.batch_size))
+        return np.concatenate([task()[0] for task in tasks])[:num_faces]
 
     def _plan(self, epoch: int) -> Iterator[Callable[[], Batch]]:
         training = self.config.training

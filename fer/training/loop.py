@@ -9,12 +9,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from fer.config import Config, load_config
 from fer.data.dataset import Dataset
 from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError, ModelError, SettingsError
+from fer.labels import EXPRESSIONS
 from fer.runs import Run
 from fer.training.batches import TrainingBatches
 from fer.training.curves import plot_history
@@ -105,7 +107,20 @@ def train(
         history = trainer.finish()
     plot_history(history, run.curves)
     best = history.iloc[int(history["validation_score"].argmax())]
+    _warn_of_chance(validation, float(best["validation_accuracy"]), log)
     return TrainedRun(run.folder, history, int(best["epoch"]), float(best["validation_accuracy"]))
+
+
+def _warn_of_chance(validation: Validation, accuracy: float, log: Log) -> None:
+    """Report a network that is no better than the same answer to every face."""
+    y_true = validation.y_true[0]
+    counts = np.bincount(y_true, minlength=len(EXPRESSIONS))
+    if accuracy * len(y_true) <= counts.max():
+        log(
+            f"The network is no better than chance: validation accuracy {accuracy:.3f}, where"
+            f" {EXPRESSIONS[counts.argmax()]!r} for every face gives {counts.max() / len(y_true):.3f}. Remedy: train"
+            " longer, or start from the shipped network with --set training.initial_run=xception."
+        )
 
 
 def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config:

@@ -1,5 +1,6 @@
 """Progress bar of a whole run."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -19,15 +20,24 @@ class ProgressBar(keras.callbacks.Callback):
         steps_per_epoch: optimiser steps in an epoch.
         first_epoch: number of epochs done before.
         last_epoch: number of epochs of the run.
+        describe: returns the line that is printed at the end of an epoch.
         shown: print the bar, and a line per epoch.
     """
 
     async_safe = True
 
     def __init__(
-        self, schedule: PhaseSchedule, steps_per_epoch: int, first_epoch: int, last_epoch: int, *, shown: bool
+        self,
+        schedule: PhaseSchedule,
+        steps_per_epoch: int,
+        first_epoch: int,
+        last_epoch: int,
+        *,
+        describe: Callable[[], str],
+        shown: bool,
     ) -> None:
         super().__init__()
+        self.describe = describe
         self.schedule = schedule
         self.step = first_epoch * steps_per_epoch
         self.bar = tqdm(
@@ -48,9 +58,9 @@ class ProgressBar(keras.callbacks.Callback):
             self.bar.set_postfix_str(f"accuracy {float(logs['accuracy']):.3f}, lr {rate:.2e}", refresh=False)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """Print a line with the epoch's accuracy and loss."""
+        """Print the line of the epoch."""
         if not self.bar.disable:
-            self.bar.write(f"epoch {epoch + 1}: accuracy {float(logs['accuracy']):.4f}, loss {float(logs['loss']):.4f}")
+            self.bar.write(self.describe())
 
     def on_train_end(self, logs: Any = None) -> None:
         """Close the bar."""

@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fer.config import TrainingConfig
 from fer.errors import SettingsError
 from fer.files import write_atomically
 from fer.model.forward import compile_heads, run_in_batches
@@ -16,10 +15,16 @@ from fer.model.saved import load_model, save_model
 from fer.model.xception import build_xception
 from fer.runs import Run
 from fer.training.batches import TrainingBatches
+from fer.training.optimizers import build_optimizer
 from fer.training.progress import ProgressBar
 from fer.training.schedule import PhaseSchedule
 from fer.training.state import RunState, load_state, remove_states, save_state
 from fer.training.validation import Validation
+
+#: A moving average has forgotten its start after this many times the length of its memory.
+_MEMORIES = 5
+#: Faces whose statistics replace the moving ones until then.
+_STATISTICS_FACES = 512
 
 
 class Trainer:
@@ -38,6 +43,9 @@ class Trainer:
         training = self.config.training
         self.model = build_xception(self.config.model, seed=training.seed)
         self.averaged = build_xception(self.config.model, seed=training.seed)
+        weights = {id(variable) for variable in self.averaged.weights}
+        seeds = [variable for variable in self.averaged.variables if id(variable) not in weights]
+        self._initial_seeds = [(seed, np.array(keras.ops.convert_to_numpy(seed))) for seed in seeds]
         self._forward = compile_heads(self.averaged)
         self.schedule = PhaseSchedule(training.phases, batches.steps_per_epoch)
         self.optimizer = build_optimizer(training, self.schedule)
@@ -88,11 +96,15 @@ class Trainer:
                 verbose=0,
                 callbacks=[
                     _EpochEnd(self),
-                    ProgressBar(self.schedule, self.batches.steps_per_epoch, self.epoch, last, shown=progress),
+                    self._build_progress_bar(last, progress),
                 ],
             )
         finally:
             batches.close()
+
+    def _build_progress_bar(self, last: int, shown: bool) -> ProgressBar:
+        steps = self.batches.steps_per_epoch
+        return ProgressBar(self.schedule, steps, self.epoch, last, describe=self.describe_last_epoch, shown=shown)
 
     def end_epoch(self, logs: dict[str, float], seconds: float, seconds_waited: float) -> None:
         """Measure the averaged weights on validation, keep the best, and write history and checkpoint."""
@@ -115,12 +127,43 @@ class Trainer:
         remove_states(self.run.state)
         return pd.DataFrame(self.history)
 
+    @property
+    def has_converged_statistics(self) -> bool:
+        """Whether the moving statistics of batch normalisation have forgotten their initial values."""
+        steps = self.epoch * self.batches.steps_per_epoch
+        return steps >= _MEMORIES / max(1.0 - self.config.model.batch_norm_momentum, 1e-6)
+
+    def describe_last_epoch(self) -> str:
+        """Return the figures of the last epoch in one line."""
+        row = self.history[-1]
+        accuracies = {"labels" if name == "validation_accuracy" else name.rpartition("_")[2]: row[name] for name in row}
+        heads = ", ".join(f"{head} {accuracies[head]:.4f}" for head in self.validation.heads if head in accuracies)
+        return (
+            f"epoch {row['epoch']}: training accuracy {row['train_accuracy']:.4f}, loss {row['train_loss']:.4f};"
+            f" validation accuracy {heads}, loss {row['validation_loss']:.4f}"
+        )
+
     def _average_weights(self) -> None:
         """Copy the network into ``averaged``, with the moving averages of its weights if the optimiser has them."""
         weights = self.model.get_weights()
         self.optimizer.finalize_variable_values(self.model.trainable_variables)
         self.averaged.set_weights(self.model.get_weights())
         self.model.set_weights(weights)
+        if not self.has_converged_statistics:
+            self._estimate_statistics()
+
+    def _estimate_statistics(self) -> None:
+        """Give ``averaged`` the batch statistics of some augmented training faces, instead of moving ones."""
+        faces = self.batches.draw_faces(self.epoch - 1, _STATISTICS_FACES)
+        norms = [layer for layer in self.averaged.layers if isinstance(layer, keras.layers.BatchNormalization)]
+        for layer in norms:
+            layer.momentum = 0.0
+        # The same dropout each time: a resumed run must not differ from an uninterrupted one.
+        for variable, value in self._initial_seeds:
+            variable.assign(value)
+        self.averaged(faces, training=True)
+        for layer in norms:
+            layer.momentum = self.config.model.batch_norm_momentum
 
     def _predict_validation(self) -> np.ndarray:
         return run_in_batches(self._forward, self.validation.faces)
@@ -171,20 +214,3 @@ def read_initial_weights(name: str, model: keras.Model) -> list[np.ndarray]:
             " Remedy: start from the preset and heads of that run."
         )
     return weights
-
-
-def build_optimizer(training: TrainingConfig, schedule: PhaseSchedule) -> keras.optimizers.Optimizer:
-    """Return AdamW, or SGD with Nesterov momentum, without weight decay on biases and batch normalisation."""
-    shared: dict[str, Any] = {
-        "learning_rate": schedule,
-        "weight_decay": training.weight_decay,
-        "global_clipnorm": training.gradient_clip or None,
-        "use_ema": training.ema_momentum > 0,
-        "ema_momentum": training.ema_momentum or 0.99,
-    }
-    if training.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(momentum=0.9, nesterov=True, **shared)
-    else:
-        optimizer = keras.optimizers.AdamW(**shared)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer

@@ -20,8 +20,10 @@ from fer.errors import DataError, ModelError, SettingsError
 from fer.files import compute_digest
 from fer.runs import Run
 from fer.training import train
+from fer.training.loop import _warn_of_chance
 from fer.training.state import RunState, save_state
 from fer.training.trainer import Trainer
+from fer.training.validation import Validation
 
 ROOT = Path(__file__).parents[2]
 
@@ -371,3 +373,23 @@ def test_no_teacher_is_trained_for_a_student_that_cannot_be(finished, dataset, t
     with pytest.raises((DataError, ModelError)):
         train(dataset, config, folder, progress=False)
     assert not (tmp_path / "teacher").exists()
+
+
+def test_a_network_at_chance_is_reported(dataset, tmp_path):
+    config, lines = load_config("sample", overrides=[ONE_EPOCH, "training.batch_size=64"]), []
+    config = config.model_copy(
+        update={
+            "training": config.training.model_copy(
+                update={"phases": (config.training.phases[0].model_copy(update={"learning_rate": 1e-9}),)}
+            )
+        }
+    )
+    train(dataset, config, tmp_path / "run", progress=False, log=lines.append)
+    assert any("no better than chance" in line and "initial_run" in line for line in lines)
+
+
+def test_a_network_above_chance_is_not_reported(dataset, finished, tmp_path):
+    lines = []
+    validation = Validation.build(dataset.part("validation"), ("labels",))
+    _warn_of_chance(validation, 0.9, lines.append)
+    assert lines == []

@@ -14,7 +14,7 @@ from fer.model.xception import build_xception
 from fer.runs import Run
 from fer.training.batches import TrainingBatches
 from fer.training.schedule import PhaseSchedule
-from fer.training.trainer import Trainer, build_optimizer, read_initial_weights
+from fer.training.trainer import Trainer, read_initial_weights
 from fer.training.validation import Validation
 
 
@@ -107,7 +107,33 @@ def test_without_averages_the_network_itself_is_kept(dataset, tmp_path, monkeypa
     trainer, snapshots = build_trainer(dataset, tmp_path, make_config(ema_momentum=0.0)), stop_after(monkeypatch, 1)
     with pytest.raises(KeyboardInterrupt):
         trainer.fit(progress=False)
-    assert_equal(snapshots[0].averaged, snapshots[0].network)
+    assert_equal(snapshots[0].averaged_trainable, snapshots[0].trainable)
+
+
+def read_statistics(model):
+    norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    return np.concatenate([np.array(keras.ops.convert_to_numpy(layer.moving_variance)) for layer in norms])
+
+
+def test_batch_statistics_are_estimated_while_the_moving_ones_are_young(dataset, tmp_path, monkeypatch):
+    config = make_config()
+    config = config.model_copy(update={"model": config.model.model_copy(update={"batch_norm_momentum": 0.9999})})
+    trainer, _ = build_trainer(dataset, tmp_path, config), stop_after(monkeypatch, 1)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.fit(progress=False)
+    # Moving variances start at 1 and hardly move in an epoch.
+    assert np.abs(read_statistics(trainer.model) - 1).max() < 0.3
+    assert np.abs(read_statistics(trainer.averaged) - 1).max() > 0.5
+    assert trainer.averaged.layers[-1].get_config() == trainer.model.layers[-1].get_config()
+
+
+def test_old_moving_statistics_are_kept(dataset, tmp_path):
+    config = make_config()
+    config = config.model_copy(update={"model": config.model.model_copy(update={"batch_norm_momentum": 0.5})})
+    trainer = build_trainer(dataset, tmp_path, config)
+    assert not trainer.has_converged_statistics
+    trainer.epoch = 4
+    assert trainer.has_converged_statistics
 
 
 def test_a_restored_trainer_has_the_state_of_the_stopped_one(dataset, tmp_path, monkeypatch):
@@ -193,49 +219,3 @@ def test_initial_weights_of_other_heads_are_refused(tmp_path):
 def test_missing_initial_weights_are_refused(tmp_path):
     with pytest.raises(ModelError, match="missing"):
         read_initial_weights(str(tmp_path / "none"), build_xception(load_config("sample").model))
-
-
-# The optimiser
-
-
-def build(**training):
-    training = make_config(**training).training
-    optimizer = build_optimizer(training, PhaseSchedule(training.phases, 5))
-    names = ("kernel", "bias", "gamma", "beta")
-    variables = [keras.Variable(np.ones(2, np.float32), name=name) for name in names]
-    optimizer.build(variables)
-    return optimizer, variables
-
-
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
-def test_only_kernels_are_decayed(name):
-    optimizer, (kernel, *others) = build(optimizer=name, weight_decay=0.1, ema_momentum=0.0)
-    optimizer.apply([np.zeros(2, np.float32)] * 4)
-    assert (keras.ops.convert_to_numpy(kernel) < 1.0).all()
-    for variable in others:
-        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), 1.0)
-
-
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
-def test_without_weight_decay_nothing_is_decayed(name):
-    optimizer, variables = build(optimizer=name, weight_decay=0.0, ema_momentum=0.0)
-    optimizer.apply([np.zeros(2, np.float32)] * 4)
-    for variable in variables:
-        np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), 1.0)
-
-
-def test_sgd_uses_nesterov_momentum():
-    optimizer, _ = build(optimizer="sgd")
-    assert (optimizer.momentum, optimizer.nesterov) == (0.9, True)
-
-
-@pytest.mark.parametrize(("clip", "expected"), [(0.0, None), (2.0, 2.0)])
-def test_gradients_are_clipped_by_their_global_norm(clip, expected):
-    optimizer, _ = build(gradient_clip=clip)
-    assert optimizer.global_clipnorm == expected
-
-
-@pytest.mark.parametrize(("momentum", "used"), [(0.0, False), (0.9, True)])
-def test_weights_are_averaged_if_there_is_a_momentum(momentum, used):
-    optimizer, _ = build(ema_momentum=momentum)
-    assert optimizer.use_ema is used
