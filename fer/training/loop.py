@@ -88,6 +88,25 @@ def train(
     validation = Validation.build(dataset.part("validation"), config.model.heads)
     _train_missing_teachers(config, dataset, progress=progress, log=log)
     teachers = _load_teachers(config, log)
+    history = _fit_network(run, config, dataset, validation, teachers, resume=resume, progress=progress, log=log)
+    plot_history(history, run.curves)
+    best = history.iloc[int(history["validation_score"].argmax())]
+    _warn_of_chance(validation, float(best["validation_accuracy"]), log)
+    return TrainedRun(run.folder, history, int(best["epoch"]), float(best["validation_accuracy"]))
+
+
+def _fit_network(
+    run: Run,
+    config: Config,
+    dataset: Dataset,
+    validation: Validation,
+    teachers: Teachers | None,
+    *,
+    resume: bool,
+    progress: bool,
+    log: Log,
+) -> pd.DataFrame:
+    """Train the network, write all files of the run but its plot, and return the history."""
     provenance = {"data_sha256": dataset.fingerprint, "teachers": teachers.digests if teachers else {}}
     if resume:
         _check_provenance(run, provenance)
@@ -104,11 +123,7 @@ def train(
             f"Training {config.model.name!r} on {dataset.name!r} for {config.training.epochs} epochs into {run.folder}."
         )
         trainer.fit(progress=progress)
-        history = trainer.finish()
-    plot_history(history, run.curves)
-    best = history.iloc[int(history["validation_score"].argmax())]
-    _warn_of_chance(validation, float(best["validation_accuracy"]), log)
-    return TrainedRun(run.folder, history, int(best["epoch"]), float(best["validation_accuracy"]))
+        return trainer.finish()
 
 
 def _warn_of_chance(validation: Validation, accuracy: float, log: Log) -> None:
