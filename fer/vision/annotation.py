@@ -5,7 +5,6 @@ Images are uint8 (H, W, 3), RGB. Colours are those of ``labels.COLORS``.
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Protocol
 
 import cv2
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from fer.labels import COLORS, EXPRESSIONS
 from fer.vision.boxes import Box, clip_box, compute_shared_area
+from fer.vision.faces import Face
 
 Color = tuple[int, int, int]
 _PixelBox = tuple[int, int, int, int]
@@ -25,23 +25,7 @@ _TEXT: Color = (245, 245, 245)
 _TRACK: Color = (70, 70, 70)
 
 
-class _Face(Protocol):
-    # The attributes of fer.Face that are drawn; properties, because it is frozen.
-    @property
-    def box(self) -> Box: ...
-    @property
-    def label(self) -> str: ...
-    @property
-    def confidence(self) -> float: ...
-    @property
-    def uncertain(self) -> bool: ...
-    @property
-    def track_id(self) -> int | None: ...
-    @property
-    def probabilities(self) -> np.ndarray: ...
-
-
-def draw_faces(image: np.ndarray, faces: Sequence[_Face], *, bars: bool = True) -> np.ndarray:
+def draw_faces(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True) -> np.ndarray:
     """Return a copy of an image with each face's box and caption and, if they fit, its seven probabilities.
 
     Args:
@@ -82,13 +66,13 @@ def draw_activation(crop: np.ndarray, activation: np.ndarray, *, side: int = 240
     return np.hstack([face, overlay.round().astype(np.uint8)])
 
 
-def describe_face(face: _Face) -> str:
+def describe_face(face: Face) -> str:
     """Return a face's caption: "#2 happy 93 %", with a question mark if the prediction is uncertain."""
     person = f"#{face.track_id} " if face.track_id is not None else ""
     return f"{person}{face.label}{'?' if face.uncertain else ''} {face.confidence:.0%}".replace("%", " %")
 
 
-def _draw_caption(image: np.ndarray, face: _Face, box: _PixelBox, occupied: list[_PixelBox]) -> _PixelBox:
+def _draw_caption(image: np.ndarray, face: Face, box: _PixelBox, occupied: list[_PixelBox]) -> _PixelBox:
     """Draw a caption at the position that covers the fewest occupied pixels, and return its box."""
     size = _choose_text_size(box[2] - box[0], image.shape)
     patch = _render_caption(describe_face(face), size, _read_color(face.label))[: image.shape[0], : image.shape[1]]
