@@ -25,27 +25,18 @@ SHIPPED_RUNS = (Path(__file__).parent / "shipped", Path(__file__).parent.parent 
 #: Sections of ``config.json`` in runs written before there was a ``calibration.json``.
 _FORMER_CALIBRATIONS = {"labels": "calibration", "votes": "calibration_votes"}
 
-#: Everything that tasks write into a run folder.
-_FILES = (
-    "model.keras",
-    "model.keras.sha256",
-    "config.json",
-    "calibration.json",
-    "provenance.json",
-    "history.csv",
-    "curves.png",
-    "state/state-*",
-    "metrics.json",
-    "model_card.md",
-    "classification_report.txt",
-    "confusion_matrix.csv",
-    "confusion_matrix.png",
-    "roc.png",
-    "precision_recall.png",
-    "reliability.png",
-    "mistakes.png",
-    "photo_check.json",
-)
+#: Further files of a run folder.
+_OTHER_FILES = ("model.keras", "model.keras.sha256", "config.json", "state/state-*")
+
+
+class _File:
+    """A file of a run folder: ``run.metrics`` is the path of ``metrics.json`` in it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: "Run", owner: type["Run"]) -> Path:
+        return run.folder / self.name
 
 
 @dataclass(frozen=True)
@@ -64,6 +55,28 @@ class Run:
 
     model_name: ClassVar[str] = "model.keras"
     config_name: ClassVar[str] = "config.json"
+    #: The calibration of each head and of all together, fitted on validation.
+    calibration: ClassVar = _File("calibration.json")
+    #: Digests of the data set and of the teachers.
+    provenance: ClassVar = _File("provenance.json")
+    #: One row per epoch, and its plot.
+    history: ClassVar = _File("history.csv")
+    curves: ClassVar = _File("curves.png")
+    #: Folder of the checkpoints that a resumed training starts from.
+    state: ClassVar = _File("state")
+    #: The figures of the evaluation, and the document that shows them.
+    metrics: ClassVar = _File("metrics.json")
+    model_card: ClassVar = _File("model_card.md")
+    #: Reports on the test split; ``mistakes`` shows faces and is never shared.
+    classification_report: ClassVar = _File("classification_report.txt")
+    confusion_matrix: ClassVar = _File("confusion_matrix.csv")
+    confusion_plot: ClassVar = _File("confusion_matrix.png")
+    roc: ClassVar = _File("roc.png")
+    precision_recall: ClassVar = _File("precision_recall.png")
+    reliability: ClassVar = _File("reliability.png")
+    mistakes: ClassVar = _File("mistakes.png")
+    #: Accuracy on faces shown as photos.
+    photo_check: ClassVar = _File("photo_check.json")
 
     @classmethod
     def find(cls, name: str | Path) -> "Run":
@@ -111,71 +124,6 @@ class Run:
     def config(self) -> Path:
         """The settings that it was trained with."""
         return self.folder / self.config_name
-
-    @property
-    def calibration(self) -> Path:
-        """The calibration of each head, fitted on validation."""
-        return self.folder / "calibration.json"
-
-    @property
-    def provenance(self) -> Path:
-        """Digests of the data set and of the teachers."""
-        return self.folder / "provenance.json"
-
-    @property
-    def history(self) -> Path:
-        """One row per epoch."""
-        return self.folder / "history.csv"
-
-    @property
-    def curves(self) -> Path:
-        """Plot of the history."""
-        return self.folder / "curves.png"
-
-    @property
-    def state(self) -> Path:
-        """Folder of the checkpoints that a resumed training starts from."""
-        return self.folder / "state"
-
-    @property
-    def metrics(self) -> Path:
-        """The figures of the evaluation."""
-        return self.folder / "metrics.json"
-
-    @property
-    def model_card(self) -> Path:
-        """The figures as a document."""
-        return self.folder / "model_card.md"
-
-    @property
-    def confusion_matrix(self) -> Path:
-        """The confusion matrix of the test split as a table."""
-        return self.folder / "confusion_matrix.csv"
-
-    @property
-    def reliability(self) -> Path:
-        """Plot of accuracy over confidence."""
-        return self.folder / "reliability.png"
-
-    @property
-    def precision_recall(self) -> Path:
-        """Plot of precision over recall."""
-        return self.folder / "precision_recall.png"
-
-    @property
-    def roc(self) -> Path:
-        """Plot of the ROC curves."""
-        return self.folder / "roc.png"
-
-    @property
-    def mistakes(self) -> Path:
-        """Faces of the test split that the network got wrong; never shared."""
-        return self.folder / "mistakes.png"
-
-    @property
-    def photo_check(self) -> Path:
-        """Accuracy on faces shown as photos."""
-        return self.folder / "photo_check.json"
 
     @property
     def is_finished(self) -> bool:
@@ -297,7 +245,8 @@ class Run:
         write_atomically(self.provenance, _to_json(provenance))
 
     def _list_files(self) -> list[Path]:
-        return [path for pattern in _FILES for path in self.folder.glob(pattern)]
+        names = [file.name for file in vars(Run).values() if isinstance(file, _File) and file.name != "state"]
+        return [path for pattern in (*_OTHER_FILES, *names) for path in self.folder.glob(pattern)]
 
     def _read_settings(self) -> dict[str, Any]:
         if not self.config.is_file():

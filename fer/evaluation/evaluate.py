@@ -227,16 +227,16 @@ def write_reports(run: Run, test: Predictions, faces: np.ndarray) -> None:
         test: predictions of the test split.
         faces: uint8 (N, 48, 48), the faces of the same rows.
     """
-    folder, plain, y_true, calibration = run.folder, test.plain, test.y_true, test.calibration
+    plain, y_true, calibration = test.plain, test.y_true, test.calibration
     title = f"test split, {len(test):,} faces"
-    plots.plot_confusion_matrix(plain, y_true, folder / "confusion_matrix.png", title=title)
-    plots.plot_roc(plain, y_true, folder / "roc.png", title=title)
-    plots.plot_precision_recall(plain, y_true, folder / "precision_recall.png", title=title)
+    plots.plot_confusion_matrix(plain, y_true, run.confusion_plot, title=title)
+    plots.plot_roc(plain, y_true, run.roc, title=title)
+    plots.plot_precision_recall(plain, y_true, run.precision_recall, title=title)
     settings = f"temperature {calibration.temperature:.2f}"
-    plots.plot_reliability(test.raw, plain, y_true, folder / "reliability.png", title=f"{title}, {settings}")
-    plots.plot_mistakes(faces, plain, y_true, folder / "mistakes.png")
-    write_atomically(folder / "confusion_matrix.csv", render_confusion(plain, y_true))
-    write_atomically(folder / "classification_report.txt", render_classification_report(plain, y_true))
+    plots.plot_reliability(test.raw, plain, y_true, run.reliability, title=f"{title}, {settings}")
+    plots.plot_mistakes(faces, plain, y_true, run.mistakes)
+    write_atomically(run.confusion_matrix, render_confusion(plain, y_true))
+    write_atomically(run.classification_report, render_classification_report(plain, y_true))
 
 
 def render_confusion(probabilities: np.ndarray, y_true: np.ndarray) -> str:
