@@ -157,7 +157,7 @@ class Classifier:
         return probabilities
 
     def combine(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the answer as :meth:`calibrate` does, but before smoothing and temperature are corrected."""
+        """Return the answer as :meth:`calibrate` does, but before its temperature; of a single head, uncalibrated."""
         if self.head is None and self.joint is not None:
             shares = self.joint.class_shares
             return combine_heads(probabilities, self.heads, self.calibrations, shares, self.prior).astype(np.float32)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,14 @@ Result = TypeVar("Result")
 #: Batches that are prepared ahead of the one in use. A teacher's prediction waits on the device for the steps before
 #: it, so that several must be on their way at a time.
 _AHEAD = 4
+
+
+class _Plan(NamedTuple):
+    """One batch before it is computed: its rows, and the random parameters of all rows in its epoch."""
+
+    rows: np.ndarray
+    augmentation: Augmentation
+    degradation: Degradation | None
 
 
 class TrainingBatches:
@@ -78,7 +86,8 @@ class TrainingBatches:
 
     def read(self, first_epoch: int, last_epoch: int) -> Generator[Batch]:
         """Yield the batches of epochs ``first_epoch`` up to, not including, ``last_epoch``."""
-        tasks = (task for epoch in range(first_epoch, last_epoch) for task in self._plan(epoch))
+        plans = (plan for epoch in range(first_epoch, last_epoch) for plan in self._plan(epoch))
+        tasks = (partial(self._build_batch, plan) for plan in plans)
         with one_opencv_thread(), closing(prefetch(tasks, _AHEAD)) as batches:
             for _ in range((last_epoch - first_epoch) * self.steps_per_epoch):
                 start = time.perf_counter()
@@ -88,21 +97,26 @@ class TrainingBatches:
 
     def draw_faces(self, epoch: int, num_faces: int) -> np.ndarray:
         """Return up to ``num_faces`` augmented faces of an epoch, float32 (N, 48, 48, 1)."""
-        tasks = itertools.islice(self._plan(epoch), -(-num_faces // self.config.training.batch_size))
-        return np.concatenate([task()[0] for task in tasks])[:num_faces]
+        plans = itertools.islice(self._plan(epoch), -(-num_faces // self.config.training.batch_size))
+        faces = [_degrade(self._augment(plan)[0], plan) for plan in plans]
+        return np.concatenate(faces)[:num_faces, ..., None]
 
-    def _plan(self, epoch: int) -> Iterator[Callable[[], Batch]]:
+    def _plan(self, epoch: int) -> Iterator[_Plan]:
         training = self.config.training
         phase, seed = training.phase_at(epoch), training.seed
         augmentation = draw_augmentation(
             len(self.faces), self.faces.shape[-1], self.config.augmentation, phase, epoch=epoch, seed=seed
         )
-        degradation = draw_degradation(len(self.faces), self.config.degradation, phase, epoch=epoch, seed=seed)
+        degradation = None
+        if self.config.degradation.is_active:
+            degradation = draw_degradation(len(self.faces), self.config.degradation, phase, epoch=epoch, seed=seed)
         order = make_generator(seed, epoch, "order").permutation(len(self.faces))
         for rows in np.split(order[: self.steps_per_epoch * training.batch_size], self.steps_per_epoch):
-            yield partial(self._build_batch, rows, augmentation, degradation)
+            yield _Plan(rows, augmentation, degradation)
 
-    def _build_batch(self, rows: np.ndarray, augmentation: Augmentation, degradation: Degradation) -> Batch:
+    def _augment(self, plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
+        """Return augmented and mixed faces, float32 (B, 48, 48), and their targets, float32 (B, heads, 7)."""
+        rows, augmentation = plan.rows, plan.augmentation
         faces = augment_faces(self.faces[rows], augmentation.select(rows))
         targets = self.targets[rows]
         share = augmentation.share[rows]
@@ -110,16 +124,22 @@ class TrainingBatches:
             partners = augmentation.partner[rows]
             faces = mix_faces(faces, augment_faces(self.faces[partners], augmentation.select(partners)), share)
             targets = mix_faces(targets, self.targets[partners], share)
+        return faces, targets
+
+    def _build_batch(self, plan: _Plan) -> Batch:
+        faces, targets = self._augment(plan)
         if self._step_teachers:
             # Teachers see the face before it is degraded, so that the student learns to recognise it all the same.
             predictions = self._step_teachers.predict(faces, batch_sizes=(len(faces),))
             targets = self._step_teachers.blend(targets, predictions)
-        if self.config.degradation.is_active:
-            faces = degrade_faces(faces, degradation.select(rows))
-        weights = self.weights[rows]
+        faces, weights = _degrade(faces, plan), self.weights[plan.rows]
         if len(self.config.model.heads) == 1:
             return faces[..., None], targets[:, 0], weights
         return faces[..., None], targets, weights[:, None]
+
+
+def _degrade(faces: np.ndarray, plan: _Plan) -> np.ndarray:
+    return faces if plan.degradation is None else degrade_faces(faces, plan.degradation.select(plan.rows))
 
 
 def prefetch(tasks: Iterable[Callable[[], Result]], ahead: int) -> Generator[Result]:

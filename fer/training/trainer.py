@@ -136,8 +136,10 @@ class Trainer:
     def describe_last_epoch(self) -> str:
         """Return the figures of the last epoch in one line."""
         row = self.history[-1]
-        accuracies = {"labels" if name == "validation_accuracy" else name.rpartition("_")[2]: row[name] for name in row}
-        heads = ", ".join(f"{head} {accuracies[head]:.4f}" for head in self.validation.heads if head in accuracies)
+        first, *others = self.validation.heads
+        accuracies = {first: row["validation_accuracy"]}
+        accuracies |= {head: row[f"validation_accuracy_{head}"] for head in others}
+        heads = ", ".join(f"{head} {accuracy:.4f}" for head, accuracy in accuracies.items())
         return (
             f"epoch {row['epoch']}: training accuracy {row['train_accuracy']:.4f}, loss {row['train_loss']:.4f};"
             f" validation accuracy {heads}, loss {row['validation_loss']:.4f}"

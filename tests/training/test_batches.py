@@ -186,3 +186,11 @@ def test_degraded_batches_are_the_same_after_a_resume(dataset):
             np.testing.assert_array_equal(a, b)
     plain = next(TrainingBatches(dataset, make_config()).read(0, 1))
     assert np.abs(next(second.read(0, 1))[0] - plain[0]).max() > 1
+
+
+def test_drawn_faces_are_those_of_the_first_batches(dataset):
+    config = make_config()
+    config = config.model_copy(update={"degradation": DegradationConfig(blur=0.5, noise=0.5)})
+    batches = TrainingBatches(dataset, config)
+    first, second, *_ = batches.read(1, 2)
+    np.testing.assert_array_equal(batches.draw_faces(1, 24), np.concatenate([first[0], second[0]])[:24])

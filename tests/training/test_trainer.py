@@ -110,6 +110,19 @@ def test_without_averages_the_network_itself_is_kept(dataset, tmp_path, monkeypa
     assert_equal(snapshots[0].averaged_trainable, snapshots[0].trainable)
 
 
+@pytest.mark.parametrize(
+    ("heads", "expected"), [(("votes",), "votes 0.7000,"), (("labels", "votes"), "labels 0.7000, votes 0.8000,")]
+)
+def test_the_line_of_an_epoch_names_the_accuracy_of_each_head(dataset, tmp_path, heads, expected):
+    trainer = build_trainer(dataset, tmp_path)
+    trainer.validation = SimpleNamespace(heads=heads)
+    row = {"epoch": 2, "train_accuracy": 0.6, "train_loss": 1.1, "validation_loss": 0.9, "validation_accuracy": 0.7}
+    trainer.history = [row | {"validation_accuracy_votes": 0.8}]
+    assert f"epoch 2: training accuracy 0.6000, loss 1.1000; validation accuracy {expected}" in (
+        trainer.describe_last_epoch()
+    )
+
+
 def read_statistics(model):
     norms = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
     return np.concatenate([np.array(keras.ops.convert_to_numpy(layer.moving_variance)) for layer in norms])
