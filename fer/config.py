@@ -65,6 +65,9 @@ class ModelConfig(Settings):
     stages: tuple[StageConfig, ...]
     exit_filters: tuple[Positive, ...] = Field((), description="Widths of the separable convolutions before pooling.")
     pool_size: Literal[2, 3] = Field(2, description="Window of the max pooling, whose stride is 2.")
+    convolution: Literal["separable", "plain"] = Field(
+        "separable", description="Kind of the 3x3 convolutions: depthwise and pointwise, or full ones (for teachers)."
+    )
     squeeze_ratio: Annotated[int, Field(ge=0)] = Field(
         0, description="Squeeze-and-excitation reduction of each block (arXiv:1709.01507); 0 disables it."
     )
@@ -142,6 +145,10 @@ class TrainingConfig(Settings):
     gradient_clip: float = Field(1.0, ge=0.0, description="Largest global norm of a gradient; 0 = no limit.")
     ema_momentum: float = Field(0.999, ge=0.0, lt=1.0, description="Momentum of the averaged weights; 0 = none.")
     dtype_policy: Literal["float32", "mixed_bfloat16"] = "float32"
+    engine: Literal["auto", "host", "device"] = Field(
+        "auto",
+        description="Prepare batches on the host, or whole epochs on one GPU (JAX); 'auto' takes the GPU if it can.",
+    )
     initial_run: str = Field("", description="Run folder or .keras file whose weights training starts from.")
     phases: tuple[PhaseConfig, ...] = Field(min_length=1)
     seed: Annotated[int, Field(ge=0)] = 0
@@ -174,6 +181,12 @@ class DistillationConfig(Settings):
         description="Predict each face at every step, augmented and mixed as for the student (arXiv:2106.05237);"
         " otherwise predict each training face once.",
     )
+    views: int = Field(
+        0,
+        ge=0,
+        description="With consistent, number of augmented views of each face that are repeated in turn, whose"
+        " predictions are computed once; 0 = new views, predicted at every step.",
+    )
 
     @field_validator("teacher", mode="before")
     @classmethod
@@ -190,6 +203,13 @@ class Config(Settings):
     degradation: DegradationConfig = DegradationConfig()
     training: TrainingConfig
     distillation: DistillationConfig = DistillationConfig()
+
+    @model_validator(mode="after")
+    def _views_are_alike(self) -> "Config":
+        views = {(phase.augmentation_strength, phase.mixup) for phase in self.training.phases}
+        if self.distillation.views and len(views) > 1:
+            raise ValueError("distillation.views needs the same augmentation_strength and mixup in every phase")
+        return self
 
     def to_json(self) -> str:
         """Return the settings as indented JSON that :func:`parse_config` reads back to an equal value."""

@@ -82,7 +82,8 @@ def run_in_batches(forward: Forward, faces: np.ndarray, *, batch_sizes: tuple[in
     while start < len(faces):
         size = _choose_size(len(faces) - start, batch_sizes)
         chunk = faces[start : start + size].astype(np.float32)[..., None]
-        padded = np.pad(chunk, ((0, size - len(chunk)), (0, 0), (0, 0), (0, 0)))
+        missing = size - len(chunk)
+        padded = np.pad(chunk, ((0, missing), (0, 0), (0, 0), (0, 0))) if missing else chunk
         outputs.append(forward(padded)[: len(chunk)])
         start += size
     return np.concatenate(outputs)

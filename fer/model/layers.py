@@ -13,15 +13,22 @@ from keras import ops
 
 from fer.model.padding import compute_padding
 
+#: How layers compute by techniques of their own on JAX: depthwise convolutions as shifted products, 1x1 convolutions as
+#: matrix products, pools as reshaped maxima.
+_TECHNIQUES = {"cpu": ("depthwise", "pointwise", "pooling"), "gpu": ("pointwise",)}
 
-@functools.cache
-def runs_on_jax_cpu() -> bool:
-    """Return whether Keras runs on JAX on a CPU, where the stock layers are slow."""
+
+def uses(technique: str) -> bool:
+    """Return whether layers use a technique of their own instead of the stock computation of Keras.
+
+    On a GPU, an epoch of ``teacher`` took 0.71 s with matrix products, 0.75 s without, and 1.36 s with shifted products
+    too (H100, batches of 512, bfloat16).
+    """
     if keras.backend.backend() != "jax":
         return False
     import jax
 
-    return jax.default_backend() == "cpu"
+    return technique in _TECHNIQUES.get(jax.default_backend(), ())
 
 
 @functools.cache
@@ -41,15 +48,21 @@ class FastSeparableConv2D(keras.layers.SeparableConv2D):
         """Convolve inputs (N, H, W, C) to (N, H', W', filters)."""
         if self._is_supported() and runs_on_torch():
             return self._call_torch(inputs)
-        if not (runs_on_jax_cpu() and self._is_supported()):
+        if not (uses("pointwise") and self._is_supported()):
             return super().call(inputs)
-        from fer.model.depthwise import convolve_depthwise, multiply_channels
+        from fer.model.depthwise import multiply_channels
 
-        depthwise_kernel = ops.convert_to_tensor(self.depthwise_kernel)[..., 0]
+        pointwise_kernel = ops.cast(self.pointwise_kernel, inputs.dtype)[0, 0]
+        return _add_bias_and_activate(self, multiply_channels(self._convolve_depthwise(inputs), pointwise_kernel))
+
+    def _convolve_depthwise(self, inputs: Any) -> Any:
+        kernel = ops.cast(self.depthwise_kernel, inputs.dtype)
+        if not uses("depthwise"):
+            return ops.depthwise_conv(inputs, kernel, self.strides, self.padding)
+        from fer.model.depthwise import convolve_depthwise
+
         padding = compute_padding(inputs.shape[1:3], self.kernel_size, self.strides, self.padding)
-        outputs = convolve_depthwise(inputs, depthwise_kernel, tuple(self.strides), padding)
-        outputs = multiply_channels(outputs, ops.convert_to_tensor(self.pointwise_kernel)[0, 0])
-        return _add_bias_and_activate(self, outputs)
+        return convolve_depthwise(inputs, kernel[..., 0], tuple(self.strides), padding)
 
     def _call_torch(self, inputs: Any) -> Any:
         from fer.model import torch_kernels
@@ -71,12 +84,12 @@ class FastConv2D(keras.layers.Conv2D):
         """Convolve inputs (N, H, W, C) to (N, H', W', filters)."""
         if runs_on_torch() and self._is_plain():
             return self._call_torch(inputs)
-        if not (runs_on_jax_cpu() and self._is_pointwise()):
+        if not (uses("pointwise") and self._is_pointwise()):
             return super().call(inputs)
         from fer.model.depthwise import multiply_channels
 
         strided = inputs[:, :: self.strides[0], :: self.strides[1]]
-        outputs = multiply_channels(strided, ops.convert_to_tensor(self.kernel)[0, 0])
+        outputs = multiply_channels(strided, ops.cast(self.kernel, inputs.dtype)[0, 0])
         return _add_bias_and_activate(self, outputs)
 
     def _call_torch(self, inputs: Any) -> Any:
@@ -115,7 +128,7 @@ class FastMaxPooling2D(keras.layers.MaxPooling2D):
 
     def call(self, inputs: Any) -> Any:
         """Pool inputs (N, H, W, C) to (N, H', W', C)."""
-        if not (runs_on_jax_cpu() and self._tiles(inputs.shape)):
+        if not (uses("pooling") and self._tiles(inputs.shape)):
             return super().call(inputs)
         (_, height, width, channels), (rows, columns) = inputs.shape, self.pool_size
         windows = ops.reshape(inputs, (-1, height // rows, rows, width // columns, columns, channels))

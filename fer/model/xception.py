@@ -77,8 +77,12 @@ class _Builder:
     def _separable(self, x: Any, filters: int, *, name: str, strides: int = 1, activate_first: bool = True) -> Any:
         if activate_first:
             x = layers.Activation("relu", name=f"{name}_relu")(x)
-        initializers = {"depthwise_initializer": self._initializer(), "pointwise_initializer": self._initializer()}
-        return self._batch_norm(self._sepconv(filters, strides=strides, name=name, **initializers)(x), name)
+        if self.config.convolution == "plain":
+            convolve = self._conv(filters, 3, strides=strides, kernel_initializer=self._initializer(), name=name)
+        else:
+            initializers = {"depthwise_initializer": self._initializer(), "pointwise_initializer": self._initializer()}
+            convolve = self._sepconv(filters, strides=strides, name=name, **initializers)
+        return self._batch_norm(convolve(x), name)
 
     def _stage(self, x: Any, stage: StageConfig, drop_rates: list[float], *, name: str) -> Any:
         x = self._first_block(x, stage, name=f"{name}_block1")

@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from fer.training.augmentation import (
     one_opencv_thread,
 )
 from fer.training.degradation import Degradation, degrade_faces, draw_degradation
+from fer.training.devices import runs_on_device
 from fer.training.distillation import Teachers
 from fer.training.targets import build_head_targets, compute_class_shares, compute_row_weights, select_training_rows
 
@@ -38,6 +39,28 @@ Result = TypeVar("Result")
 #: Batches that are prepared ahead of the one in use. A teacher's prediction waits on the device for the steps before
 #: it, so that several must be on their way at a time.
 _AHEAD = 4
+#: Faces of a view that teachers predict at once.
+_VIEW_BATCH = 1024
+
+
+#: Seed of the augmentation of a run with a fixed number of views: the same views for students of any seed.
+_VIEW_SEED = 0
+
+
+class EpochPlan(NamedTuple):
+    """An epoch before it is computed: the rows of its batches, and the random parameters of all rows.
+
+    Attributes:
+        rows: int64 (steps, B).
+        augmentation: parameters of all training faces.
+        degradation: parameters of all training faces, or None.
+        side: side of a face in pixels.
+    """
+
+    rows: np.ndarray
+    augmentation: Augmentation
+    degradation: Degradation | None
+    side: int
 
 
 class _Plan(NamedTuple):
@@ -46,6 +69,7 @@ class _Plan(NamedTuple):
     rows: np.ndarray
     augmentation: Augmentation
     degradation: Degradation | None
+    predictions: np.ndarray | None
 
 
 class TrainingBatches:
@@ -80,9 +104,15 @@ class TrainingBatches:
         self.class_shares = compute_class_shares(dataset.labels[rows], dataset.votes[rows], config.model.heads)
         self.weights = compute_row_weights(dataset.labels[rows], config.data)
         self.seconds_waited = 0.0
-        self._step_teachers = teachers if config.distillation.consistent else None
-        if teachers and not self._step_teachers:
+        distillation = config.distillation
+        self._views = distillation.views if teachers else 0
+        self._step_teachers = teachers if distillation.consistent and not self._views else None
+        self._teachers = teachers
+        self._predictions: np.ndarray | None = None
+        if teachers and not distillation.consistent:
             self.targets = teachers.blend(self.targets, teachers.predict_flip_averaged(self.faces))
+        elif teachers and self._views:
+            self._predictions = teachers.load_views(self, self._views)
 
     def read(self, first_epoch: int, last_epoch: int) -> Generator[Batch]:
         """Yield the batches of epochs ``first_epoch`` up to, not including, ``last_epoch``."""
@@ -101,22 +131,74 @@ class TrainingBatches:
         faces = [_degrade(self._augment(plan)[0], plan) for plan in plans]
         return np.concatenate(faces)[:num_faces, ..., None]
 
-    def _plan(self, epoch: int) -> Iterator[_Plan]:
+    @property
+    def needs_host(self) -> bool:
+        """Whether each batch must pass through the host, because teachers are asked at every step."""
+        return self._step_teachers is not None
+
+    def plan(self, epoch: int) -> EpochPlan:
+        """Draw the order of the rows and their random parameters for an epoch."""
         training = self.config.training
-        phase, seed = training.phase_at(epoch), training.seed
-        augmentation = draw_augmentation(
-            len(self.faces), self.faces.shape[-1], self.config.augmentation, phase, epoch=epoch, seed=seed
-        )
+        phase, seed, num_faces = training.phase_at(epoch), training.seed, len(self.faces)
         degradation = None
         if self.config.degradation.is_active:
-            degradation = draw_degradation(len(self.faces), self.config.degradation, phase, epoch=epoch, seed=seed)
-        order = make_generator(seed, epoch, "order").permutation(len(self.faces))
-        for rows in np.split(order[: self.steps_per_epoch * training.batch_size], self.steps_per_epoch):
-            yield _Plan(rows, augmentation, degradation)
+            degradation = draw_degradation(num_faces, self.config.degradation, phase, epoch=epoch, seed=seed)
+        order = make_generator(seed, epoch, "order").permutation(num_faces)
+        rows = order[: self.steps_per_epoch * training.batch_size].reshape(self.steps_per_epoch, -1)
+        return EpochPlan(rows, self.draw_augmentation(epoch), degradation, self.faces.shape[-1])
+
+    def draw_augmentation(self, epoch: int) -> Augmentation:
+        """Draw the parameters of all training faces for an epoch, or for one of a fixed number of views."""
+        training = self.config.training
+        number, seed = (epoch % self._views, _VIEW_SEED) if self._views else (epoch, training.seed)
+        phase, side = training.phase_at(epoch), self.faces.shape[-1]
+        return draw_augmentation(len(self.faces), side, self.config.augmentation, phase, epoch=number, seed=seed)
+
+    def read_views(self, views: int) -> Iterator[tuple[int, np.ndarray, Any]]:
+        """Yield view, rows int64 (M,) and augmented faces float32 (B, 48, 48), whose first M belong to the rows."""
+        faces = self._read_device_views if runs_on_device(self.config.training.engine) else self._read_host_views
+        return faces(views)
+
+    def _read_host_views(self, views: int) -> Iterator[tuple[int, np.ndarray, Any]]:
+        def augment(view: int, augmentation: Augmentation, rows: np.ndarray) -> tuple[int, np.ndarray, Any]:
+            return view, rows, self.augment(np.resize(rows, _VIEW_BATCH), augmentation)[0]
+
+        drawn = ((view, self.draw_augmentation(view)) for view in range(views))
+        tasks = (partial(augment, view, draws, rows) for view, draws in drawn for rows in self._chunk_rows())
+        with one_opencv_thread():
+            yield from prefetch(tasks, _AHEAD)
+
+    def _read_device_views(self, views: int) -> Iterator[tuple[int, np.ndarray, Any]]:
+        import jax
+
+        from fer.training import device_faces
+
+        faces, augment = jax.device_put(self.faces), jax.jit(device_faces.augment_rows)
+        for view in range(views):
+            augmentation = self.draw_augmentation(view)
+            arrays = device_faces.convert_augmentation(augmentation, self.faces.shape[-1])
+            mixture = device_faces.convert_mixture(augmentation)
+            for rows in self._chunk_rows():
+                yield view, rows, augment(faces, arrays, mixture, np.resize(rows, _VIEW_BATCH))
+
+    def _chunk_rows(self) -> list[np.ndarray]:
+        return np.split(np.arange(len(self.faces)), range(_VIEW_BATCH, len(self.faces), _VIEW_BATCH))
+
+    def predictions_of(self, epoch: int) -> np.ndarray | None:
+        """Return the teachers' predictions of an epoch's view, float16 (N, heads, 7), if they were computed before."""
+        return None if self._predictions is None else self._predictions[epoch % self._views]
+
+    def _plan(self, epoch: int) -> Iterator[_Plan]:
+        plan, predictions = self.plan(epoch), self.predictions_of(epoch)
+        for rows in plan.rows:
+            yield _Plan(rows, plan.augmentation, plan.degradation, predictions)
 
     def _augment(self, plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
         """Return augmented and mixed faces, float32 (B, 48, 48), and their targets, float32 (B, heads, 7)."""
-        rows, augmentation = plan.rows, plan.augmentation
+        return self.augment(plan.rows, plan.augmentation)
+
+    def augment(self, rows: np.ndarray, augmentation: Augmentation) -> tuple[np.ndarray, np.ndarray]:
+        """Return augmented and mixed faces, float32 (B, 48, 48), and their targets, float32 (B, heads, 7)."""
         faces = augment_faces(self.faces[rows], augmentation.select(rows))
         targets = self.targets[rows]
         share = augmentation.share[rows]
@@ -132,6 +214,8 @@ class TrainingBatches:
             # Teachers see the face before it is degraded, so that the student learns to recognise it all the same.
             predictions = self._step_teachers.predict(faces, batch_sizes=(len(faces),))
             targets = self._step_teachers.blend(targets, predictions)
+        elif self._teachers and plan.predictions is not None:
+            targets = self._teachers.blend(targets, plan.predictions[plan.rows].astype(np.float32))
         faces, weights = _degrade(faces, plan), self.weights[plan.rows]
         if len(self.config.model.heads) == 1:
             return faces[..., None], targets[:, 0], weights

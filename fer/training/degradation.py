@@ -11,6 +11,7 @@ References:
     Hendrycks and Dietterich, 2019, "Benchmarking Neural Network Robustness to Common Corruptions", arXiv:1903.12261.
 """
 
+import functools
 from dataclasses import dataclass, fields
 
 import cv2
@@ -30,6 +31,8 @@ _NOISE_SIGMA = (2.0, 16.0)
 _LIGHT_RANGE = 110.0
 #: Rows of a 48-pixel face, as shares of its side, that glasses and masks cover, before a random shift.
 _GLASSES, _MASK = (0.30, 0.44), (0.58, 1.0)
+#: Images of noise that faces choose from: a table is the same on every device.
+NOISE_BANK_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Degradation:
     occlusion: np.ndarray  # x, y, width, height as shares of the side, float64 (N, 4)
     occlusion_grey: np.ndarray  # grey level, float64 (N,)
     is_ellipse: np.ndarray  # bool (N,): a hand is an ellipse, glasses and masks are bars
-    seed: np.ndarray  # of the noise, uint64 (N,)
+    noise_index: np.ndarray  # which image of the noise bank, int64 (N,)
 
     def select(self, rows: np.ndarray) -> "Degradation":
         """Return the parameters of some rows."""
@@ -83,7 +86,7 @@ def draw_degradation(
         occlusion=occlusion * applies(config.occlusion)[:, None],
         occlusion_grey=rng.uniform(0.0, 255.0, num_faces),
         is_ellipse=is_ellipse,
-        seed=rng.integers(0, 2**63, num_faces, dtype=np.uint64),
+        noise_index=rng.integers(0, NOISE_BANK_SIZE, num_faces),
     )
 
 
@@ -108,6 +111,13 @@ def degrade_faces(faces: np.ndarray, parameters: Degradation) -> np.ndarray:
     return degraded
 
 
+@functools.cache
+def make_noise_bank(side: int) -> np.ndarray:
+    """Return images of Gaussian noise with standard deviation 1, float32 (NOISE_BANK_SIZE, side, side)."""
+    rng = make_generator(0, 0, "noise")
+    return rng.standard_normal((NOISE_BANK_SIZE, side, side), np.float32)
+
+
 def _degrade_face(face: np.ndarray, parameters: Degradation, index: int) -> np.ndarray:
     if parameters.occlusion[index, 2]:
         _occlude(face, parameters.occlusion[index], parameters.occlusion_grey[index], parameters.is_ellipse[index])
@@ -117,8 +127,8 @@ def _degrade_face(face: np.ndarray, parameters: Degradation, index: int) -> np.n
         size = (int(parameters.side[index]),) * 2
         face = cv2.resize(cv2.resize(face, size, interpolation=cv2.INTER_AREA), face.shape[::-1])
     if parameters.noise[index]:
-        rng = np.random.Generator(np.random.Philox(int(parameters.seed[index])))
-        face = face + rng.normal(0.0, parameters.noise[index], face.shape).astype(np.float32)
+        noise = make_noise_bank(len(face))[parameters.noise_index[index]]
+        face = face + np.float32(parameters.noise[index]) * noise
     if parameters.quality[index]:
         face = _compress(face, int(parameters.quality[index]))
     return np.asarray(np.clip(face, 0.0, 255.0))

@@ -19,6 +19,27 @@ def use_dtype_policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(previous)
 
 
+def runs_on_device(engine: str) -> bool:
+    """Return whether whole epochs run on one device: if asked for, or by 'auto' on JAX with one GPU.
+
+    Raises:
+        SettingsError: the engine 'device' was asked for on another backend than JAX.
+    """
+    is_jax = keras.backend.backend() == "jax"
+    if engine == "device" and not is_jax:
+        raise SettingsError(
+            f"training.engine='device' needs JAX. Received: the backend {keras.backend.backend()!r}."
+            ' Remedy: KERAS_BACKEND=jax, or --set training.engine="host".'
+        )
+    if engine != "auto":
+        return engine == "device"
+    if not is_jax:
+        return False
+    import jax
+
+    return jax.default_backend() == "gpu" and jax.device_count() == 1
+
+
 @contextlib.contextmanager
 def use_all_devices(batch_size: int) -> Iterator[None]:
     """Split each batch over the devices if JAX has several.

@@ -9,17 +9,26 @@ References:
     Beyer et al., 2022, "Knowledge distillation: A good teacher is patient and consistent", arXiv:2106.05237.
 """
 
+import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer.calibration import apply_temperature
 from fer.config import DistillationConfig, Head
 from fer.errors import ModelError, SettingsError
-from fer.files import compute_digest
+from fer.files import compute_digest, write_atomically
 from fer.inference import Classifier
+from fer.labels import EXPRESSIONS
 from fer.model.forward import BATCH_SIZES
 from fer.runs import Run
+
+if TYPE_CHECKING:
+    from fer.training.batches import TrainingBatches
+
+#: Where the predictions of teachers for a fixed number of views are kept, beside the prepared data sets.
+_VIEWS_FOLDER = Path("data") / "teacher_predictions"
 
 
 class Teachers:
@@ -69,6 +78,41 @@ class Teachers:
     def predict_flip_averaged(self, faces: np.ndarray) -> np.ndarray:
         """Return the mean of :meth:`predict` over faces and their mirror images."""
         return np.asarray(np.mean([self.predict(view) for view in (faces, faces[:, :, ::-1])], axis=0))
+
+    def load_views(self, batches: "TrainingBatches", views: int) -> np.ndarray:
+        """Return the predictions for a number of augmented views of all training faces, from a file if there is one.
+
+        The file ``data/teacher_predictions/<key>.npy`` is shared by all students of the same teachers and views; the
+        key is a digest of everything that the predictions depend on.
+
+        Args:
+            batches: draws the views.
+            views: how many.
+
+        Returns:
+            float16 (views, N, heads, 7).
+        """
+        path = _VIEWS_FOLDER / f"{self._compute_key(batches, views)}.npy"
+        shape = (views, len(batches.faces), len(self._columns[0]), len(EXPRESSIONS))
+        if path.is_file():
+            predictions = np.load(path, allow_pickle=False)
+            if predictions.shape == shape:
+                return np.asarray(predictions)
+        predictions = np.empty(shape, np.float16)
+        for view, rows, faces in batches.read_views(views):
+            predictions[view, rows] = self.predict(faces, batch_sizes=(len(faces),))[: len(rows)]
+        write_atomically(path, lambda stream: np.save(stream, predictions, allow_pickle=False))
+        return predictions
+
+    def _compute_key(self, batches: "TrainingBatches", views: int) -> str:
+        parts = [
+            repr((views, self.digests, self._columns, self.config.temperature)),
+            batches.config.augmentation.model_dump_json(),
+            batches.config.training.phases[0].model_dump_json(include={"augmentation_strength", "mixup"}),
+        ]
+        digest = hashlib.sha256("\n".join(parts).encode())
+        digest.update(np.ascontiguousarray(batches.faces).tobytes())
+        return digest.hexdigest()[:16]
 
     def blend(self, targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """Return targets in which the teachers' predictions have the share ``distillation.weight``."""

@@ -57,6 +57,11 @@ class ProgressBar(keras.callbacks.Callback):
             rate = float(self.schedule(self.step))
             self.bar.set_postfix_str(f"accuracy {float(logs['accuracy']):.3f}, lr {rate:.2e}", refresh=False)
 
+    def advance(self, steps: int) -> None:
+        """Advance by several steps at once."""
+        self.step += steps
+        self.bar.update(steps)
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Print the line of the epoch."""
         if not self.bar.disable:

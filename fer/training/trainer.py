@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable
+from contextlib import closing
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,6 +17,7 @@ from fer.model.saved import load_model, save_model
 from fer.model.xception import build_xception
 from fer.runs import Run
 from fer.training.batches import TrainingBatches
+from fer.training.devices import runs_on_device
 from fer.training.optimizers import build_optimizer
 from fer.training.progress import ProgressBar
 from fer.training.schedule import PhaseSchedule
@@ -25,6 +28,8 @@ from fer.training.validation import Validation
 _MEMORIES = 5
 #: Faces whose statistics replace the moving ones until then.
 _STATISTICS_FACES = 512
+#: Shortest time between two checkpoints; epochs on a GPU may take less than a checkpoint.
+_CHECKPOINT_SECONDS = 20.0
 
 
 class Trainer:
@@ -51,6 +56,8 @@ class Trainer:
         self.optimizer = build_optimizer(training, self.schedule)
         self.optimizer.build(self.model.trainable_variables)
         self.model.compile(self.optimizer, "categorical_crossentropy", metrics=["accuracy"])
+        self._compute_statistics: Callable[..., Any] | None = None
+        self._checkpoint_seconds = self._next_checkpoint = 0.0
         self.history: list[dict[str, Any]] = []
         self.best: list[np.ndarray] = []
         self.epoch = 0
@@ -85,6 +92,9 @@ class Trainer:
         last = self.config.training.epochs
         if self.epoch == last:
             return
+        if runs_on_device(self.config.training.engine) and not self.batches.needs_host:
+            self._fit_on_device(last, progress)
+            return
         batches = self.batches.read(self.epoch, last)
         try:
             self.model.fit(
@@ -102,6 +112,23 @@ class Trainer:
         finally:
             batches.close()
 
+    def _fit_on_device(self, last: int, progress: bool) -> None:
+        from fer.training.device_epochs import DeviceEpochs
+
+        self._checkpoint_seconds = _CHECKPOINT_SECONDS
+        epochs = DeviceEpochs(self.model, self.optimizer, self.batches)
+        bar = self._build_progress_bar(last, progress)
+        start, waited = time.perf_counter(), 0.0
+        with closing(epochs.run(self.epoch, last)) as results:
+            for logs in results:
+                bar.on_epoch_begin(self.epoch)
+                seconds, start = time.perf_counter() - start, time.perf_counter()
+                self.end_epoch(logs, seconds, epochs.seconds_waited - waited)
+                waited = epochs.seconds_waited
+                bar.advance(self.batches.steps_per_epoch)
+                bar.on_epoch_end(self.epoch)
+        bar.on_train_end()
+
     def _build_progress_bar(self, last: int, shown: bool) -> ProgressBar:
         steps = self.batches.steps_per_epoch
         return ProgressBar(self.schedule, steps, self.epoch, last, describe=self.describe_last_epoch, shown=shown)
@@ -114,9 +141,14 @@ class Trainer:
         if not self.history or row["validation_score"] > max(past["validation_score"] for past in self.history):
             self.best = [np.asarray(value) for value in self.averaged.get_weights()]
         self.history.append(row)
+        if self.epoch == self.config.training.epochs or time.monotonic() >= self._next_checkpoint:
+            self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
         values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
         save_state(self.run.state, RunState(self.epoch, values, self.best, self.history))
         write_atomically(self.run.history, pd.DataFrame(self.history).to_csv(index=False, float_format="%.6g"))
+        self._next_checkpoint = time.monotonic() + self._checkpoint_seconds
 
     def finish(self) -> pd.DataFrame:
         """Save the best network in stock layers with its calibration, remove the checkpoints, return the history."""
@@ -147,10 +179,10 @@ class Trainer:
 
     def _average_weights(self) -> None:
         """Copy the network into ``averaged``, with the moving averages of its weights if the optimiser has them."""
-        weights = self.model.get_weights()
+        weights = _read_weights(self.model)
         self.optimizer.finalize_variable_values(self.model.trainable_variables)
-        self.averaged.set_weights(self.model.get_weights())
-        self.model.set_weights(weights)
+        _assign_weights(self.averaged, _read_weights(self.model))
+        _assign_weights(self.model, weights)
         if not self.has_converged_statistics:
             self._estimate_statistics()
 
@@ -163,9 +195,22 @@ class Trainer:
         # The same dropout each time: a resumed run must not differ from an uninterrupted one.
         for variable, value in self._initial_seeds:
             variable.assign(value)
-        self.averaged(faces, training=True)
+        self._update_statistics(faces)
         for layer in norms:
             layer.momentum = self.config.model.batch_norm_momentum
+
+    def _update_statistics(self, faces: np.ndarray) -> None:
+        if keras.backend.backend() != "jax":
+            self.averaged(faces, training=True)
+            return
+        if self._compute_statistics is None:
+            import jax
+
+            self._compute_statistics = jax.jit(partial(self.averaged.stateless_call, training=True))
+        groups = self.averaged.trainable_variables, self.averaged.non_trainable_variables
+        _, values = self._compute_statistics(*([v.value for v in group] for group in groups), faces)
+        for variable, value in zip(groups[1], values, strict=True):
+            variable.assign(value)
 
     def _predict_validation(self) -> np.ndarray:
         return run_in_batches(self._forward, self.validation.faces)
@@ -196,6 +241,18 @@ class _EpochEnd(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         seconds_waited = self.trainer.batches.seconds_waited - self.waited
         self.trainer.end_epoch(logs, time.perf_counter() - self.start, seconds_waited)
+
+
+def _read_weights(model: keras.Model) -> list[Any]:
+    """Return the weights; on JAX without leaving the device."""
+    if keras.backend.backend() == "jax":
+        return [variable.value for variable in model.weights]
+    return list(model.get_weights())
+
+
+def _assign_weights(model: keras.Model, values: list[Any]) -> None:
+    for variable, value in zip(model.weights, values, strict=True):
+        variable.assign(value)
 
 
 def read_initial_weights(name: str, model: keras.Model) -> list[np.ndarray]:
