@@ -64,6 +64,7 @@ def prepare_dataset(
     *,
     votes: str | Path | None = None,
     mapping: Mapping[str, str] | None = None,
+    detect: bool = False,
     skip_bad: bool = False,
     allow_download: bool = False,
     seed: int = 0,
@@ -77,6 +78,8 @@ def prepare_dataset(
         folder: folder of the prepared file; created if it is missing.
         votes: FER+ votes of a table; by default ``fer2013new.csv`` beside the table, if it exists.
         mapping: expression of each folder name of a tree.
+        detect: the images of a tree are whole photos: detect, align and crop every face. A photo without a face is a
+            bad row.
         skip_bad: skip bad rows and list them in ``<folder>/<name>.rejects.csv``; otherwise one bad row is an error and
             nothing is written.
         allow_download: consent to network access for a source on Kaggle.
@@ -94,14 +97,14 @@ def prepare_dataset(
     """
     check_writable(build_path(name, folder))
     if source is None:
-        _refuse_options(votes=votes, mapping=mapping)
+        _refuse_options(votes=votes, mapping=mapping, detect=detect or None)
         return _write(draw_unguarded_sample(name=name, seed=seed), folder)
     path = _locate(str(source), allow_download)
     if path.is_dir():
         _refuse_options(votes=votes)
-        raw = read_folder(path, mapping=mapping, seed=seed)
+        raw = read_folder(path, mapping=mapping, detect=detect, seed=seed)
     else:
-        _refuse_options(mapping=mapping)
+        _refuse_options(mapping=mapping, detect=detect or None)
         raw = read_table(path)
     _check_rejects(raw, skip_bad)
     _check_splits(raw, path)

@@ -150,7 +150,7 @@ def test_the_summary_holds_every_count(table, tmp_path):
         assert f"{split:10}" + "        1" * 7 + "        7" in text
 
 
-@pytest.mark.parametrize("options", [{"votes": "votes.csv"}, {"mapping": {"a": "sad"}}])
+@pytest.mark.parametrize("options", [{"votes": "votes.csv"}, {"mapping": {"a": "sad"}}, {"detect": True}])
 def test_an_option_of_another_source_is_refused(tmp_path, options):
     with pytest.raises(SettingsError, match="applies only to"):
         prepare_dataset(None, "sample", tmp_path, **options)
@@ -160,6 +160,11 @@ def test_an_option_of_another_source_is_refused(tmp_path, options):
 def test_a_mapping_is_refused_for_a_table(table, tmp_path):
     with pytest.raises(SettingsError, match="'mapping' applies only to a folder tree"):
         prepare_dataset(str(table), "mine", tmp_path / "data", mapping={"a": "sad"})
+
+
+def test_detection_is_refused_for_a_table(table, tmp_path):
+    with pytest.raises(SettingsError, match="'detect' applies only to a folder tree"):
+        prepare_dataset(str(table), "mine", tmp_path / "data", detect=True)
 
 
 def test_votes_are_refused_for_a_folder_tree(tmp_path):

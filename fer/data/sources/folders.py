@@ -12,6 +12,7 @@ import numpy as np
 
 from fer.data.dataset import SPLITS
 from fer.data.leaks import group_duplicates
+from fer.data.sources.crops import FaceCropper, build_face_cropper, crop_whole_image
 from fer.data.sources.raw import RawData, Reject
 from fer.errors import DataError, ImageError, SettingsError
 from fer.labels import EXPRESSIONS
@@ -58,13 +59,17 @@ _FOLDER_NAMES = {expression: expression for expression in EXPRESSIONS} | ALIASES
 _MAX_DEPTH = 3
 
 
-def read_folder(path: str | Path, *, mapping: Mapping[str, str] | None = None, seed: int = 0) -> RawData:
+def read_folder(
+    path: str | Path, *, mapping: Mapping[str, str] | None = None, detect: bool = False, seed: int = 0
+) -> RawData:
     """Read a folder tree of images.
 
     Args:
         path: the folder that holds ``train``, ``val`` (or ``valid``, ``validation``) and ``test``; it may be nested in
             up to three folders that hold no other folder.
         mapping: expression of each folder name; it takes precedence over the built-in names.
+        detect: the images are whole photos: detect, align and crop every face, as :class:`fer.Analyzer` does. Each face
+            gets the label of its folder; a photo without a face is a reject. Otherwise every image is one face.
         seed: seed of the stratified validation split, which is drawn from train if the tree has none.
 
     Raises:
@@ -77,7 +82,7 @@ def read_folder(path: str | Path, *, mapping: Mapping[str, str] | None = None, s
     root = _find_root(Path(path))
     splits = _find_splits(root)
     _check_number_codes(root, splits, mapping)
-    raw = _read_images(root, splits, mapping)
+    raw = _read_images(root, splits, mapping, build_face_cropper() if detect else crop_whole_image)
     return raw if "validation" in splits else _draw_validation(raw, seed)
 
 
@@ -141,20 +146,26 @@ def _check_number_codes(root: Path, splits: Mapping[str, list[Path]], mapping: M
         )
 
 
-def _read_images(root: Path, splits: Mapping[str, list[Path]], mapping: Mapping[str, str]) -> RawData:
+def _read_images(
+    root: Path, splits: Mapping[str, list[Path]], mapping: Mapping[str, str], crop: FaceCropper
+) -> RawData:
     files = [(split, path) for split, folder in _list_classes(splits) for path in sorted(folder.iterdir())]
     images = [(split, path) for split, path in files if _is_image(path)]
-    pixels, codes, rejects = bytearray(), [], []
+    pixels, codes, rejects, num_shared = bytearray(), [], [], 0
     for index, (split, path) in enumerate(images):
         try:
-            face, label = _read_face(path, mapping)
+            faces, label = _read_faces(path, mapping, crop)
         except (ImageError, ValueError) as error:
             rejects.append(Reject(str(path.relative_to(root)), str(error)))
         else:
-            pixels += face.tobytes()
-            codes.append((index, label, SPLITS.index(split)))
+            pixels += faces.tobytes()
+            codes += [(index, label, SPLITS.index(split))] * len(faces)
+            num_shared += len(faces) > 1
     num_ignored = len(files) - len(images)
     notes = [f"Ignored {num_ignored} files that are not images."] if num_ignored else []
+    if num_shared:
+        shown = "1 photo shows" if num_shared == 1 else f"{num_shared} photos show"
+        notes.append(f"{shown} several faces; each face has the label of its folder.")
     return RawData.build(pixels, codes, rejects, notes=notes)
 
 
@@ -162,14 +173,14 @@ def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def _read_face(path: Path, mapping: Mapping[str, str]) -> tuple[np.ndarray, int]:
+def _read_faces(path: Path, mapping: Mapping[str, str], crop: FaceCropper) -> tuple[np.ndarray, int]:
     # Imported here so that tables and the sample work without loading OpenCV.
-    from fer.vision.images import decode_image, prepare_face
+    from fer.vision.images import decode_image
 
     expression = parse_expression(path.parent.name, mapping)
     if expression is None:
         raise ValueError(f"the folder name must be an expression; it is {path.parent.name!r}")
-    return prepare_face(decode_image(path)), EXPRESSIONS.index(expression)
+    return crop(decode_image(path)), EXPRESSIONS.index(expression)
 
 
 def _draw_validation(raw: RawData, seed: int) -> RawData:

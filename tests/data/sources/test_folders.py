@@ -2,12 +2,14 @@ import io
 
 import numpy as np
 import pytest
+import skimage.data
 from data_sources import draw_faces, write_tree
 from PIL import Image
 
 from fer.data.sources.folders import RAFDB_CODES, parse_expression, read_folder
 from fer.errors import DataError, SettingsError
 from fer.labels import EXPRESSIONS
+from fer.vision.images import prepare_face
 
 SPLITS = {"train": 3, "val": 2, "test": 1}
 
@@ -190,3 +192,35 @@ def test_an_image_with_too_many_pixels_is_rejected(tmp_path):
     raw = read_folder(tmp_path)
     assert [reject.location for reject in raw.rejects] == ["train/happy/bomb.png"]
     assert len(raw.faces) == len(draw_faces(42))
+
+
+def write_photos(root, photos):
+    for path, photo in photos.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo).save(root / path)
+
+
+def test_the_faces_of_whole_photos_are_detected(tmp_path):
+    photo = skimage.data.astronaut()
+    pair = np.concatenate([photo, photo[:, ::-1]], axis=1)
+    empty = np.full((200, 300, 3), 128, np.uint8)
+    write_photos(
+        tmp_path,
+        {
+            "train/happy/a.png": photo,
+            "train/happy/b.png": pair,
+            "train/sad/c.png": empty,
+            "val/sad/d.png": photo,
+            "test/fear/e.png": photo,
+        },
+    )
+    raw = read_folder(tmp_path, detect=True)
+    assert raw.labels.tolist() == [index_of(name) for name in ("happy", "happy", "happy", "sad", "fear")]
+    assert raw.split.tolist() == [0, 0, 0, 1, 2]
+    assert [(reject.location, reject.reason) for reject in raw.rejects] == [
+        ("train/sad/c.png", "no face was detected in the photo")
+    ]
+    assert raw.notes == ("1 photo shows several faces; each face has the label of its folder.",)
+    # The face is found, not the centre of the photo taken for it.
+    assert not np.array_equal(raw.faces[0], prepare_face(photo))
+    assert np.array_equal(raw.faces[0], raw.faces[3])
