@@ -40,8 +40,8 @@ class SourceFile:
 
     @property
     def location(self) -> str:
-        """The relative path as text."""
-        return "/".join(self.parts)
+        """The relative path as text, in which bytes that are no UTF-8 are escaped."""
+        return "/".join(self.parts).encode("utf-8", "backslashreplace").decode()
 
     @property
     def is_image(self) -> bool:

@@ -98,7 +98,7 @@ def _read_images(layout: Layout, crop: FaceCropper) -> tuple[RawData, list[Place
         try:
             _read_image(rows, index, image, layout.names, crop)
         except (ImageError, ValueError) as error:
-            rows.rejects.append(Reject(image.file.location, str(error)))
+            rows.rejects.append(Reject(image.file.location, shorten(error, 300)))
     notes = list(layout.notes)
     if rows.left_out:
         listed = ", ".join(f"{count} of {shorten(repr(name), 40)}" for name, count in rows.left_out.items())

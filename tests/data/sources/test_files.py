@@ -1,12 +1,15 @@
+import os
 import shutil
 import zipfile
 
 import numpy as np
 import pytest
-from data_sources import write_tree
+from data_sources import draw_faces, write_tree
+from PIL import Image
 
 from fer.data.sources.folders import read_folder
 from fer.errors import DataError
+from fer.vision.decoding import FORMATS, IMAGE_SUFFIXES
 
 SPLITS = {"train": 3, "val": 2, "test": 1}
 
@@ -56,3 +59,25 @@ def test_a_linked_class_folder_is_read(tmp_path):
     (tmp_path / "tree" / "test" / "sad").rename(tmp_path / "elsewhere")
     (tmp_path / "tree" / "test" / "sad").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
     assert len(read_folder(tmp_path / "tree").faces) == 42
+
+
+def test_a_file_name_that_is_not_utf8_is_escaped_in_the_rejects(tmp_path):
+    write_tree(tmp_path, SPLITS)
+    (tmp_path / "train" / "sad" / os.fsdecode(b"caf\xe9.png")).write_bytes(b"not an image")
+    (reject,) = read_folder(tmp_path).rejects
+    assert reject.location == "train/sad/caf\\udce9.png"
+    assert reject.reason.isprintable()
+
+
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
+def test_images_of_every_format_are_read(tmp_path, suffix):
+    write_tree(tmp_path, SPLITS)
+    kind = next(kind for kind, suffixes in FORMATS.items() if suffix in suffixes)
+    path = tmp_path / "train" / "sad" / f"9{suffix}"
+    try:
+        Image.fromarray(draw_faces(1)[0]).save(path, format=kind)
+    except (KeyError, OSError):
+        pytest.skip(f"Pillow cannot write {kind}")
+    raw = read_folder(tmp_path)
+    assert len(raw.faces) == 43
+    assert raw.rejects == raw.notes == ()
