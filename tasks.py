@@ -60,11 +60,13 @@ def _convert(name: str, value: Any, declared: inspect.Signature) -> Any:
 
 @fer_task(
     help={
-        "source": "fer2013.csv, icml_face_data.csv (plain, .gz, .zip, .tar.gz), a folder tree, kaggle:<owner>/<name>;"
+        "source": "fer2013.csv, icml_face_data.csv (also packed), a folder or .zip of images, kaggle:<owner>/<name>;"
         " none: drawn faces",
         "name": "name of the prepared data set (default: fer2013, or sample)",
         "votes": "FER+ votes (default: fer2013new.csv beside the table)",
-        "mapping": "JSON file from folder names to expressions",
+        "mapping": "JSON file from folder names to expressions (null: leave out), or rafdb, affectnet, fer2013",
+        "detect": "the images are whole photos: detect, align and crop every face",
+        "group-by": "what stays together in drawn splits: folder (default, if persons have folders), name, none",
         "skip-bad": "leave bad rows out and list them, instead of writing nothing",
         "allow-download": "allow downloads for a source on Kaggle",
         "seed": "seed of all random draws",
@@ -76,6 +78,8 @@ def preprocess(
     name: str | None = None,
     votes: str | None = None,
     mapping: str | None = None,
+    detect: bool = False,
+    group_by: str | None = None,
     skip_bad: bool = False,
     allow_download: bool = False,
     seed: int = 0,

@@ -11,8 +11,9 @@ from typing import Any
 import fer
 from fer import bench as benchmarks
 from fer import evaluation, reports, training
-from fer.config import load_config, read_json
+from fer.config import load_config
 from fer.data import Dataset, format_preparation, load_dataset, prepare_dataset
+from fer.data.sources.names import read_mapping
 from fer.errors import SettingsError
 from fer.runs import Run
 
@@ -27,6 +28,8 @@ def preprocess(
     *,
     votes: str | None = None,
     mapping: str | None = None,
+    detect: bool = False,
+    group_by: str | None = None,
     skip_bad: bool = False,
     allow_download: bool = False,
     seed: int = 0,
@@ -37,7 +40,9 @@ def preprocess(
         source,
         name or (SAMPLE if source is None else "fer2013"),
         votes=votes,
-        mapping=read_json(mapping) if mapping else None,
+        mapping=read_mapping(mapping) if mapping else None,
+        detect=detect,
+        group_by=group_by,
         skip_bad=skip_bad,
         allow_download=allow_download,
         seed=seed,

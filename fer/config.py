@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from fer.errors import SettingsError
+from fer.errors import SettingsError, shorten, shorten_path
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -275,13 +275,17 @@ def read_json(path: str | Path) -> dict[str, Any]:
         SettingsError: the file is missing, is not JSON, or holds something other than an object.
     """
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        content = json.loads(Path(path).read_bytes())
     except OSError as error:
-        raise SettingsError(f"A JSON file must be readable. Received: {path} ({error.strerror}).") from None
-    except ValueError as error:
-        raise SettingsError(f"A JSON file must hold valid JSON. Received: {path} ({error}).") from None
+        raise SettingsError(
+            f"A JSON file must be readable. Received: {shorten_path(path)} ({error.strerror})."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise SettingsError(
+            f"A JSON file must hold valid JSON. Received: {shorten_path(path)} ({shorten(error)})."
+        ) from None
     if not isinstance(content, dict):
-        raise SettingsError(f"A JSON file must hold one object. Received: {path}.")
+        raise SettingsError(f"A JSON file must hold one object. Received: {shorten_path(path)}.")
     return dict(content)
 
 

@@ -1,5 +1,25 @@
 """Exceptions of the package. Each message is one line: the rule, what was received, and the remedy."""
 
+import os
+
+
+def shorten(value: object, limit: int = 60) -> str:
+    """Return a value as text of one line and at most ``limit`` characters, for a message.
+
+    Example:
+        >>> shorten("a  long text", 6)
+        'a lon…'
+    """
+    text = " ".join(str(value)[: 4 * limit + 4].split())
+    text = "".join(character if character.isprintable() else "\ufffd" for character in text)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shorten_path(path: str | os.PathLike[str], limit: int = 120) -> str:
+    """Return a path as text of one line and at most ``limit`` characters, of which the end is kept."""
+    text = "".join(character if character.isprintable() else "\ufffd" for character in os.fspath(path))
+    return text if len(text) <= limit else "…" + text[1 - limit :]
+
 
 class FerError(Exception):
     """Base class of all errors that this package raises deliberately."""

@@ -165,5 +165,7 @@ def _change_prior(probabilities: np.ndarray, class_shares: np.ndarray, prior: Pr
     if prior == "dataset":
         return probabilities
     target = np.full(len(EXPRESSIONS), 1.0 / len(EXPRESSIONS)) if prior == "balanced" else np.asarray(prior)
-    weighted = probabilities * (target / np.maximum(class_shares, 1e-6)) ** PRIOR_POWER
+    # A class that no training face had takes the share of the rarest one: its own would make noise the answer.
+    shares = np.maximum(class_shares, np.min(class_shares, where=class_shares > 0, initial=1.0))
+    weighted = probabilities * (target / shares) ** PRIOR_POWER
     return np.asarray(weighted / weighted.sum(axis=-1, keepdims=True))

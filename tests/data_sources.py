@@ -1,10 +1,12 @@
 """Small sources in every format that the readers accept, made of random faces; no image of FER2013."""
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from PIL import Image
 
 from fer.data.ferplus import FERPLUS_COLUMNS
 from fer.data.sources.tables import USAGE_TO_SPLIT
+from fer.errors import DataError
 from fer.labels import EXPRESSIONS
 
 USAGES = tuple(USAGE_TO_SPLIT)
@@ -60,9 +63,13 @@ def pack(form: str, table: bytes, name: str = "fer2013.csv") -> bytes:
     packers = {
         "csv": lambda: table,
         "gz": lambda: gzip.compress(table),
+        "bz2": lambda: bz2.compress(table),
+        "xz": lambda: lzma.compress(table),
         "zip": lambda: pack_zip(notes),
         "tar": lambda: pack_tar(notes, mode="w"),
         "tar.gz": lambda: pack_tar(notes),
+        "tar.bz2": lambda: pack_tar(notes, mode="w:bz2"),
+        "tar.xz": lambda: pack_tar(notes, mode="w:xz"),
     }
     return packers[form]()
 
@@ -91,3 +98,12 @@ def write_tree(root: Path, splits: dict[str, int], names: Iterable[str] = EXPRES
             for i in range(count):
                 Image.fromarray(next(remaining)).save(folder / f"{i:04}.png")
     return faces
+
+
+def catch_message(call: Callable[[], object]) -> str:
+    """Return the message of the DataError that a call raises, or '' if it raises none."""
+    try:
+        call()
+    except DataError as error:
+        return str(error)
+    return ""

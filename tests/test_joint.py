@@ -143,3 +143,11 @@ def test_another_prior_is_refused_in_one_line(prior):
         check_prior(prior)
     assert "\n" not in str(caught.value)
     assert EXPRESSIONS[0] in str(caught.value)
+
+
+def test_a_class_without_training_faces_does_not_become_the_answer():
+    shares = {"labels": (0.0, 0.0, 0.0, 0.5, 0.3, 0.0, 0.2)}
+    probabilities = np.array([[[0.001, 0.001, 0.001, 0.9, 0.05, 0.001, 0.046]]])
+    answer = combine_heads(probabilities, ("labels",), {}, shares)[0]
+    assert EXPRESSIONS[answer.argmax()] == "happy"
+    assert answer[:3].sum() < 0.01

@@ -6,7 +6,10 @@ figures can name exactly the data on which they were measured.
 
 import hashlib
 import re
+import struct
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.ferplus import FERPLUS_COLUMNS
-from fer.errors import DataError, SettingsError
+from fer.errors import DataError, SettingsError, shorten, shorten_path
 from fer.files import write_atomically
 from fer.labels import EXPRESSIONS, FACE_SIZE
 
@@ -32,6 +35,26 @@ _ARRAYS: dict[str, tuple[type, tuple[int, ...]]] = {
     "votes": (np.uint8, (len(FERPLUS_COLUMNS),)),
     "clean": (np.bool_, ()),
 }
+#: What NumPy and the standard library raise on a damaged .npz file, besides the checks of the arrays; a damaged header
+#: can ask for more memory than there is.
+_BROKEN = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zlib.error,
+    zipfile.BadZipFile,
+    DataError,
+)
 _REMEDY = "Remedy: run `invoke preprocess` again."
 
 
@@ -168,13 +191,21 @@ def load_dataset(name_or_path: str | Path, folder: str | Path = "data") -> Datas
     if path.suffix != ".npz":
         path = Path(folder) / f"{name_or_path}.npz"
     if not path.is_file():
-        raise DataError(f"A prepared data set must exist. Received: {path} (missing). Remedy: run `invoke preprocess`.")
+        raise DataError(
+            f"A prepared data set must exist. Received: {shorten_path(path)} (missing)."
+            " Remedy: run `invoke preprocess`."
+        )
     try:
         dataset, fingerprint = _read(path)
-    except (OSError, ValueError, TypeError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"A prepared data set must be complete. Received: {path} ({error}). {_REMEDY}") from None
+    except _BROKEN as error:
+        raise DataError(
+            f"A prepared data set must be complete. Received: {shorten_path(path)}"
+            f" ({shorten(error or type(error).__name__)}). {_REMEDY}"
+        ) from None
     if dataset.fingerprint != fingerprint:
-        raise DataError(f"A prepared data set must match its fingerprint. Received: {path} (altered). {_REMEDY}")
+        raise DataError(
+            f"A prepared data set must match its fingerprint. Received: {shorten_path(path)} (altered). {_REMEDY}"
+        )
     return dataset
 
 
@@ -188,7 +219,7 @@ def build_path(name: str, folder: str | Path) -> Path:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name) or name.endswith(".npz"):
         raise SettingsError(
             "The name of a data set may hold letters, digits, '.', '-' and '_', may not begin with '.' or '-' and may"
-            f" not end in '.npz'. Received: {name!r}."
+            f" not end in '.npz'. Received: {shorten(repr(name))}."
         )
     return Path(folder) / f"{name}.npz"
 

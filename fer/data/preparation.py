@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +13,12 @@ from fer.data.dataset import SPLITS, Dataset, build_path, save_dataset
 from fer.data.drawn.sample import draw_unguarded_sample
 from fer.data.ferplus import FERPLUS_COLUMNS
 from fer.data.leaks import LeakReport, find_leaks
-from fer.data.sources.archives import is_table_file
+from fer.data.sources.archives import is_table_file, is_zip_of_images
 from fer.data.sources.folders import read_folder
 from fer.data.sources.kaggle import PREFIX, download_kaggle
 from fer.data.sources.raw import RawData, Reject
 from fer.data.sources.tables import read_table, read_votes
-from fer.errors import DataError, SettingsError
+from fer.errors import DataError, SettingsError, shorten, shorten_path
 from fer.files import check_writable, write_atomically
 from fer.labels import EXPRESSIONS
 
@@ -63,7 +64,9 @@ def prepare_dataset(
     folder: str | Path = "data",
     *,
     votes: str | Path | None = None,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Mapping[str, str | None] | None = None,
+    detect: bool = False,
+    group_by: str | None = None,
     skip_bad: bool = False,
     allow_download: bool = False,
     seed: int = 0,
@@ -71,16 +74,20 @@ def prepare_dataset(
     """Read a source, check every row, find leaks and write ``<folder>/<name>.npz``.
 
     Args:
-        source: a FER2013 table, plain or packed; a folder tree of images; a folder that holds such a table;
+        source: a FER2013 table, plain or packed; a folder or .zip archive of images; a folder that holds such a table;
             ``kaggle:<owner>/<name>``; or None for the drawn sample.
         name: name of the prepared file.
         folder: folder of the prepared file; created if it is missing.
         votes: FER+ votes of a table; by default ``fer2013new.csv`` beside the table, if it exists.
-        mapping: expression of each folder name of a tree.
+        mapping: expression of each folder name of a tree, or None to leave out the images of a folder.
+        detect: the images of a tree are whole photos: detect, align and crop every face. A photo without a face is a
+            bad row.
+        group_by: what keeps images of a tree in one split when splits are drawn: 'folder', 'name' or 'none'; None takes
+            folders of persons, if there are such.
         skip_bad: skip bad rows and list them in ``<folder>/<name>.rejects.csv``; otherwise one bad row is an error and
             nothing is written.
         allow_download: consent to network access for a source on Kaggle.
-        seed: seed of the drawn sample, or of the validation split of a tree that has none.
+        seed: seed of the drawn sample, or of the validation and test splits of a source that has none.
 
     Raises:
         DataError: the source cannot be read, a split is empty, or, without ``skip_bad``, a row is bad.
@@ -93,19 +100,22 @@ def prepare_dataset(
         [28709, 3589, 3589]
     """
     check_writable(build_path(name, folder))
+    tree_options = {"mapping": mapping, "detect": detect or None, "group_by": group_by}
     if source is None:
-        _refuse_options(votes=votes, mapping=mapping)
+        _refuse_options(votes=votes, **tree_options)
         return _write(draw_unguarded_sample(name=name, seed=seed), folder)
     path = _locate(str(source), allow_download)
-    if path.is_dir():
+    is_tree = path.is_dir() or is_zip_of_images(path)
+    if is_tree:
         _refuse_options(votes=votes)
-        raw = read_folder(path, mapping=mapping, seed=seed)
+        raw = read_folder(path, mapping=mapping, detect=detect, group_by=group_by, seed=seed)
     else:
-        _refuse_options(mapping=mapping)
-        raw = read_table(path)
+        _refuse_options(**tree_options)
+        raw = read_table(path, seed=seed)
+        votes = _find_votes(path) if votes is None else votes
     _check_rejects(raw, skip_bad)
     _check_splits(raw, path)
-    return _write(_build(raw, name, path, votes), folder, raw.rejects, raw.notes)
+    return _write(_build(raw, name, "folder" if is_tree else "csv", votes), folder, raw.rejects, raw.notes)
 
 
 def format_preparation(preparation: Preparation) -> str:
@@ -148,12 +158,21 @@ def _locate(source: str, allow_download: bool) -> Path:
 
 def _check_rejects(raw: RawData, skip_bad: bool) -> None:
     if raw.rejects and not skip_bad:
-        first = "; ".join(f"{reject.location}: {reject.reason}" for reject in raw.rejects[:_NUM_LISTED])
-        rest = "; …" if len(raw.rejects) > _NUM_LISTED else ""
         raise DataError(
-            f"Every row must be usable. Received: {len(raw.rejects)} bad ({first}{rest})."
+            f"Every row must be usable. Received: {len(raw.rejects)} bad ({_list_rejects(raw.rejects)})."
             " Nothing was written. Remedy: correct them, or add `--skip-bad`."
         )
+
+
+def _list_rejects(rejects: tuple[Reject, ...]) -> str:
+    """Return the first rejects as text, one per reason."""
+    counts = Counter(reject.reason for reject in rejects)
+    firsts = list({reject.reason: reject for reject in reversed(rejects)}.values())[::-1]
+    listed = []
+    for reject in firsts[:_NUM_LISTED]:
+        others = f" and {counts[reject.reason] - 1} more" if counts[reject.reason] > 1 else ""
+        listed.append(f"{shorten_path(reject.location, 40)}{others}: {shorten(reject.reason, 90)}")
+    return shorten("; ".join(listed) + ("; …" if len(firsts) > _NUM_LISTED else ""), 190)
 
 
 def _check_splits(raw: RawData, path: Path) -> None:
@@ -161,18 +180,21 @@ def _check_splits(raw: RawData, path: Path) -> None:
     if not counts.all():
         received = ", ".join(f"{count} {split}" for split, count in zip(SPLITS, counts, strict=True))
         raise DataError(
-            f"A source must have faces in every split. Received: {path} with {received}."
+            f"A source must have faces in every split. Received: {shorten_path(path)} with {received}."
             " Remedy: add faces of the missing split."
         )
 
 
-def _build(raw: RawData, name: str, path: Path, votes: str | Path | None) -> Dataset:
-    is_table = not path.is_dir()
-    if is_table and votes is None and path.with_name(VOTES_NAME).is_file():
-        votes = path.with_name(VOTES_NAME)
+def _find_votes(table: Path) -> Path | None:
+    """Return the file of FER+ votes beside a table, or None."""
+    votes = table.with_name(VOTES_NAME)
+    return votes if votes.is_file() else None
+
+
+def _build(raw: RawData, name: str, source: str, votes: str | Path | None) -> Dataset:
     counts = np.zeros((len(raw.faces), len(FERPLUS_COLUMNS)), np.uint8) if votes is None else read_votes(votes, raw)
     clean = np.ones(len(raw.faces), bool)
-    return Dataset(name, raw.faces, raw.labels, raw.split, counts, clean, source="csv" if is_table else "folder")
+    return Dataset(name, raw.faces, raw.labels, raw.split, counts, clean, source=source)
 
 
 def _write(

@@ -21,8 +21,10 @@ from fer.evaluation.metrics import (
     compute_accuracy,
     compute_confusion,
     compute_ece_by_chance,
+    compute_per_class,
     compute_reliability,
     compute_worst_recall,
+    list_absent,
     normalize_confusion,
     summarize_views,
 )
@@ -249,12 +251,14 @@ def render_confusion(probabilities: np.ndarray, y_true: np.ndarray) -> str:
 
 
 def render_classification_report(probabilities: np.ndarray, y_true: np.ndarray) -> str:
-    """Return scikit-learn's classification report of all seven expressions."""
+    """Return scikit-learn's classification report of the expressions that have faces, and name the others."""
+    per_class = compute_per_class(probabilities, y_true)
+    absent = list_absent(per_class)
+    names = [name for name in EXPRESSIONS if name not in absent]
+    classes = [EXPRESSIONS.index(name) for name in names]
     y_pred = probabilities.argmax(axis=1)
-    classes = range(len(EXPRESSIONS))
-    return str(
-        classification_report(y_true, y_pred, labels=classes, target_names=EXPRESSIONS, digits=4, zero_division=0)
-    )
+    report = classification_report(y_true, y_pred, labels=classes, target_names=names, digits=4, zero_division=0)
+    return str(report) + (f"\nNo faces, in no mean: {', '.join(absent)}\n" if absent else "")
 
 
 def _take_split(dataset: Dataset, name: str) -> Dataset:

@@ -5,6 +5,7 @@
 
 from typing import Any
 
+from fer.evaluation.metrics import list_absent
 from fer.joint import PRIOR_POWER
 from fer.labels import EXPRESSIONS
 
@@ -47,7 +48,10 @@ def render_figures_table(metrics: dict[str, Any]) -> str:
 
 
 def render_class_table(metrics: dict[str, Any]) -> str:
-    """Return precision, recall and F1 of the default answer per expression, on the test split, as a Markdown table."""
+    """Return precision, recall and F1 of the default answer per expression, on the test split, as a Markdown table.
+
+    An expression without faces has dashes.
+    """
     default = metrics["default"]
     test, clean = default["test"]["per_class"], (default["test_clean"] or {}).get("per_class")
     flip = default["test"]["flip"]["per_class"]
@@ -58,7 +62,8 @@ def render_class_table(metrics: dict[str, Any]) -> str:
     for name in EXPRESSIONS:
         row = test[name]
         figures = [row["precision"], row["recall"], row["f1"], flip[name]["recall"]]
-        cells = [f"{figure:.3f}" for figure in figures] + [f"{clean[name]['recall']:.3f}" if clean else "-"]
+        cells = [f"{figure:.3f}" if row["support"] else "-" for figure in figures]
+        cells.append(f"{clean[name]['recall']:.3f}" if clean and clean[name]["support"] else "-")
         lines.append(f"| {name} | {row['support']:,} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -138,13 +143,27 @@ def _render_change(row: dict[str, Any], name: str) -> str:
     return f"{row[f'{name}_before']:.3f} → {row[f'{name}_after']:.3f}"
 
 
+def _describe_absent(metrics: dict[str, Any]) -> list[str]:
+    """Return a sentence for each block without faces of some expression."""
+    absent = {title: list_absent(metrics[name]["per_class"]) for name, title in BLOCKS.items() if metrics[name]}
+    return [
+        f"No face of *{title}* is {' or '.join(names)}: mean recall and macro F1 there are means over the"
+        f" {len(EXPRESSIONS) - len(names)} other expressions."
+        for title, names in absent.items()
+        if names
+    ]
+
+
 def _render_legend(metrics: dict[str, Any]) -> str:
+    absent = _describe_absent(metrics)
     sentences = [
         f"Data set `{metrics['data']}`, fingerprint `{metrics['data_sha256'][:12]}`; network `{metrics['model']}`,"
         f" {metrics['params']:,} parameters. On FER2013, validation is PublicTest and test is PrivateTest. *Clean*"
         " leaves out the test faces that have an exact or near-duplicate in train. All columns but flip-averaged ones"
-        " are of single predictions. Mean recall is the mean over the seven expressions; balanced ECE (15 bins) gives"
-        " each expression the same weight. *Certain* is the share of faces whose answer is not called uncertain."
+        f" are of single predictions. Mean recall is the mean over the {'' if absent else 'seven '}expressions"
+        f"{' with faces' if absent else ''}; balanced ECE (15 bins) gives each expression the same weight. *Certain* is"
+        " the share of faces whose answer is not called uncertain.",
+        *absent,
     ]
     if metrics["ferplus_test"]:
         sentences.append(f"FER+ majority: {FERPLUS_RULE}.")

@@ -6,6 +6,7 @@ tie. Precision, recall, F1 and the confusion matrix are scikit-learn's; they are
 never predicted.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -166,6 +167,11 @@ def compute_per_class(probabilities: np.ndarray, y_true: np.ndarray) -> dict[str
     }
 
 
+def list_absent(per_class: Mapping[str, Mapping[str, float | int]]) -> list[str]:
+    """Return the expressions without faces, in the result of :func:`compute_per_class`; no mean includes them."""
+    return [name for name, row in per_class.items() if not row["support"]]
+
+
 def summarize(probabilities: np.ndarray, y_true: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
     """Return the figures of one set of predictions, in the form of ``metrics.json``.
 
@@ -175,8 +181,8 @@ def summarize(probabilities: np.ndarray, y_true: np.ndarray, *, seed: int = 0) -
         seed: of the bootstrap.
 
     Returns:
-        ``n``, ``accuracy``, ``accuracy_ci95`` (95 % bootstrap interval), ``mean_recall`` (over the classes that have
-        faces), ``macro_f1``, ``ece``, ``ece_balanced`` (with classes of equal weight) and ``per_class``.
+        ``n``, ``accuracy``, ``accuracy_ci95`` (95 % bootstrap interval), ``mean_recall`` and ``macro_f1`` (both over
+        the classes that have faces), ``ece``, ``ece_balanced`` (with classes of equal weight) and ``per_class``.
 
     Raises:
         DataError: there are no rows, or the numbers of rows differ.
@@ -184,12 +190,13 @@ def summarize(probabilities: np.ndarray, y_true: np.ndarray, *, seed: int = 0) -
     _check_rows(probabilities, y_true)
     accuracy = compute_accuracy(probabilities, y_true)
     per_class = compute_per_class(probabilities, y_true)
+    present = [row for row in per_class.values() if row["support"]]
     return {
         "n": len(y_true),
         "accuracy": accuracy,
         "accuracy_ci95": list(compute_accuracy_interval(accuracy, len(y_true), seed=seed)),
-        "mean_recall": float(np.mean([row["recall"] for row in per_class.values() if row["support"]])),
-        "macro_f1": float(np.mean([row["f1"] for row in per_class.values()])),
+        "mean_recall": float(np.mean([row["recall"] for row in present])),
+        "macro_f1": float(np.mean([row["f1"] for row in present])),
         "ece": compute_reliability(probabilities, y_true).ece,
         "ece_balanced": compute_reliability(probabilities, y_true, weights=compute_balanced_weights(y_true)).ece,
         "per_class": per_class,

@@ -3,11 +3,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from data_sources import draw_faces
+from data_sources import catch_message, draw_faces
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fer.data.dataset import Dataset, load_dataset, save_dataset
+from fer.data.drawn.sample import draw_sample
 from fer.errors import DataError, OutputError, SettingsError
 
 ARRAYS = ("faces", "labels", "split", "votes", "clean")
@@ -170,3 +171,31 @@ def test_an_unwritable_folder_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"tiny\.npz"):
         save_dataset(make_dataset(), tmp_path / "file")
+
+
+def test_an_altered_face_is_not_read(tmp_path):
+    path = save_dataset(draw_sample(140, name="tiny"), tmp_path)
+    content = bytearray(path.read_bytes())
+    content[5000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DataError, match="must be complete"):
+        load_dataset(path)
+
+
+def test_damaged_members_give_one_short_line(tmp_path):
+    dataset = draw_sample(140, name="tiny")
+    whole = save_dataset(dataset, tmp_path).read_bytes()
+    generator = np.random.default_rng(0)
+    path = tmp_path / "damaged.npz"
+    # The faces are most of the file; what can fail in other ways is in the headers and the directory at its end.
+    structure = np.r_[0:400, len(whole) - 6000 : len(whole)]
+    for round_number in range(400):
+        content = bytearray(whole)
+        for index in generator.choice(structure, size=1 + round_number % 3):
+            content[index] = generator.integers(256)
+        if round_number % 7 == 0:
+            del content[int(generator.choice(structure)) :]
+        path.write_bytes(content)
+        message = catch_message(lambda: load_dataset(path))
+        assert len(message) <= 300
+        assert message.isprintable()

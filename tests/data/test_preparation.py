@@ -1,4 +1,5 @@
 import csv
+import shutil
 import sys
 from types import SimpleNamespace
 
@@ -72,7 +73,7 @@ def test_a_bad_row_is_an_error_that_writes_nothing(table, tmp_path):
     with pytest.raises(DataError) as caught:
         prepare_dataset(str(table), "mine", tmp_path / "data")
     message = str(caught.value)
-    assert "4 bad (row 5: a face must have 2304 pixels; it has 3; row 7: " in message
+    assert "4 bad (row 5 and 3 more: a face must have 2304 pixels; it has 3)" in message
     assert "row 11" not in message
     assert "--skip-bad" in message
     assert "\n" not in message
@@ -150,7 +151,7 @@ def test_the_summary_holds_every_count(table, tmp_path):
         assert f"{split:10}" + "        1" * 7 + "        7" in text
 
 
-@pytest.mark.parametrize("options", [{"votes": "votes.csv"}, {"mapping": {"a": "sad"}}])
+@pytest.mark.parametrize("options", [{"votes": "votes.csv"}, {"mapping": {"a": "sad"}}, {"detect": True}])
 def test_an_option_of_another_source_is_refused(tmp_path, options):
     with pytest.raises(SettingsError, match="applies only to"):
         prepare_dataset(None, "sample", tmp_path, **options)
@@ -160,6 +161,11 @@ def test_an_option_of_another_source_is_refused(tmp_path, options):
 def test_a_mapping_is_refused_for_a_table(table, tmp_path):
     with pytest.raises(SettingsError, match="'mapping' applies only to a folder tree"):
         prepare_dataset(str(table), "mine", tmp_path / "data", mapping={"a": "sad"})
+
+
+def test_detection_is_refused_for_a_table(table, tmp_path):
+    with pytest.raises(SettingsError, match="'detect' applies only to a folder tree"):
+        prepare_dataset(str(table), "mine", tmp_path / "data", detect=True)
 
 
 def test_votes_are_refused_for_a_folder_tree(tmp_path):
@@ -216,3 +222,42 @@ def test_a_failed_download_is_refused_with_its_reason(monkeypatch):
     monkeypatch.setitem(sys.modules, "kagglehub", SimpleNamespace(dataset_download=fail))
     with pytest.raises(DataError, match="no route"):
         download_kaggle("kaggle:owner/name", allow_download=True)
+
+
+def test_a_zip_of_images_is_read(tmp_path):
+    write_tree(tmp_path / "tree", {"train": 3, "val": 2, "test": 1})
+    shutil.make_archive(str(tmp_path / "tree"), "zip", tmp_path / "tree")
+    preparation = prepare_dataset(tmp_path / "tree.zip", "tree", tmp_path / "data")
+    assert preparation.counts.tolist() == [[3] * 7, [2] * 7, [1] * 7]
+    assert load_dataset("tree", tmp_path / "data").source == "folder"
+
+
+def test_junk_below_a_table_with_votes_beside_it_is_no_face(table, tmp_path):
+    rows = make_rows()
+    table.write_bytes(pack("gz", format_table(rows) + b"# end of file\n"))
+    votes = write_votes(table.with_name("fer2013new.csv"), [row[2] for row in rows])
+    with pytest.raises(DataError, match=r"1 bad .row 22: a row must have as many fields"):
+        prepare_dataset(table, "mine", tmp_path / "data")
+    preparation = prepare_dataset(table, "mine", tmp_path / "data", skip_bad=True)
+    assert preparation.counts.sum() == 21
+    assert np.array_equal(load_dataset("mine", tmp_path / "data").votes, votes)
+
+
+def test_an_error_lists_each_reason_once_and_is_short(tmp_path):
+    write_tree(tmp_path / "tree", {"train": 3, "val": 2, "test": 1}, ["happy", "contempt", "suprise", "x" * 200])
+    with pytest.raises(DataError, match=r"18 bad \(train/contempt/0000.png and 5 more: .*'contempt'; ") as caught:
+        prepare_dataset(tmp_path / "tree", "mine", tmp_path / "data")
+    assert "suprise" in str(caught.value)
+    assert len(str(caught.value)) <= 300
+
+
+def test_a_source_of_three_expressions_is_prepared(tmp_path):
+    write_tree(tmp_path / "tree", {".": 20}, ["happy", "sad", "neutral"])
+    preparation = prepare_dataset(tmp_path / "tree", "mine", tmp_path / "data")
+    assert preparation.counts.sum(axis=1).tolist() == [48, 6, 6]
+    assert "No test split: moved 6 of 60" in format_preparation(preparation)
+
+
+def test_a_grouping_is_refused_for_a_table(table, tmp_path):
+    with pytest.raises(SettingsError, match="'group_by' applies only to a folder tree"):
+        prepare_dataset(str(table), "mine", tmp_path / "data", group_by="folder")

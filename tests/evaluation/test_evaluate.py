@@ -15,7 +15,7 @@ from fer.data.dataset import Dataset
 from fer.data.ferplus import FERPLUS_COLUMN_OF_EXPRESSION, compute_ferplus_majority
 from fer.errors import DataError
 from fer.evaluation import evaluate as module
-from fer.evaluation.evaluate import evaluate_run
+from fer.evaluation.evaluate import evaluate_run, render_classification_report
 from fer.evaluation.metrics_file import compare_metrics, read_metrics
 from fer.evaluation.predictions import predict_split
 from fer.inference import Classifier
@@ -246,6 +246,14 @@ def test_classification_report_covers_the_test_split(evaluated):
     accuracy = next(line for line in report.splitlines() if "accuracy" in line).split()
     assert accuracy == ["accuracy", f"{evaluated.metrics['default']['test']['accuracy']:.4f}", "200"]
     assert evaluated.metrics["default"]["test"]["accuracy"] != evaluated.metrics["test"]["accuracy"]
+
+
+def test_classification_report_leaves_absent_expressions_out_of_its_means():
+    y_true = np.repeat([3, 4, 6], 4)
+    report = render_classification_report(np.eye(7, dtype=np.float32)[y_true], y_true)
+    means = next(line for line in report.splitlines() if "macro avg" in line).split()
+    assert means == ["macro", "avg", "1.0000", "1.0000", "1.0000", "12"]
+    assert "No faces, in no mean: angry, disgust, fear, surprise" in report
 
 
 def test_a_second_evaluation_writes_the_same_figures_and_plots(evaluated, run_folder):

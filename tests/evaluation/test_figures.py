@@ -1,9 +1,11 @@
 """The tables show the figures of metrics.json."""
 
+import numpy as np
 import pytest
 from evaluation_metrics import leave_out, make_calibration, make_metrics
 
 from fer.evaluation import figures
+from fer.evaluation.metrics import summarize_views
 from fer.labels import EXPRESSIONS
 
 TITLES = {
@@ -169,3 +171,33 @@ def test_without_a_joint_calibration_the_head_answers_with_its_own():
 def test_the_only_head_is_not_called_all_heads():
     for metrics in (make_metrics(), make_without_joint(["labels"])):
         assert figures.render_figures_table(metrics).startswith("The default answer:")
+
+
+def make_metrics_of(*names):
+    """Figures whose test split has faces of these expressions only, all predicted correctly."""
+    y_true = np.repeat([EXPRESSIONS.index(name) for name in names], 5)
+    perfect = np.eye(7, dtype=np.float32)[y_true]
+    metrics = make_metrics()
+    block = summarize_views(perfect, perfect, y_true)
+    metrics["default"]["test"] |= block
+    return metrics | {"test": block}
+
+
+def test_absent_expressions_are_named_with_the_figures():
+    text = figures.render_figures_table(make_metrics_of("happy", "sad", "neutral"))
+    assert "No face of *test* is angry or disgust or fear or surprise" in text
+    assert "means over the 3 other expressions" in text
+    assert "mean over the seven" not in text
+    assert find_row(read_rows(text)[1], "test")[5] == "1.000"
+
+
+def test_no_expression_is_called_absent_if_all_have_faces():
+    text = figures.render_figures_table(make_metrics())
+    assert "No face of" not in text
+    assert "Mean recall is the mean over the seven expressions;" in text
+
+
+def test_an_absent_expression_has_dashes():
+    (rows,) = read_rows(figures.render_class_table(make_metrics_of("happy", "sad")))
+    assert find_row(rows, "fear")[:6] == ["fear", "0", "-", "-", "-", "-"]
+    assert find_row(rows, "happy")[:6] == ["happy", "5", "1.000", "1.000", "1.000", "1.000"]

@@ -51,7 +51,25 @@ def test_summary_of_the_hand_worked_case():
         "f1": pytest.approx(0.8),
         "support": 2,
     }
-    assert summary["macro_f1"] == pytest.approx((2 / 3 + 1.0 + 0.8) / 7)
+    assert summary["macro_f1"] == pytest.approx((2 / 3 + 1.0 + 0.8 + 0.0) / 4)
+
+
+@pytest.mark.parametrize("classes", [(0, 1, 2, 3, 4, 5), (3, 4, 6), (6,)])
+def test_perfect_predictions_of_fewer_classes_have_means_of_one(classes):
+    y_true = np.repeat(classes, 5)
+    summary = metrics.summarize(np.eye(7, dtype=np.float32)[y_true], y_true)
+    assert (summary["macro_f1"], summary["mean_recall"]) == (1.0, 1.0)
+    assert metrics.list_absent(summary["per_class"]) == [
+        name for index, name in enumerate(EXPRESSIONS) if index not in classes
+    ]
+
+
+def test_predictions_of_absent_classes_lower_the_recall_of_the_true_ones():
+    y_true = np.array([3, 3, 4, 4])
+    summary = metrics.summarize(np.eye(7, dtype=np.float32)[[3, 0, 4, 4]], y_true)
+    # happy: precision 1, recall 1/2; sad: 1, 1.
+    assert summary["macro_f1"] == pytest.approx((2 / 3 + 1) / 2)
+    assert summary["mean_recall"] == pytest.approx(3 / 4)
 
 
 def test_summary_has_exactly_the_keys_of_the_protocol():

@@ -1,16 +1,16 @@
 """Readers of FER2013 tables and of FER+ votes.
 
 A table is ``fer2013.csv`` (emotion,pixels,Usage) or ``icml_face_data.csv`` (emotion, Usage, pixels; column names with
-leading spaces), plain or packed. It is read as a stream, row by row, so the 301 MB of text are never in memory at once.
+leading spaces), plain or packed, or one like them: separated by ``;`` or tabs, in UTF-16, with names of expressions in
+place of numbers, with further columns such as a pandas index, or without Usage. It is read as a stream, row by row, so
+the 301 MB of text are never in memory at once.
 
 Rows are numbered from 1; the header and blank lines are not counted.
 """
 
 import csv
-import tarfile
+import io
 import warnings
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,9 +20,11 @@ import numpy as np
 
 from fer.data.dataset import SPLITS
 from fer.data.ferplus import FERPLUS_COLUMNS
-from fer.data.sources.archives import MAX_TABLE, open_table
+from fer.data.sources.archives import BROKEN, MAX_TABLE, VOTES_NAMES, describe_error, open_table
+from fer.data.sources.names import EXPRESSION_NAMES, normalize, suggest
 from fer.data.sources.raw import RawData, Reject
-from fer.errors import DataError
+from fer.data.sources.splitting import draw_missing_splits
+from fer.errors import DataError, shorten, shorten_path
 from fer.labels import EXPRESSIONS, FACE_SIZE
 
 #: Largest length in bytes of a line; a face of 2304 numbers takes at most 9216.
@@ -31,16 +33,25 @@ MAX_LINE = 1 << 16
 #: The split of each value of the column ``Usage``.
 USAGE_TO_SPLIT: dict[str, str] = {"Training": "train", "PublicTest": "validation", "PrivateTest": "test"}
 
+#: Emotion, pixels and Usage of a row, None for the last one in a table without Usage; None for a row with more or fewer
+#: fields than the header.
+Fields = tuple[str, str, str | None] | None
+
 _TABLE_REMEDY = "Remedy: check the path, or download the file again."
 _VOTES_REMEDY = "Remedy: use the fer2013new.csv that belongs to the table."
 _NUM_PIXELS = FACE_SIZE * FACE_SIZE
-_COLUMNS = ("emotion", "pixels", "usage")
+_REQUIRED = ("emotion", "pixels")
+_USAGE = "usage"
+_DELIMITERS = ",;\t"
 _LABELS = {str(index): index for index in range(len(EXPRESSIONS))}
-_BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError, NotImplementedError, RuntimeError)
 
 
-def read_table(path: str | Path) -> RawData:
+def read_table(path: str | Path, *, seed: int = 0) -> RawData:
     """Read a FER2013 table, plain or packed.
+
+    Args:
+        path: the file.
+        seed: seed of the draw of validation and test, if the table has no column Usage.
 
     Raises:
         DataError: the file is missing, truncated, or not a FER2013 table. Bad rows do not raise; they are returned as
@@ -51,10 +62,14 @@ def read_table(path: str | Path) -> RawData:
         with ExitStack() as stack, warnings.catch_warnings():
             # On unparsed text NumPy before 2.3 issues a DeprecationWarning, and later versions raise a ValueError.
             warnings.simplefilter("error", DeprecationWarning)
-            return _collect_rows(_read_fields(open_table(path, stack), path))
-    except _BROKEN as error:
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"A table must exist and be complete. Received: {path} ({reason}). {_TABLE_REMEDY}") from None
+            raw = _collect_rows(_read_fields(open_table(path, stack), path))
+    except BROKEN as error:
+        raise DataError(
+            f"A table must exist and be complete. Received: {shorten_path(path)} ({describe_error(error)})."
+            f" {_TABLE_REMEDY}"
+        ) from None
+    has_usage = any(raw.usages) or not len(raw.faces)
+    return raw if has_usage else draw_missing_splits(raw, seed=seed)
 
 
 def read_votes(path: str | Path, raw: RawData) -> np.ndarray:
@@ -70,67 +85,119 @@ def read_votes(path: str | Path, raw: RawData) -> np.ndarray:
     Raises:
         DataError: the file cannot be read, or belongs to another table (other number of rows or Usage).
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(path, skipinitialspace=True)
-        votes: np.ndarray = table[list(FERPLUS_COLUMNS)].to_numpy()
-        usages = table["Usage"].astype(str).str.strip().to_list()
-    except (OSError, EOFError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(
-            f"FER+ votes must be a readable fer2013new.csv. Received: {path} ({reason}). {_VOTES_REMEDY}"
-        ) from None
+    path = Path(path)
+    votes, usages = _read_votes_file(path)
     _check_votes(path, votes, usages, raw)
     usable: np.ndarray = votes[raw.rows].astype(np.uint8)
     return usable
 
 
-def _check_votes(path: str | Path, votes: np.ndarray, usages: list[str], raw: RawData) -> None:
-    expected = len(raw.usages)
-    if len(votes) != expected:
+def _read_votes_file(path: Path) -> tuple[np.ndarray, list[str]]:
+    """Return the ten counts and the Usage of each row; lines without any count at the end are left out."""
+    import pandas as pd
+
+    try:
+        with ExitStack() as stack:
+            text = stack.enter_context(_open_text(open_table(path, stack, VOTES_NAMES)))
+            table = pd.read_csv(text, skipinitialspace=True)
+        counts = table[list(FERPLUS_COLUMNS)].apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+        length = int(np.flatnonzero(~np.isnan(counts).all(axis=1)).max(initial=-1)) + 1
+        usages = table["Usage"].astype(str).str.strip().to_list()[:length]
+    except (*BROKEN, TypeError) as error:
         raise DataError(
-            f"FER+ votes must have one row per row of the table ({expected}). Received: {path} with {len(votes)}."
+            f"FER+ votes must be a readable fer2013new.csv. Received: {shorten_path(path)} ({describe_error(error)})."
             f" {_VOTES_REMEDY}"
+        ) from None
+    counts = counts[:length]
+    if not np.isin(counts, np.arange(256)).all():
+        raise DataError(
+            f"FER+ votes must be whole numbers in 0..255. Received others in {shorten_path(path)}. {_VOTES_REMEDY}"
         )
-    if not np.issubdtype(votes.dtype, np.integer) or votes.min(initial=0) < 0 or votes.max(initial=0) > 255:
-        raise DataError(f"FER+ votes must be whole numbers in 0..255. Received others in {path}. {_VOTES_REMEDY}")
+    return counts.astype(np.uint8), usages
+
+
+def _check_votes(path: Path, votes: np.ndarray, usages: list[str], raw: RawData) -> None:
+    # Lines below a table that are no rows, such as a note, have no votes.
+    expected = len(raw.usages)
+    if not int(raw.rows.max(initial=-1)) < len(votes) <= expected:
+        raise DataError(
+            f"FER+ votes must have one row per row of the table ({expected}). Received: {shorten_path(path)} with"
+            f" {len(votes)}. {_VOTES_REMEDY}"
+        )
     for row in raw.rows:
-        if usages[row] != raw.usages[row]:
-            received = f"{usages[row][:20]!r} in row {row + 1}, where the table has {raw.usages[row]!r}"
+        if raw.usages[row] and usages[row] != raw.usages[row]:
+            received = f"{shorten(repr(usages[row]), 22)} in row {row + 1}, where the table has {raw.usages[row]!r}"
             raise DataError(
-                f"FER+ votes must have the same Usage as the table. Received: {path} with {received}. {_VOTES_REMEDY}"
+                f"FER+ votes must have the same Usage as the table. Received: {shorten_path(path, 80)} with {received}."
+                f" {_VOTES_REMEDY}"
             )
 
 
-def _read_lines(stream: IO[bytes], path: Path) -> Iterator[str]:
+def _open_text(stream: IO[bytes]) -> io.TextIOWrapper:
+    """Return a binary stream as text: UTF-16 if it begins as that, otherwise UTF-8."""
+    head = stream.read(2)
+    stream.seek(0)
+    is_utf16 = head in (b"\xff\xfe", b"\xfe\xff")
+    encoding = "utf-16" if is_utf16 else {b"\0": "utf-16-be"}.get(head[:1]) or {b"\0": "utf-16-le"}.get(head[1:])
+    return io.TextIOWrapper(stream, encoding or "utf-8-sig", errors="replace", newline="\n")
+
+
+def _decode_lines(stream: IO[bytes], path: Path) -> Iterator[str]:
     total = 0
-    while line := stream.readline(MAX_LINE):
-        total += len(line)
-        if len(line) == MAX_LINE or total > MAX_TABLE:
-            raise DataError(f"A line must be below {MAX_LINE} bytes, a table below {MAX_TABLE}. Received: {path}.")
-        yield line.decode("utf-8", errors="replace")
+    with _open_text(stream) as text:
+        while line := text.readline(MAX_LINE):
+            total += len(line)
+            if len(line) == MAX_LINE or total > MAX_TABLE:
+                raise DataError(
+                    f"A line must be below {MAX_LINE} characters, a table below {MAX_TABLE}."
+                    f" Received: {shorten_path(path)}."
+                )
+            yield line
 
 
-def _read_fields(stream: IO[bytes], path: Path) -> Iterator[list[str]]:
-    """Yield [emotion, pixels, Usage] of each row; [] for a row with more or fewer fields than the header."""
-    rows = csv.reader(_read_lines(stream, path))
+def _read_fields(stream: IO[bytes], path: Path) -> Iterator[Fields]:
+    """Yield emotion, pixels and Usage of each row; see :data:`Fields`."""
+    lines = _decode_lines(stream, path)
+    first = next(lines, "")
+    delimiter = max(_DELIMITERS, key=first.count)
     try:
-        header = [name.strip("\ufeff \t").lower() for name in next(rows, [])]
-        if not set(_COLUMNS) <= set(header):
-            received = ", ".join(repr(name[:20]) for name in header[:6]) or "no header"
-            raise DataError(f"A table must have columns emotion, pixels, Usage. Received: {path} with {received}.")
-        indices = [header.index(column) for column in _COLUMNS]
-        for row in filter(None, rows):
-            yield [row[index].strip() for index in indices] if len(row) == len(header) else []
+        header = [name.strip("\ufeff \t").lower() for name in next(csv.reader([first], delimiter=delimiter), [])]
+        if not set(_REQUIRED) <= set(header):
+            received = ", ".join(shorten(repr(name), 20) for name in header[:4]) or "no header"
+            raise DataError(
+                f"A table must have columns emotion, pixels, Usage. Received: {shorten_path(path)} with {received}."
+                " Remedy: rename its columns."
+            )
+        rows = filter(None, csv.reader(lines, delimiter=delimiter))
+        yield from _select_columns(rows, header)
     except csv.Error as error:
-        raise DataError(f"A table must be comma-separated text. Received: {path} ({error}).") from None
+        raise DataError(
+            f"A table must be comma-separated text. Received: {shorten_path(path)} ({shorten(error)}). {_TABLE_REMEDY}"
+        ) from None
 
 
-def _collect_rows(rows: Iterator[list[str]]) -> RawData:
+def _select_columns(rows: Iterator[list[str]], header: list[str]) -> Iterator[Fields]:
+    indices, width = [header.index(name) for name in _REQUIRED], len(header)
+    usage = header.index(_USAGE) if _USAGE in header else None
+    for number, row in enumerate(rows):
+        if number == 0 and len(row) == width + 1 and _is_shifted(row, indices[1]):
+            # The header has no name for an index that pandas wrote.
+            indices, width = [index + 1 for index in indices], width + 1
+            usage = None if usage is None else usage + 1
+        if len(row) != width:
+            yield None
+        else:
+            yield (row[indices[0]].strip(), row[indices[1]].strip(), None if usage is None else row[usage].strip())
+
+
+def _is_shifted(row: list[str], pixels: int) -> bool:
+    return row[0].strip().isdecimal() and len(row[pixels + 1].split()) > len(row[pixels].split())
+
+
+def _collect_rows(rows: Iterator[Fields]) -> RawData:
     pixels, codes, rejects, usages = bytearray(), [], [], []
     for index, fields in enumerate(rows):
-        usages.append(fields[2] if fields else "")
+        usages.append((fields[2] if fields else None) or "")
         try:
             label, split, face = _parse_row(fields)
         except ValueError as error:
@@ -141,19 +208,26 @@ def _collect_rows(rows: Iterator[list[str]]) -> RawData:
     return RawData.build(pixels, codes, rejects, usages=usages)
 
 
-def _parse_row(fields: list[str]) -> tuple[int, int, np.ndarray]:
+def _parse_row(fields: Fields) -> tuple[int, int, np.ndarray]:
     if not fields:
         raise ValueError("a row must have as many fields as the header")
     return _parse_label(fields[0]), _parse_usage(fields[2]), parse_pixels(fields[1])
 
 
 def _parse_label(text: str) -> int:
-    if text not in _LABELS:
-        raise ValueError(f"emotion must be 0..{len(_LABELS) - 1}; it is {text[:20]!r}")
-    return _LABELS[text]
+    if text in _LABELS:
+        return _LABELS[text]
+    expression = EXPRESSION_NAMES.get(normalize(text))
+    if expression is None:
+        hint = suggest(text, EXPRESSION_NAMES)
+        raise ValueError(f"emotion must be 0..{len(_LABELS) - 1}; it is {text[:20]!r}{hint}")
+    return EXPRESSIONS.index(expression)
 
 
-def _parse_usage(text: str) -> int:
+def _parse_usage(text: str | None) -> int:
+    if text is None:
+        # A table without the column: validation and test are drawn afterwards.
+        return SPLITS.index("train")
     if text not in USAGE_TO_SPLIT:
         raise ValueError(f"Usage must be one of {', '.join(USAGE_TO_SPLIT)}; it is {text[:20]!r}")
     return SPLITS.index(USAGE_TO_SPLIT[text])

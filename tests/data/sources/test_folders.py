@@ -2,12 +2,14 @@ import io
 
 import numpy as np
 import pytest
+import skimage.data
 from data_sources import draw_faces, write_tree
 from PIL import Image
 
-from fer.data.sources.folders import RAFDB_CODES, parse_expression, read_folder
+from fer.data.sources.folders import read_folder
 from fer.errors import DataError, SettingsError
 from fer.labels import EXPRESSIONS
+from fer.vision.images import prepare_face
 
 SPLITS = {"train": 3, "val": 2, "test": 1}
 
@@ -45,19 +47,6 @@ def test_a_tree_nested_in_single_folders_is_found(tmp_path):
     assert len(read_folder(tmp_path).faces) == 42
 
 
-def test_rafdb_codes_become_expressions(tmp_path):
-    write_tree(tmp_path, SPLITS, RAFDB_CODES)
-    raw = read_folder(tmp_path)
-    names = [EXPRESSIONS[label] for label in raw.labels[raw.split == 2]]
-    assert names == ["surprise", "fear", "disgust", "happy", "sad", "angry", "neutral"]
-
-
-def test_number_codes_from_zero_without_a_mapping_are_refused(tmp_path):
-    write_tree(tmp_path, SPLITS, map(str, range(7)))
-    with pytest.raises(DataError, match=r"RAF-DB's codes 1..7.*mapping"):
-        read_folder(tmp_path)
-
-
 def test_number_codes_from_zero_are_read_with_a_mapping(tmp_path):
     write_tree(tmp_path, SPLITS, map(str, range(7)))
     raw = read_folder(tmp_path, mapping={str(code): name for code, name in enumerate(EXPRESSIONS)})
@@ -74,14 +63,6 @@ def test_a_mapping_to_an_unknown_expression_is_refused(tmp_path):
     write_tree(tmp_path, SPLITS)
     with pytest.raises(SettingsError, match="'gloom' to 'contempt'"):
         read_folder(tmp_path, mapping={"gloom": "contempt"})
-
-
-@pytest.mark.parametrize(
-    ("name", "expression"),
-    [("Anger", "angry"), ("SURPRISE", "surprise"), ("happiness", "happy"), ("4", "happy"), ("contempt", None)],
-)
-def test_folder_names_become_expressions(name, expression):
-    assert parse_expression(name) == expression
 
 
 def test_images_of_any_size_and_colour_become_grey_faces(tmp_path):
@@ -127,7 +108,7 @@ def test_other_files_are_ignored_and_counted(tmp_path):
     (tmp_path / "train" / "angry" / "Thumbs.db").write_bytes(b"")
     (tmp_path / "test" / "sad" / "._0000.png").write_bytes(b"")
     raw = read_folder(tmp_path)
-    assert raw.notes == ("Ignored 2 files that are not images.",)
+    assert raw.notes == ("Ignored 2 files that are no images.",)
     assert len(raw.faces) == 42
 
 
@@ -165,15 +146,14 @@ def test_too_few_images_to_draw_validation_from_are_refused(tmp_path):
         read_folder(tmp_path)
 
 
-@pytest.mark.parametrize(("splits", "needed"), [({"train": 1, "val": 1}, "test"), ({"val": 1, "test": 1}, "train")])
-def test_a_tree_without_train_or_test_is_refused(tmp_path, splits, needed):
-    write_tree(tmp_path, splits)
-    with pytest.raises(DataError, match=f"must have a '{needed}' folder"):
+def test_a_tree_with_splits_but_without_train_is_refused(tmp_path):
+    write_tree(tmp_path, {"val": 1, "test": 1})
+    with pytest.raises(DataError, match=r"must have a 'train' folder. Received: .* with test, validation"):
         read_folder(tmp_path)
 
 
 def test_an_empty_folder_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"'train' folder. Received: .* with no split"):
+    with pytest.raises(DataError, match=r"images in class folders. Received: .* with 0 files and no image"):
         read_folder(tmp_path)
 
 
@@ -190,3 +170,35 @@ def test_an_image_with_too_many_pixels_is_rejected(tmp_path):
     raw = read_folder(tmp_path)
     assert [reject.location for reject in raw.rejects] == ["train/happy/bomb.png"]
     assert len(raw.faces) == len(draw_faces(42))
+
+
+def write_photos(root, photos):
+    for path, photo in photos.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo).save(root / path)
+
+
+def test_the_faces_of_whole_photos_are_detected(tmp_path):
+    photo = skimage.data.astronaut()
+    pair = np.concatenate([photo, photo[:, ::-1]], axis=1)
+    empty = np.full((200, 300, 3), 128, np.uint8)
+    write_photos(
+        tmp_path,
+        {
+            "train/happy/a.png": photo,
+            "train/happy/b.png": pair,
+            "train/sad/c.png": empty,
+            "val/sad/d.png": photo,
+            "test/fear/e.png": photo,
+        },
+    )
+    raw = read_folder(tmp_path, detect=True)
+    assert raw.labels.tolist() == [index_of(name) for name in ("happy", "happy", "happy", "sad", "fear")]
+    assert raw.split.tolist() == [0, 0, 0, 1, 2]
+    assert [(reject.location, reject.reason) for reject in raw.rejects] == [
+        ("train/sad/c.png", "no face was detected in the photo")
+    ]
+    assert raw.notes == ("1 photo shows several faces; each face has the label of its folder.",)
+    # The face is found, not the centre of the photo taken for it.
+    assert not np.array_equal(raw.faces[0], prepare_face(photo))
+    assert np.array_equal(raw.faces[0], raw.faces[3])

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from data_sources import (
     FERPLUS_HEADER,
+    catch_message,
     format_icml_table,
     format_table,
     make_rows,
@@ -20,7 +21,11 @@ from fer.data.sources.raw import RawData
 from fer.data.sources.tables import parse_pixels, read_table, read_votes
 from fer.errors import DataError
 
-FORMATS = ("csv", "gz", "zip", "tar", "tar.gz")
+FORMATS = ("csv", "gz", "bz2", "xz", "zip", "tar", "tar.gz", "tar.xz")
+
+
+#: Damaged files per format: enough to meet every kind of exception of the standard library's readers.
+NUM_DAMAGED = 60
 
 
 def write(folder, content: bytes, name: str = "table.bin"):
@@ -57,6 +62,19 @@ def test_every_format_is_recognised_by_its_content(tmp_path, form, write_rows, n
     assert raw.rejects == ()
 
 
+def add_index(text: bytes, *, header: bytes) -> bytes:
+    """Add the index column that pandas writes, with or without a field for it in the header."""
+    first, *lines = text.splitlines()
+    return b"\n".join([header + first, *(b"%d,%s" % pair for pair in enumerate(lines))])
+
+
+def name_labels(text: bytes) -> bytes:
+    """Replace the labels by names of expressions, in other spellings and cases."""
+    names = [b"Anger", b"disgusted", b"Fear", b"Joy", b"sad", b"SURPRISE", b"Neutral"]
+    first, *lines = text.splitlines()
+    return b"\n".join([first, *(names[int(line[:1])] + line[1:] for line in lines)])
+
+
 @pytest.mark.parametrize(
     "rewrite",
     [
@@ -66,8 +84,19 @@ def test_every_format_is_recognised_by_its_content(tmp_path, form, write_rows, n
         lambda text: text.replace(b"\n", b"\r\n"),
         lambda text: b"\n".join(b'"%s"' % line.replace(b",", b'","') for line in text.splitlines()),
         lambda text: text.replace(b"emotion,pixels,Usage", b" Emotion ,PIXELS, usage"),
+        lambda text: text.replace(b",", b";"),
+        lambda text: text.replace(b",", b"\t"),
+        lambda text: text.decode().encode("utf-16"),
+        lambda text: text.decode().encode("utf-16-be"),
+        lambda text: add_index(text, header=b","),
+        lambda text: add_index(text, header=b"Unnamed: 0,"),
+        lambda text: add_index(text, header=b""),
+        name_labels,
     ],
-    ids=["byte-order-mark", "blank-lines", "no-last-newline", "crlf", "quoted", "headers"],
+    ids=[
+        *("byte-order-mark", "blank-lines", "no-last-newline", "crlf", "quoted", "headers", "semicolons", "tabs"),
+        *("utf-16", "utf-16-be", "index", "named-index", "index-without-header", "names"),
+    ],
 )
 def test_spellings_of_the_same_table_are_read_alike(tmp_path, rewrite):
     text = format_table(make_rows())
@@ -100,7 +129,8 @@ PIXELS = " ".join(["7"] * 2304)
         ({"pixels": "\u0667" + PIXELS[1:]}, "whole numbers"),
         ({"emotion": "7"}, "emotion must be 0..6; it is '7'"),
         ({"emotion": "-1"}, "emotion must be 0..6"),
-        ({"emotion": "happy"}, "emotion must be 0..6; it is 'happy'"),
+        ({"emotion": "contempt"}, "emotion must be 0..6; it is 'contempt'"),
+        ({"emotion": "suprise"}, "emotion must be 0..6; it is 'suprise'; did you mean 'surprise'?"),
         ({"emotion": "3.0"}, "emotion must be 0..6"),
         ({"emotion": ""}, "emotion must be 0..6; it is ''"),
         ({"usage": "Testing"}, "Usage must be one of Training, PublicTest, PrivateTest; it is 'Testing'"),
@@ -273,9 +303,104 @@ def test_votes_of_another_table_are_refused_with_one_line(tmp_path, alter, rule)
     assert "\n" not in str(caught.value)
 
 
+def test_junk_lines_below_a_table_have_no_votes(tmp_path):
+    rows = make_rows()
+    votes = write_votes(tmp_path / "fer2013new.csv", [row[2] for row in rows])
+    raw = read(tmp_path, format_table(rows) + b"# end of file\n\n-- 21 rows\n")
+    assert [reject.location for reject in raw.rejects] == ["row 22", "row 23"]
+    assert np.array_equal(read_votes(tmp_path / "fer2013new.csv", raw), votes)
+
+
+def test_junk_lines_below_the_votes_are_left_out(tmp_path):
+    rows = make_rows()
+    path = tmp_path / "fer2013new.csv"
+    votes = write_votes(path, [row[2] for row in rows])
+    path.write_text(path.read_text() + "end of file\n")
+    assert np.array_equal(read_votes(path, read(tmp_path, format_table(rows))), votes)
+
+
+@pytest.mark.parametrize("form", ["gz", "bz2", "xz", "zip", "tar", "tar.gz", "tar.bz2"])
+def test_packed_votes_are_recognised_by_their_content(tmp_path, form):
+    rows = make_rows()
+    votes = write_votes(tmp_path / "plain.csv", [row[2] for row in rows])
+    path = write(tmp_path, pack(form, (tmp_path / "plain.csv").read_bytes(), "fer2013new.csv"), "votes.bin")
+    assert np.array_equal(read_votes(path, read(tmp_path, format_table(rows))), votes)
+
+
+def test_a_table_without_usage_gets_drawn_splits(tmp_path):
+    lines = [f"{emotion},{pixels}" for emotion, pixels, _ in make_rows(210)]
+    content = "\n".join(["emotion,pixels", *lines]).encode()
+    raw = read(tmp_path, content)
+    assert np.bincount(raw.split).tolist() == [168, 21, 21]
+    assert all((np.bincount(raw.labels[raw.split == split]) == count).all() for split, count in ((0, 24), (1, 3)))
+    assert "No test split: moved 21 of 210" in raw.notes[0]
+    votes = write_votes(tmp_path / "votes.csv", ["Training"] * 210)
+    assert np.array_equal(read_votes(tmp_path / "votes.csv", raw), votes)
+
+
 def test_votes_with_an_empty_image_name_are_read(tmp_path):
     # FER+ has no image name for images that are not faces.
     rows = make_rows(21)
     lines = [f"{row[2]},,0,0,0,0,0,0,0,0,0,10" for row in rows]
     (tmp_path / "votes.csv").write_text("\n".join([FERPLUS_HEADER, *lines]) + "\n")
     assert read_votes(tmp_path / "votes.csv", read(tmp_path, format_table(rows)))[:, 9].tolist() == [10] * 21
+
+
+def damage(content: bytes, generator: np.random.Generator) -> bytes:
+    """Return a file with some bytes changed, cut off, repeated or inserted."""
+    content = bytearray(content)
+    start = int(generator.integers(len(content)))
+    kind = generator.integers(4)
+    if kind == 0:
+        for index in generator.integers(min(len(content), 200 if generator.integers(2) else 10**9), size=4):
+            content[index] = generator.integers(256)
+    elif kind == 1:
+        del content[start:]
+    elif kind == 2:
+        content[start:start] = content[: start // 2]
+    else:
+        content[start : start + 20] = generator.bytes(20)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("form", [*FORMATS, "tar.bz2"])
+@pytest.mark.parametrize("kind", ["table", "votes"])
+def test_damaged_files_give_one_short_line(tmp_path, form, kind):
+    generator = np.random.default_rng(0)
+    rows = make_rows(21)
+    raw = read(tmp_path, format_table(rows))
+    write_votes(tmp_path / "plain.csv", [row[2] for row in rows])
+    whole = format_table(rows) if kind == "table" else (tmp_path / "plain.csv").read_bytes()
+    packed = pack(form, whole, "fer2013.csv" if kind == "table" else "fer2013new.csv")
+    path = tmp_path / f"{kind}.{form}"
+    for _ in range(NUM_DAMAGED):
+        path.write_bytes(damage(packed, generator))
+        message = catch_message(lambda: read_table(path) if kind == "table" else read_votes(path, raw))
+        assert len(message) <= 300
+        assert message.isprintable()
+
+
+@pytest.mark.parametrize("kind", ["table", "votes"])
+def test_zstd_is_refused_with_its_remedy(tmp_path, kind):
+    path = write(tmp_path, b"\x28\xb5\x2f\xfd" + bytes(100), f"{kind}.csv.zst")
+    raw = read(tmp_path, format_table(make_rows()))
+    message = catch_message(lambda: read_table(path) if kind == "table" else read_votes(path, raw))
+    assert "compressed with zstd. Remedy: unpack it" in message
+
+
+@pytest.mark.parametrize("method", [1, 9, 95, 98])
+def test_an_unsupported_compression_of_a_zip_is_refused(tmp_path, method):
+    content = bytearray(pack_zip({"fer2013.csv": format_table(make_rows())}))
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(signature) + offset] = method
+    with pytest.raises(DataError, match="must exist and be complete") as caught:
+        read(tmp_path, bytes(content))
+    assert len(str(caught.value)) <= 300
+
+
+def test_long_names_and_values_do_not_lengthen_a_message(tmp_path):
+    members = {f"{'very' * 2000}{number}.csv": b"" for number in range(9)}
+    for content in (pack_zip(members), b"x" * 60_000, b"a,b,c\n" + b"y" * 60_000):
+        with pytest.raises(DataError) as caught:
+            read(tmp_path, content)
+        assert len(str(caught.value)) <= 300
