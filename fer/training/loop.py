@@ -105,7 +105,8 @@ def train(
     plot_history(history, run.curves)
     is_last = config.training.kept_epoch == "last"
     kept = history.iloc[-1 if is_last else int(history["validation_score"].argmax())]
-    _warn_of_chance(validation, float(kept["validation_accuracy"]), log)
+    if not config.training.initial_run:
+        _warn_of_chance(validation, float(kept["validation_accuracy"]), log)
     return TrainedRun(run.folder, history, int(kept["epoch"]), float(kept["validation_accuracy"]))
 
 
