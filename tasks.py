@@ -116,6 +116,52 @@ def train(
 
 @fer_task(
     help={
+        "data": "name of the prepared data set to train on",
+        "run": "the run to start from (default: the shipped one)",
+        "name": "name of the new run under artifacts/, or a folder (default: the data set's name)",
+        "layers": "layers to train: all (default), or head, the last one alone",
+        "epochs": "number of epochs",
+        "set": "one setting, section.key=value; may be repeated",
+        "resume": "continue the unfinished fine-tuning",
+        "overwrite": "replace the new run in its folder",
+        "document": "Markdown file whose marked comparison of the new run is replaced",
+        "quiet": "no progress bar",
+    },
+    iterable=["set"],
+)
+def finetune(
+    c: Context,
+    data: str,
+    run: str | None = None,
+    name: str | None = None,
+    layers: str = "all",
+    epochs: int = 20,
+    set: list[str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    document: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Train a run further on a small data set of your own and compare it with the run before."""
+
+
+@fer_task(
+    help={
+        "out": "folder to write, new or empty (default: build/lit)",
+        "data": "name of the prepared data set whose validation faces are shown",
+        "train": "photos in train",
+        "test": "photos in test",
+        "seed": "seed of the choice, the light and the photos",
+    }
+)
+def relight(
+    c: Context, out: str = "build/lit", data: str = "fer2013", train: int = 100, test: int = 700, seed: int = 0
+) -> None:
+    """Write validation faces as photos under one hard light, a set to try finetune on."""
+
+
+@fer_task(
+    help={
         "run": "name of the run under artifacts/, or a folder",
         "data": "name of the prepared data set (default: the run's)",
         "document": "Markdown file whose marked sections of this run are replaced",

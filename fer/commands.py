@@ -6,13 +6,14 @@ of output.
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import fer
 from fer import bench as benchmarks
 from fer import evaluation, reports, training
-from fer.config import load_config
+from fer.config import Layers, load_config
 from fer.data import Dataset, format_preparation, load_dataset, prepare_dataset
+from fer.data.dataset import build_path
 from fer.data.sources.names import read_mapping
 from fer.errors import SettingsError
 from fer.runs import Run
@@ -85,6 +86,63 @@ def train(
         f" {result.validation_accuracy:.4f}, in {target.folder}. Next: invoke evaluate --run {target.argument}"
     )
     return target.folder
+
+
+def finetune(
+    data: str,
+    run: str | None = None,
+    *,
+    name: str | None = None,
+    layers: str = "all",
+    epochs: int = 20,
+    set: Iterable[str] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    document: str | None = None,
+    quiet: bool = False,
+    log: Log = print,
+) -> dict[str, Any]:
+    """Train a run further on a small data set, compare both on held-out faces, return ``comparison.json``."""
+    from fer.evaluation.comparison import render_comparison
+    from fer.evaluation.documents import check_document, update_document
+
+    _check_positive("--epochs", epochs)
+    target = Run.find(name or data)
+    section = f"finetune:{target.name}"
+    if document is not None:
+        check_document(document, [section])
+    initial = _find_initial(run or (target.read_config().training.initial_run if resume else None))
+    dataset = load_dataset(data)
+    training.finetune(
+        dataset,
+        initial,
+        target.folder,
+        layers=_check_layers(layers),
+        epochs=epochs,
+        overrides=tuple(set or ()),
+        resume=resume,
+        overwrite=overwrite,
+        progress=not quiet,
+        log=log,
+    )
+    figures = evaluation.compare_runs(initial, target, dataset, _load_reference(dataset, log))
+    log(render_comparison(figures))
+    if document is not None:
+        update_document(document, {section: render_comparison(figures)})
+    log(f"Wrote {target.folder}. Next: invoke predict --input photo.jpg --run {target.argument}")
+    return figures
+
+
+def relight(
+    out: str = "build/lit", *, data: str = "fer2013", train: int = 100, test: int = 700, seed: int = 0, log: Log = print
+) -> None:
+    """Write validation faces as photos under one hard light, in a folder tree to try fine-tuning on."""
+    from fer.data.lit_photos import write_lit_photos
+
+    _check_positive("--train", train)
+    _check_positive("--test", test)
+    write_lit_photos(load_dataset(data), out, num_train=train, num_test=test, seed=seed)
+    log(f"Wrote {train + test} photos. Next: invoke preprocess --source {out} --name lit --detect --skip-bad")
 
 
 def evaluate(
@@ -247,6 +305,34 @@ def _prepare_for_pipeline(source: str | None, log: Log) -> Dataset:
         log(f"Using {prepared}.")
         return load_dataset("fer2013")
     return load_dataset(preprocess(source, log=log))
+
+
+def _check_layers(layers: str) -> Layers:
+    if layers not in get_args(Layers):
+        raise SettingsError(f"--layers is one of {', '.join(get_args(Layers))}. Received: {layers!r}.")
+    return cast(Layers, layers)
+
+
+def _find_initial(name: str | None) -> Run:
+    """Return a run by its name; without one the shipped run, by its name too if it is found by that."""
+    if name is not None:
+        return Run.find(name)
+    shipped = Run.find_shipped()
+    named = Run.find(shipped.name)
+    return named if named.folder.resolve() == shipped.folder.resolve() else shipped
+
+
+def _load_reference(dataset: Dataset, log: Log) -> Dataset | None:
+    """Load the prepared FER2013, on which a fine-tuned run shows what it forgot; None if there is none."""
+    path = build_path("fer2013", "data")
+    if not path.is_file():
+        log(f"What the network forgot of FER2013 is not measured: {path} is missing. `invoke preprocess` writes it.")
+        return None
+    reference = load_dataset("fer2013")
+    if reference.fingerprint == dataset.fingerprint:
+        log("What the network forgot of FER2013 is not measured: it was trained further on FER2013 itself.")
+        return None
+    return reference
 
 
 def _load_dataset_of(run: Run, name: str | None) -> Dataset:

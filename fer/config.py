@@ -20,6 +20,8 @@ Positive = Annotated[int, Field(ge=1)]
 Head = Literal["labels", "votes"]
 #: All heads, in the order that a network has them.
 HEADS: tuple[Head, ...] = ("labels", "votes")
+#: Layers that are trained: every one, or the last one alone.
+Layers = Literal["all", "head"]
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
@@ -150,6 +152,8 @@ class TrainingConfig(Settings):
         description="Prepare batches on the host, or whole epochs on one GPU (JAX); 'auto' takes the GPU if it can.",
     )
     initial_run: str = Field("", description="Run folder or .keras file whose weights training starts from.")
+    layers: Layers = Field("all", description="Train every layer, or the last one alone.")
+    kept_epoch: Literal["best", "last"] = Field("best", description="Keep the best epoch on validation, or the last.")
     phases: tuple[PhaseConfig, ...] = Field(min_length=1)
     seed: Annotated[int, Field(ge=0)] = 0
 
@@ -263,6 +267,15 @@ def load_config(preset: str = "small", path: str | Path | None = None, overrides
     settings = _read_preset(preset)
     if path is not None:
         settings = _merge(settings, read_json(path))
+    return override_settings(settings, overrides)
+
+
+def override_settings(settings: dict[str, Any], overrides: Iterable[str]) -> Config:
+    """Build a checked configuration from nested dictionaries and ``section.key=value`` strings that override them.
+
+    Raises:
+        SettingsError: a setting is not valid.
+    """
     for override in overrides:
         settings = _merge(settings, _parse_override(override))
     return parse_config(settings)

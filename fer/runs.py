@@ -75,6 +75,8 @@ class Run:
     precision_recall: ClassVar = _File("precision_recall.png")
     reliability: ClassVar = _File("reliability.png")
     mistakes: ClassVar = _File("mistakes.png")
+    #: Figures before and after fine-tuning.
+    comparison: ClassVar = _File("comparison.json")
     #: Accuracy on faces shown as photos.
     photo_check: ClassVar = _File("photo_check.json")
 

@@ -111,6 +111,66 @@ def test_a_resumed_run_takes_no_settings(folder, option):
     assert not (folder / "artifacts").exists()
 
 
+# Fine-tuning
+
+
+@pytest.fixture
+def trained(folder):
+    """A run named 'sample', and a second data set named 'own'."""
+    save_dataset(draw_sample(140))
+    save_dataset(draw_sample(140, name="own", seed=4))
+    commands.train("sample", set=SHORT, quiet=True, log=ignore)
+    return folder
+
+
+def test_finetune_compares_both_runs_and_writes_a_run_that_can_be_used(trained):
+    (trained / "page.md").write_text("<!-- finetune:own:begin -->\n<!-- finetune:own:end -->\n")
+    lines = []
+    figures = commands.finetune("own", "sample", epochs=1, document="page.md", quiet=True, log=lines.append)
+    assert figures == json.loads((trained / "artifacts" / "own" / "comparison.json").read_text())
+    assert "| `own`, test, 21 | after |" in (trained / "page.md").read_text()
+    assert any("fer2013.npz is missing" in line for line in lines)
+    assert lines[-1].endswith("--run own")
+    assert Run(trained / "artifacts" / "own").read_config().training.initial_run == "sample"
+    fer.Classifier.load(trained / "artifacts" / "own")
+
+
+def test_finetune_measures_what_was_forgotten_of_a_prepared_fer2013(trained):
+    save_dataset(draw_sample(140, name="fer2013", seed=6))
+    figures = commands.finetune("own", "sample", epochs=1, quiet=True, log=ignore)
+    assert (figures["reference_data"], figures["reference"]["n"]) == ("fer2013", 21)
+
+
+def test_finetune_starts_from_the_shipped_run_by_default(monkeypatch):
+    monkeypatch.chdir(Path(__file__).parents[1])
+    monkeypatch.delenv("FER_MODEL", raising=False)
+    assert commands._find_initial(None).argument == "xception"
+
+
+@pytest.mark.parametrize(
+    ("option", "error", "match"),
+    [
+        ({"layers": "some"}, SettingsError, "--layers is one of all, head"),
+        ({"epochs": 0}, SettingsError, "--epochs must be at least 1"),
+        ({"document": "page.md"}, DataError, "finetune:own:begin"),
+        ({"name": "sample"}, ModelError, "must not replace the run"),
+    ],
+)
+def test_finetune_refuses_a_wrong_option_before_any_work(trained, option, error, match):
+    (trained / "page.md").write_text("no marks\n")
+    with pytest.raises(error, match=match):
+        commands.finetune("own", "sample", log=ignore, **option)
+    assert not (trained / "artifacts" / "own").exists()
+
+
+def test_relight_writes_photos_and_names_the_next_task(folder):
+    save_dataset(draw_sample(140))
+    lines = []
+    commands.relight("lit", data="sample", train=3, test=2, log=lines.append)
+    assert len(list((folder / "lit").rglob("*.jpg"))) == 5
+    assert "invoke preprocess --source lit --name lit --detect" in lines[0]
+
+
 # Missing files
 
 

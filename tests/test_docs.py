@@ -25,7 +25,18 @@ README = ROOT / "README.md"
 DOCUMENTS = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 NETWORK = ROOT / "artifacts" / "xception" / "model.keras"
-TOPICS = ("quickstart", "data", "model", "training", "evaluation", "images-and-video", "app", "space", "python-api")
+TOPICS = (
+    "quickstart",
+    "data",
+    "model",
+    "training",
+    "finetune",
+    "evaluation",
+    "images-and-video",
+    "app",
+    "space",
+    "python-api",
+)
 
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 

@@ -162,6 +162,7 @@ def run_invoke(folder, *arguments):
     [
         (("train", "--preset", "huge"), "Unknown preset"),
         (("train", "--set", "training.epochs=3"), "training.epochs"),
+        (("finetune", "--data", "my_set"), "invoke preprocess"),
         (("evaluate", "--run", "none"), "invoke train"),
         (("preprocess", "--source", "missing.csv"), "missing.csv"),
         (("space", "--dry-run"), "--push owner/name"),
@@ -182,6 +183,8 @@ def test_these_are_the_tasks(tmp_path):
     assert {task["name"] for task in listed["tasks"]} == {
         "preprocess",
         "train",
+        "finetune",
+        "relight",
         "evaluate",
         "pipeline",
         "photos",

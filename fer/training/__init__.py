@@ -5,15 +5,17 @@ from typing import TYPE_CHECKING
 from fer.lazy import export_lazily
 
 if TYPE_CHECKING:
+    from fer.training.finetuning import finetune
     from fer.training.loop import TrainedRun, train
     from fer.training.recalibration import recalibrate
 
-__all__ = ["TrainedRun", "recalibrate", "train"]
+__all__ = ["TrainedRun", "finetune", "recalibrate", "train"]
 
 __getattr__ = export_lazily(
     __name__,
     {
         "TrainedRun": "fer.training.loop",
+        "finetune": "fer.training.finetuning",
         "recalibrate": "fer.training.recalibration",
         "train": "fer.training.loop",
     },

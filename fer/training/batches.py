@@ -91,13 +91,7 @@ class TrainingBatches:
 
     def __init__(self, dataset: Dataset, config: Config, teachers: Teachers | None = None) -> None:
         rows = select_training_rows(dataset, config.data)
-        batch_size = config.training.batch_size
-        self.steps_per_epoch = len(rows) // batch_size
-        if not self.steps_per_epoch:
-            raise SettingsError(
-                f"training.batch_size must not exceed the training split ({len(rows)} faces). Received: {batch_size}."
-                f" Remedy: --set training.batch_size={len(rows)}."
-            )
+        self.steps_per_epoch = count_steps(len(rows), config)
         self.config = config
         self.faces = dataset.faces[rows]
         self.targets = build_head_targets(dataset.labels[rows], dataset.votes[rows], config.data, config.model.heads)
@@ -224,6 +218,21 @@ class TrainingBatches:
 
 def _degrade(faces: np.ndarray, plan: _Plan) -> np.ndarray:
     return faces if plan.degradation is None else degrade_faces(faces, plan.degradation.select(plan.rows))
+
+
+def count_steps(num_faces: int, config: Config) -> int:
+    """Return the number of whole batches in a training split.
+
+    Raises:
+        SettingsError: the batch is larger than the split.
+    """
+    steps = num_faces // config.training.batch_size
+    if not steps:
+        raise SettingsError(
+            f"training.batch_size must not exceed the training split ({num_faces} faces). Received:"
+            f" {config.training.batch_size}. Remedy: --set training.batch_size={num_faces}."
+        )
+    return steps
 
 
 def prefetch(tasks: Iterable[Callable[[], Result]], ahead: int) -> Generator[Result]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fer.calibration import apply_temperature
-from fer.config import DistillationConfig, Head
+from fer.config import Config, DistillationConfig, Head, load_config
 from fer.errors import ModelError, SettingsError
 from fer.files import compute_digest, write_atomically
 from fer.inference import Classifier
@@ -52,11 +52,7 @@ class Teachers:
         self.digests = {name: compute_digest(run.model) for name, run in runs.items()}
         self.classifiers = [Classifier.load(run.folder) for run in runs.values()]
         for name, classifier in zip(runs, self.classifiers, strict=True):
-            if not set(heads) <= set(classifier.heads):
-                raise SettingsError(
-                    f"A teacher must have the heads of its student, {', '.join(heads)}. Received: {name}, which has"
-                    f" {', '.join(classifier.heads)}. Remedy: give model.heads only heads that every teacher has."
-                )
+            _check_heads(name, classifier.heads, heads)
         self._columns = [[classifier.heads.index(head) for head in heads] for classifier in self.classifiers]
 
     def predict(self, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:
@@ -118,6 +114,29 @@ class Teachers:
         """Return targets in which the teachers' predictions have the share ``distillation.weight``."""
         weight = np.float32(self.config.weight)
         return (1 - weight) * targets + weight * predictions
+
+
+def check_teacher_heads(config: Config) -> None:
+    """Check that every teacher has, or will have once it is trained, the heads of its student.
+
+    Raises:
+        SettingsError: a teacher lacks a head.
+    """
+    distillation = config.distillation
+    for name in distillation.teacher:
+        run = Run(Path(name))
+        if run.config.is_file():
+            _check_heads(name, run.read_config().model.heads, config.model.heads)
+        elif distillation.teacher_preset and not run.is_finished:
+            _check_heads(name, load_config(distillation.teacher_preset).model.heads, config.model.heads)
+
+
+def _check_heads(name: str, received: tuple[Head, ...], expected: tuple[Head, ...]) -> None:
+    if not set(expected) <= set(received):
+        raise SettingsError(
+            f"A teacher must have the heads of its student, {', '.join(expected)}. Received: {name}, which has"
+            f" {', '.join(received)}. Remedy: give model.heads only heads that every teacher has."
+        )
 
 
 def find_teacher(name: str) -> Run:

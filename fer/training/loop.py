@@ -5,23 +5,26 @@ atomically. Order and augmentation of the faces depend only on seed and epoch. A
 therefore ends with the weights of an uninterrupted one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from fer.config import Config, load_config
 from fer.data.dataset import Dataset
-from fer.data.ferplus import compute_ferplus_majority
 from fer.errors import DataError, ModelError, SettingsError
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
-from fer.training.batches import TrainingBatches
+from fer.training.batches import TrainingBatches, count_steps
 from fer.training.curves import plot_history
 from fer.training.devices import use_all_devices, use_dtype_policy
-from fer.training.distillation import Teachers
+from fer.training.distillation import Teachers, check_teacher_heads
+from fer.training.provenance import check_fingerprint, check_teachers, describe_provenance
+from fer.training.targets import complete_votes, has_votes, select_training_rows
 from fer.training.trainer import Trainer
 from fer.training.validation import Validation
 
@@ -85,33 +88,42 @@ def train(
     _check_splits(dataset)
     _check_teachers_outside(config, run)
     config = _choose_heads(config, dataset, log)
-    validation = Validation.build(dataset.part("validation"), config.model.heads)
+    count_steps(len(select_training_rows(dataset, config.data)), config)
+    own = complete_votes(dataset, config)
+    if own is not dataset:
+        log(f"Data set {dataset.name!r} has no FER+ votes: its labels train the head 'votes' too.")
+    validation = Validation.build(own.part("validation"), config.model.heads)
+    check_teacher_heads(config)
     _train_missing_teachers(config, dataset, progress=progress, log=log)
     teachers = _load_teachers(config, log)
-    history = _fit_network(run, config, dataset, validation, teachers, resume=resume, progress=progress, log=log)
+    provenance = describe_provenance(dataset, config, teachers)
+    if resume:
+        check_fingerprint(run, dataset)
+        check_teachers(run, provenance)
+    batches = partial(TrainingBatches, own, config, teachers)
+    history = _fit_network(run, batches, validation, provenance, config, resume=resume, progress=progress, log=log)
     plot_history(history, run.curves)
-    best = history.iloc[int(history["validation_score"].argmax())]
-    _warn_of_chance(validation, float(best["validation_accuracy"]), log)
-    return TrainedRun(run.folder, history, int(best["epoch"]), float(best["validation_accuracy"]))
+    is_last = config.training.kept_epoch == "last"
+    kept = history.iloc[-1 if is_last else int(history["validation_score"].argmax())]
+    if not config.training.initial_run:
+        _warn_of_chance(validation, float(kept["validation_accuracy"]), log)
+    return TrainedRun(run.folder, history, int(kept["epoch"]), float(kept["validation_accuracy"]))
 
 
 def _fit_network(
     run: Run,
-    config: Config,
-    dataset: Dataset,
+    build_batches: Callable[[], TrainingBatches],
     validation: Validation,
-    teachers: Teachers | None,
+    provenance: dict[str, Any],
+    config: Config,
     *,
     resume: bool,
     progress: bool,
     log: Log,
 ) -> pd.DataFrame:
     """Train the network, write all files of the run but its plot, and return the history."""
-    provenance = {"data_sha256": dataset.fingerprint, "teachers": teachers.digests if teachers else {}}
-    if resume:
-        _check_provenance(run, provenance)
     with use_all_devices(config.training.batch_size), use_dtype_policy(config.training.dtype_policy):
-        trainer = Trainer(run, TrainingBatches(dataset, config, teachers), validation, log)
+        trainer = Trainer(run, build_batches(), validation, log)
         if resume:
             trainer.restore()
         else:
@@ -120,7 +132,8 @@ def _fit_network(
             run.write_provenance(provenance)
             run.write_config(config)
         log(
-            f"Training {config.model.name!r} on {dataset.name!r} for {config.training.epochs} epochs into {run.folder}."
+            f"Training {config.model.name!r} on {config.data.name!r} for {config.training.epochs} epochs into"
+            f" {run.folder}."
         )
         trainer.fit(progress=progress)
         return trainer.finish()
@@ -195,9 +208,11 @@ def _check_teacher_data(teacher: Run, name: str) -> None:
 
 
 def _choose_heads(config: Config, dataset: Dataset, log: Log) -> Config:
-    """Return the settings, without the head 'votes' if there are no FER+ votes to validate it on."""
-    votes = dataset.votes[dataset.is_in("validation")]
-    if config.model.heads != ("labels", "votes") or (compute_ferplus_majority(votes) >= 0).any():
+    """Return the settings, without the head 'votes' if there are no FER+ votes to validate it on.
+
+    A network that starts from a run keeps the heads of that run.
+    """
+    if config.model.heads != ("labels", "votes") or config.training.initial_run or has_votes(dataset):
         return config
     log(f"Data set {dataset.name!r} has no FER+ votes to validate on: training the head 'labels' alone.")
     return config.model_copy(update={"model": config.model.model_copy(update={"heads": ("labels",)})})
@@ -210,17 +225,3 @@ def _load_teachers(config: Config, log: Log) -> Teachers | None:
     when = "at every step" if distillation.consistent else "once"
     log(f"Teachers {', '.join(distillation.teacher)} predict the training faces {when}.")
     return Teachers(distillation, config.model.heads)
-
-
-def _check_provenance(run: Run, current: Mapping[str, object]) -> None:
-    recorded = run.read_provenance()
-    if recorded["data_sha256"] != current["data_sha256"]:
-        raise DataError(
-            f"A run must be resumed with the data set it began with. Received: fingerprint {current['data_sha256']},"
-            f" expected {recorded['data_sha256']}. Remedy: prepare that data set again with `invoke preprocess`."
-        )
-    if recorded["teachers"] != current["teachers"]:
-        raise ModelError(
-            f"The teachers changed since this run began. Received: sha256 {current['teachers']}, expected"
-            f" {recorded['teachers']}. Remedy: restore those files, or start a new run."
-        )

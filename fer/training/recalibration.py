@@ -5,7 +5,8 @@ from pathlib import Path
 from fer.data.dataset import Dataset
 from fer.inference import Classifier
 from fer.runs import Run
-from fer.training.targets import compute_class_shares, select_training_rows
+from fer.training.provenance import check_fingerprint
+from fer.training.targets import complete_votes, compute_class_shares, select_training_rows
 from fer.training.validation import Validation
 
 
@@ -18,15 +19,17 @@ def recalibrate(dataset: Dataset, folder: str | Path) -> None:
 
     Raises:
         ModelError: the folder holds no finished run.
-        DataError: the data set lacks a split or the votes of a head.
+        DataError: the data set is not the one that the run was trained on, or lacks a split or the votes of a head.
 
     Example:
         >>> from fer.data import load_dataset
         >>> recalibrate(load_dataset("fer2013"), "artifacts/xception")  # doctest: +SKIP
     """
     run = Run(Path(folder))
-    classifier = Classifier.load(run.folder)
+    classifier, config = Classifier.load(run.folder), run.read_config()
+    check_fingerprint(run, dataset)
+    dataset = complete_votes(dataset, config)
     validation = Validation.build(dataset.part("validation"), classifier.heads)
-    rows = select_training_rows(dataset, run.read_config().data)
+    rows = select_training_rows(dataset, config.data)
     shares = compute_class_shares(dataset.labels[rows], dataset.votes[rows], classifier.heads)
     run.write_calibrations(*validation.calibrate(classifier.predict_heads(validation.faces), shares))

@@ -1,12 +1,47 @@
 """Training targets: which rows are used, their target distributions and their weights."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from fer.config import DataConfig, Head
+from fer.config import Config, DataConfig, Head
 from fer.data.dataset import Dataset
-from fer.data.ferplus import compute_ferplus_distribution, compute_not_face
+from fer.data.ferplus import (
+    FERPLUS_COLUMN_OF_EXPRESSION,
+    FERPLUS_COLUMNS,
+    compute_ferplus_distribution,
+    compute_ferplus_majority,
+    compute_not_face,
+)
 from fer.errors import DataError
 from fer.labels import EXPRESSIONS
+
+#: Votes of a face whose label stands for the votes that it lacks: as many as a face of FER+ has.
+_NUM_VOTES = 10
+
+
+def has_votes(dataset: Dataset) -> bool:
+    """Return whether a head 'votes' can be validated: whether some validation face has a FER+ majority."""
+    return bool((compute_ferplus_majority(dataset.votes[dataset.is_in("validation")]) >= 0).any())
+
+
+def complete_votes(dataset: Dataset, config: Config) -> Dataset:
+    """Return a data set on which a network that starts from a run can be trained with the heads of that run.
+
+    If the network has a head 'votes' and the data set no votes, every annotator is taken to have voted for the label.
+    Otherwise, the data set is returned as it is.
+
+    Args:
+        dataset: all splits.
+        config: gives the heads and ``training.initial_run``.
+    """
+    if not config.training.initial_run or "votes" not in config.model.heads or has_votes(dataset):
+        return dataset
+    rows = np.flatnonzero(~dataset.votes.any(axis=1))
+    columns = np.array(FERPLUS_COLUMN_OF_EXPRESSION)[dataset.labels[rows]]
+    votes = dataset.votes.copy()
+    votes[rows] = _NUM_VOTES * np.eye(len(FERPLUS_COLUMNS), dtype=np.uint8)[columns]
+    return replace(dataset, votes=votes)
 
 
 def select_training_rows(dataset: Dataset, config: DataConfig) -> np.ndarray:
@@ -74,7 +109,9 @@ def build_head_targets(
 def compute_class_shares(
     labels: np.ndarray, votes: np.ndarray, heads: tuple[Head, ...]
 ) -> dict[Head, tuple[float, ...]]:
-    """Return the share of each class among what each head is trained on.
+    """Return the share of each class among what each head is trained on, with one face of each class added.
+
+    The added faces keep a class that does not occur from being multiplied without limit by :mod:`fer.joint`.
 
     Args:
         labels: int (N,), class indices.
@@ -90,7 +127,8 @@ def compute_class_shares(
         "labels": np.eye(len(EXPRESSIONS))[labels],
         "votes": distribution[usable] if usable.any() else np.eye(len(EXPRESSIONS))[labels],
     }
-    return {head: tuple(targets[head].mean(axis=0).tolist()) for head in heads}
+    counts = {head: targets[head].sum(axis=0) + 1.0 for head in heads}
+    return {head: tuple((counts[head] / counts[head].sum()).tolist()) for head in heads}
 
 
 def compute_row_weights(labels: np.ndarray, config: DataConfig) -> np.ndarray:

@@ -18,6 +18,7 @@ from fer.model.xception import build_xception
 from fer.runs import Run
 from fer.training.batches import TrainingBatches
 from fer.training.devices import runs_on_device
+from fer.training.freezing import freeze_layers
 from fer.training.optimizers import build_optimizer
 from fer.training.progress import ProgressBar
 from fer.training.schedule import PhaseSchedule
@@ -47,6 +48,7 @@ class Trainer:
         self.config = batches.config
         training = self.config.training
         self.model = build_xception(self.config.model, seed=training.seed)
+        freeze_layers(self.model, training.layers)
         self.averaged = build_xception(self.config.model, seed=training.seed)
         weights = {id(variable) for variable in self.averaged.weights}
         seeds = [variable for variable in self.averaged.variables if id(variable) not in weights]
@@ -138,7 +140,8 @@ class Trainer:
         self.epoch += 1
         self._average_weights()
         row = self._describe_epoch(logs, seconds) | {"data_share": seconds_waited / seconds}
-        if not self.history or row["validation_score"] > max(past["validation_score"] for past in self.history):
+        is_best = all(row["validation_score"] > past["validation_score"] for past in self.history)
+        if is_best or self.config.training.kept_epoch == "last":
             self.best = [np.asarray(value) for value in self.averaged.get_weights()]
         self.history.append(row)
         if self.epoch == self.config.training.epochs or time.monotonic() >= self._next_checkpoint:
@@ -161,7 +164,9 @@ class Trainer:
 
     @property
     def has_converged_statistics(self) -> bool:
-        """Whether the moving statistics of batch normalisation have forgotten their initial values."""
+        """Whether the moving statistics of batch normalisation are frozen, or have forgotten their initial values."""
+        if self.config.training.layers == "head":
+            return True
         steps = self.epoch * self.batches.steps_per_epoch
         return steps >= _MEMORIES / max(1.0 - self.config.model.batch_norm_momentum, 1e-6)
 

@@ -10,6 +10,11 @@ FACE_SIDES = (64, 240)
 TILTS = (-10.0, 10.0)
 PHOTO_SIZE = (480, 640)
 _JPEG_QUALITY = 90
+#: A hard light from the left: where the shadow begins and how softly, in shares of the face's side, and the factors of
+#: grey in the light and in the shadow.
+_SHADOW_EDGES = (0.35, 0.6)
+_SHADOW_SOFTNESS = 0.05
+_LIT_GAIN, _SHADOW_GAIN = 2.2, 0.12
 
 
 def show_as_photo(face: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -63,3 +68,20 @@ def _draw_background(generator: np.random.Generator) -> np.ndarray:
     grain = generator.integers(-8, 9, (height, width, 1), dtype=np.int16)
     background: np.ndarray = np.clip(smooth + grain, 0, 255).astype(np.uint8)
     return background
+
+
+def light_from_side(face: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """Return a face under one hard lamp on its left: overexposed there, nearly black beyond the edge of the shadow.
+
+    Args:
+        face: uint8 (48, 48), grey.
+        generator: draws where the shadow begins.
+
+    Returns:
+        uint8 (48, 48), grey.
+    """
+    edge = generator.uniform(*_SHADOW_EDGES)
+    columns = (np.arange(FACE_SIZE) + 0.5) / FACE_SIZE
+    lit = 1.0 / (1.0 + np.exp((columns - edge) / _SHADOW_SOFTNESS))
+    gain = _SHADOW_GAIN + (_LIT_GAIN - _SHADOW_GAIN) * lit
+    return np.clip(np.rint(face * gain), 0, 255).astype(np.uint8)

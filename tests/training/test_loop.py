@@ -85,7 +85,7 @@ def test_the_settings_name_the_data_set(dataset, finished):
 
 
 def test_the_provenance_holds_the_fingerprint_of_the_data(dataset, finished):
-    expected = {"data_sha256": dataset.fingerprint, "teachers": {}}
+    expected = {"data_sha256": dataset.fingerprint, "teachers": {}, "initial_run": {}}
     assert Run(finished.folder).read_provenance() == expected
 
 
@@ -317,6 +317,30 @@ def make_student(*teachers, overrides=()):
     return load_config("sample", overrides=settings)
 
 
+@pytest.mark.parametrize(
+    ("mistake", "match"),
+    [
+        ("training.batch_size=4096", "must not exceed the training split"),
+        ('model.heads=["labels","votes"]', "must have the heads of its student"),
+    ],
+)
+@pytest.mark.usefixtures("short_preset")
+def test_settings_that_do_not_fit_are_refused_before_a_missing_teacher_is_trained(dataset, tmp_path, mistake, match):
+    config = make_student(tmp_path / "teacher", overrides=[mistake])
+    with pytest.raises(SettingsError, match=match):
+        train(add_votes(dataset), config, tmp_path / "run", progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("short_preset")
+def test_a_finished_teacher_without_a_head_is_refused_before_a_missing_one_is_trained(dataset, finished, tmp_path):
+    overrides = ['model.heads=["labels","votes"]', "distillation.teacher_preset=small"]
+    config = make_student(tmp_path / "teacher", finished.folder, overrides=overrides)
+    with pytest.raises(SettingsError, match=f"{finished.folder.name}, which has labels"):
+        train(add_votes(dataset), config, tmp_path / "run", progress=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def stop_after_one_epoch(monkeypatch):
     end_epoch = Trainer.end_epoch
 
@@ -393,3 +417,47 @@ def test_a_network_above_chance_is_not_reported(dataset, finished, tmp_path):
     validation = Validation.build(dataset.part("validation"), ("labels",))
     _warn_of_chance(validation, 0.9, lines.append)
     assert lines == []
+
+
+# Initial weights and frozen layers
+
+
+@pytest.fixture(scope="module")
+def two_headed(dataset, tmp_path_factory):
+    """A run with both heads, on data that has votes."""
+    config = load_config("sample", overrides=['model.heads=["labels","votes"]', ONE_EPOCH])
+    return train(add_votes(dataset), config, tmp_path_factory.mktemp("runs") / "two", progress=False).folder
+
+
+def start_from(folder, *overrides):
+    settings = ['model.heads=["labels","votes"]', ONE_EPOCH, f"training.initial_run={folder}"]
+    return load_config("sample", overrides=[*settings, *overrides])
+
+
+def test_the_provenance_holds_the_digest_of_the_initial_run(dataset, two_headed, tmp_path):
+    run = Run(train(dataset, start_from(two_headed), tmp_path / "run", progress=False).folder)
+    assert run.read_provenance()["initial_run"] == {str(two_headed): compute_digest(two_headed / "model.keras")}
+
+
+def test_labels_stand_for_missing_votes_if_training_starts_from_a_run(dataset, two_headed, tmp_path):
+    lines = []
+    result = train(dataset, start_from(two_headed), tmp_path / "run", progress=False, log=lines.append)
+    assert "its labels train the head 'votes' too" in lines[0]
+    assert "validation_accuracy_votes" in result.history
+    assert Run(result.folder).read_config().model.heads == ("labels", "votes")
+    assert Run(result.folder).read_provenance()["data_sha256"] == dataset.fingerprint
+
+
+def test_training_the_head_alone_leaves_all_other_weights(dataset, two_headed, tmp_path):
+    train(dataset, start_from(two_headed, "training.layers=head"), tmp_path / "run", progress=False)
+    before, after = read_weights(two_headed), read_weights(tmp_path / "run")
+    equal = [bool(np.array_equal(a, b)) for a, b in zip(before, after, strict=True)]
+    assert equal == [True] * (len(equal) - 2) + [False] * 2
+
+
+def test_the_last_epoch_is_kept_on_request(dataset, two_headed, tmp_path):
+    phases = 'training.phases=[{"name": "main", "epochs": 3, "learning_rate": 0.5}]'
+    config = start_from(two_headed, phases, "training.kept_epoch=last", "training.ema_momentum=0")
+    result = train(dataset, config, tmp_path / "run", progress=False)
+    assert result.best_epoch == 3
+    assert result.validation_accuracy == result.history["validation_accuracy"].iloc[-1]

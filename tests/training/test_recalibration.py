@@ -2,7 +2,8 @@ import shutil
 
 import pytest
 
-from fer.errors import ModelError
+from fer.data import draw_sample
+from fer.errors import DataError, ModelError
 from fer.runs import Run
 from fer.training import recalibrate
 
@@ -27,3 +28,11 @@ def test_recalibration_leaves_the_network_as_it_is(dataset, finished, tmp_path):
 def test_an_unfinished_run_is_refused(dataset, tmp_path):
     with pytest.raises(ModelError, match="invoke train"):
         recalibrate(dataset, tmp_path)
+
+
+def test_a_run_is_not_recalibrated_with_other_data(finished, tmp_path):
+    run = Run(shutil.copytree(finished.folder, tmp_path / "run"))
+    before = run.calibration.read_bytes()
+    with pytest.raises(DataError, match="the data set it began with"):
+        recalibrate(draw_sample(140, seed=2), run.folder)
+    assert run.calibration.read_bytes() == before

@@ -103,13 +103,13 @@ def test_an_empty_training_split_is_refused():
         select_training_rows(replace(dataset, clean=np.zeros(len(dataset), bool)), DataConfig(drop_leaked=True))
 
 
-def test_class_shares_are_those_of_labels_and_of_usable_votes():
+def test_class_shares_are_those_of_labels_and_of_usable_votes_with_one_face_of_each_class_added():
     labels, votes = np.array([2, 3]), np.array([SAD_OR_NEUTRAL, NO_VOTES], np.uint8)
     shares = compute_class_shares(labels, votes, ("labels", "votes"))
-    np.testing.assert_allclose(shares["labels"], [0, 0, 0.5, 0.5, 0, 0, 0])
-    np.testing.assert_allclose(shares["votes"], [0, 0, 0, 0, 0.6, 0, 0.4], atol=1e-6)
+    np.testing.assert_allclose(shares["labels"], np.array([1, 1, 2, 2, 1, 1, 1]) / 9)
+    np.testing.assert_allclose(shares["votes"], np.array([1, 1, 1, 1, 1.6, 1, 1.4]) / 8, atol=1e-6)
 
 
 def test_class_shares_without_votes_are_those_of_the_labels():
     shares = compute_class_shares(np.array([2, 3]), np.array([NO_VOTES, NO_VOTES], np.uint8), ("votes",))
-    np.testing.assert_allclose(shares["votes"], [0, 0, 0.5, 0.5, 0, 0, 0])
+    np.testing.assert_allclose(shares["votes"], np.array([1, 1, 2, 2, 1, 1, 1]) / 9)
