@@ -17,9 +17,9 @@ from fer.joint import OperatingPoint
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
 from fer.vision.boxes import build_whole_box
+from fer.vision.decoding import DecodedImage
 from fer.vision.detection import Detection, Detector
 from fer.vision.faces import AnalyzedFrame, AnalyzedImage, DetectedFace, Face
-from fer.vision.decoding import DecodedImage
 from fer.vision.images import ImageSource, decode_scaled, prepare_face
 from fer.vision.streams import Stream
 from fer.vision.tracking import Tracker

@@ -41,9 +41,24 @@ JPEG_FACTOR, PROGRESSIVE_FACTOR = 4, 2
 MAX_SCANS = 32
 
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
+_SIGNATURES = (_JPEG_SIGNATURE, b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+#: Brands of AVIF and HEIF files.
+_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 
 # warnings.catch_warnings changes the whole process, so only one thread at a time may be inside it.
 _OPENING = threading.Lock()
+
+
+def has_image_signature(path: Path) -> bool:
+    """Return whether a file begins like an image of :data:`FORMATS`; a file that cannot be read does not."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(16)
+    except OSError:
+        return False
+    is_container = start[4:8] == b"ftyp" and start[8:12] in _BRANDS
+    is_webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    return is_container or is_webp or start.startswith(_SIGNATURES)
 
 
 def read_file(path: Path) -> bytes:

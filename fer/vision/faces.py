@@ -64,7 +64,6 @@ class Face:
         label = _choose_label(probabilities, uncertain_below, self.warnings)
         return replace(self, track_id=track_id, probabilities=probabilities, **label)
 
-
     def resize(self, factor: float) -> "Face":
         """Return the face in the pixels of an image that is resized by a factor."""
         landmarks = None if self.landmarks is None else (self.landmarks * factor).astype(np.float32)

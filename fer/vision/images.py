@@ -15,7 +15,15 @@ from PIL import Image
 from fer.errors import ImageError
 from fer.files import show_path, write_atomically
 from fer.labels import FACE_SIZE
-from fer.vision.decoding import FORMATS, IMAGE_SUFFIXES, DecodedImage, decode_bytes, decode_pillow, read_file, read_stream
+from fer.vision.decoding import (
+    FORMATS,
+    IMAGE_SUFFIXES,
+    DecodedImage,
+    decode_bytes,
+    decode_pillow,
+    read_file,
+    read_stream,
+)
 
 ImageSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 

@@ -1,5 +1,7 @@
 """Conversion of a decoded PIL image of any mode to 8-bit RGB, in strips, so that large images need little memory."""
 
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
@@ -70,7 +72,8 @@ def _convert_strip(strip: Image.Image, bits: int) -> np.ndarray:
 
 
 def _choose_depth(image: Image.Image, name: str) -> int:
-    lowest, highest = (int(value) for value in image.getextrema())
+    extrema: Any = image.getextrema()
+    lowest, highest = (int(value) for value in extrema)
     if lowest < 0 or highest > 65535:
         raise ImageError(
             f"An image's pixels must have at most 16 bits. Received: {name} with values {lowest} to {highest}."

