@@ -55,9 +55,9 @@ class Progress(tqdm):
         if self._is_terminal:
             return super().display(msg, pos)
         done = self.n / self.total if self.total else self.format_dict["elapsed"]
-        if (done >= self._next_line or self.n == self.total) and self.n > self.initial:
+        if (done >= self._next_line - 1e-9 or self.n == self.total) and self.n > self.initial:
             step = _SHARE if self.total else _SECONDS
-            self._next_line = (done // step + 1) * step if self.n != self.total else float("inf")
+            self._next_line = (int(done / step + 1e-9) + 1) * step if self.n != self.total else float("inf")
             print(self.format_meter(**self.format_dict | {"bar_format": _LINE}), file=self.fp, flush=True)
         return True
 

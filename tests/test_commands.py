@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from data_sources import write_tree
 from PIL import Image
 
 import fer
@@ -14,6 +15,8 @@ from fer.runs import Run
 from fer.training.trainer import Trainer
 
 SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}]', "training.batch_size=16")
+
+SPLITS = {"train": 2, "validation": 1, "test": 1}
 
 
 def ignore(line):
@@ -77,14 +80,14 @@ def test_the_bare_pipeline_never_trains_on_fer2013_unasked(folder, monkeypatch):
 
 
 def test_the_default_name_comes_from_the_source(folder):
-    write_tree(folder / "my faces")
+    write_tree(folder / "my faces", SPLITS)
     assert commands.preprocess(str(folder / "my faces"), log=ignore) == Path("data/my_faces.npz")
 
 
 def test_another_data_set_of_the_same_name_is_replaced_only_with_overwrite(folder):
     save_dataset(draw_sample(140, name="trees", seed=3))
     before = Path("data/trees.npz").read_bytes()
-    write_tree(folder / "trees")
+    write_tree(folder / "trees", SPLITS)
     with pytest.raises(DataError, match="--overwrite"):
         commands.preprocess("trees", log=ignore)
     assert Path("data/trees.npz").read_bytes() == before
