@@ -14,7 +14,7 @@ from fer import bench as benchmarks
 from fer import evaluation, reports, training
 from fer.config import load_config, read_json
 from fer.data import Dataset, choose_name, format_preparation, load_dataset, prepare_dataset
-from fer.errors import ImageError, SettingsError
+from fer.errors import ImageError, InterruptedWork, SettingsError
 from fer.files import check_writable
 from fer.runs import Run
 from fer.wording import format_count
@@ -83,10 +83,17 @@ def train(
         )
     settings = target.read_config() if resume else load_config(preset or "small", config, overrides)
     dataset = load_dataset(data or settings.data.name)
-    result = training.train(
-        dataset, settings, target.folder, resume=resume, overwrite=overwrite, progress=not quiet, log=log
-    )
     source = f" --data {shlex.quote(data)}" if data and Path(data).suffix == ".npz" else ""
+    try:
+        result = training.train(
+            dataset, settings, target.folder, resume=resume, overwrite=overwrite, progress=not quiet, log=log
+        )
+    except KeyboardInterrupt:
+        if not target.is_begun:
+            raise
+        raise InterruptedWork(
+            f"Stopped. Continue after the last whole epoch with: invoke train --run {target.argument} --resume{source}"
+        ) from None
     log(
         f"Kept epoch {result.best_epoch} of {len(result.history)}, validation accuracy"
         f" {result.validation_accuracy:.4f}, in {target.folder}. Next: invoke evaluate --run {target.argument}{source}"

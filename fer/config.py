@@ -233,8 +233,9 @@ def _suggest_setting(kind: type[BaseModel], location: tuple[int | str, ...]) -> 
     """Return the setting nearest to an unknown one: of its own section, or a section.key of all."""
     section: Any = kind
     for part in location[:-1]:
-        if isinstance(part, str):
-            section = _find_models(section.model_fields[part].annotation)[0]
+        field = section.model_fields.get(part) if isinstance(part, str) else None
+        models = _find_models(field.annotation) if field else []
+        section = models[0] if models else section
     name = str(location[-1])
     own = suggest_name(name, section.model_fields)
     return own or suggest_name(".".join(map(str, location)), _list_settings(kind))

@@ -10,7 +10,7 @@ from PIL import Image
 import fer
 from fer import bench, commands, reports
 from fer.data import draw_sample, save_dataset
-from fer.errors import DataError, ImageError, ModelError, SettingsError
+from fer.errors import DataError, ImageError, InterruptedWork, ModelError, SettingsError
 from fer.runs import Run
 from fer.training.trainer import Trainer
 
@@ -124,6 +124,22 @@ def test_a_replaced_run_comes_back_if_training_ends_before_the_first_checkpoint(
     with pytest.raises(KeyboardInterrupt):
         commands.train(**arguments, overwrite=True)
     assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
+
+
+def test_ctrl_c_after_a_checkpoint_names_the_command_that_resumes(folder, monkeypatch):
+    save_dataset(draw_sample(140))
+    end_epoch = Trainer.end_epoch
+
+    def stop(trainer, *rest):
+        end_epoch(trainer, *rest)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "end_epoch", stop)
+    with pytest.raises(InterruptedWork, match="invoke train --run sample --resume"):
+        commands.train("sample", set=SHORT, quiet=True, log=ignore)
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert Run(commands.train(run="sample", resume=True, quiet=True, log=ignore)).is_finished
 
 
 def test_the_printed_next_command_works_for_a_run_and_data_anywhere(folder):
