@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -318,7 +319,9 @@ def _build_video(events: Events) -> None:
         api_visibility="private",
     )
     cancel.click(events.cancel, queue=False, api_visibility="private")
-    _build_endpoint(events.analyze_video, [video, every], api.VIDEO_SCHEMA, "video", 1)
+    # The page offers three steps; the endpoint takes any.
+    step = gr.Number(1, precision=0, minimum=1, visible=False)
+    _build_endpoint(events.analyze_video, [video, step], api.VIDEO_SCHEMA, "video", 1)
 
 
 def _build_endpoint(
@@ -354,6 +357,7 @@ def run_app(
     Raises:
         SettingsError: the app cannot listen on this host and port.
     """
+    check_port(host, port)
     # SIGTERM ends the process as an exception, so that the temporary folder is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     # A folder that only this user can read, instead of Gradio's, which all users of the machine share.
@@ -367,6 +371,27 @@ def run_app(
         finally:
             app.close(verbose=False)
             engine.join()
+
+
+def check_port(host: str | None, port: int | None) -> None:
+    """Check that a port is free, before the network is loaded.
+
+    Raises:
+        SettingsError: it is taken, or the address is not one of this machine.
+    """
+    if port is None:
+        return
+    address = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
+    try:
+        (family, kind, *_, target), *_ = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(target)
+    except (OSError, OverflowError) as error:
+        raise SettingsError(
+            f"The app needs a free port on an address of this machine. Received: {address}, port {port} ({error})."
+            " Remedy: give others with --host and --port, or leave both out."
+        ) from None
 
 
 def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None) -> str:

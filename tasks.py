@@ -3,20 +3,31 @@
 A task of the package calls the function of the same name in ``fer.commands`` with its options.
 """
 
+import copy
 import functools
 import inspect
+import os
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any, get_args
 
+from invoke.collection import Collection
 from invoke.context import Context
 from invoke.exceptions import Exit
+from invoke.program import Program
 from invoke.tasks import task
 
-from fer.errors import FerError, SettingsError
+from fer.backend import check_backend
+from fer.errors import FerError, InterruptedWork, SettingsError
+from fer.wording import shorten_message
 
 #: Options of pytest for the whole suite. The floor is some points below what is covered.
 COVERAGE = "--cov --cov-report=term:skip-covered --cov-fail-under=95"
+
+#: Exit code of a command that was stopped by Ctrl-C, as of a shell's.
+INTERRUPTED = 130
+#: Bytes of the longest name of a file on common file systems.
+LONGEST_NAME = 255
 
 
 def fer_task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
@@ -29,11 +40,21 @@ def fer_task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
         def run(*arguments: Any, **keywords: Any) -> None:
             options = declared.bind(*arguments, **keywords).arguments
             options.pop("c")
+            # Invoke takes "--help" for the value of an option that is required.
+            if {"--help", "-h"} & {value for value in options.values() if isinstance(value, str)}:
+                fresh = Collection(task(**copy.deepcopy(settings))(run))
+                Program(namespace=fresh).run(["invoke", "--help", run.__name__], exit=False)
+                return
             try:
                 values = {name: _convert(name, value, declared) for name, value in options.items()}
+                check_backend()
                 getattr(import_module("fer.commands"), declaration.__name__)(**values)
+            except InterruptedWork as error:
+                raise Exit(shorten_message(f"error: {error}"), code=INTERRUPTED) from None
             except FerError as error:
-                raise Exit(f"error: {error}", code=2) from None
+                raise Exit(shorten_message(f"error: {error}"), code=2) from None
+            except KeyboardInterrupt:
+                raise Exit("error: Stopped by Ctrl-C.", code=INTERRUPTED) from None
 
         # Invoke converts numbers itself, and ends a mistyped one with a traceback: it gets them as text.
         texts = [
@@ -41,34 +62,46 @@ def fer_task(**settings: Any) -> Callable[[Callable[..., None]], Any]:
             for option in declared.parameters.values()
         ]
         run.__signature__ = declared.replace(parameters=texts)  # type: ignore[attr-defined]
-        return task(**settings)(run)
+        # Invoke empties the help texts when it parses a command line.
+        return task(**copy.deepcopy(settings))(run)
 
     return decorate
 
 
 def _convert(name: str, value: Any, declared: inspect.Signature) -> Any:
-    """Return an option's value as a number if it is declared as one."""
-    kinds = declared.parameters[name].annotation
-    if not isinstance(value, str) or int not in (kinds, *get_args(kinds)):
+    """Return an option's value as a number if it is declared as one, and text with the home folder for ``~``."""
+    kinds, flag = declared.parameters[name].annotation, name.replace("_", "-")
+    if not isinstance(value, str):
         return value
+    if int not in (kinds, *get_args(kinds)):
+        _check_name(flag, value)
+        return os.path.expanduser(value)
     try:
         return int(value)
     except ValueError:
-        flag = name.replace("_", "-")
         raise SettingsError(f"--{flag} takes a whole number. Received: {value!r}.") from None
+
+
+def _check_name(flag: str, value: str) -> None:
+    """Check that a text can be the name of a file; to the operating system it would be another kind of error."""
+    if "\0" in value or any(len(os.fsencode(part)) > LONGEST_NAME for part in value.split("/")):
+        raise SettingsError(
+            f"--{flag} takes names of at most {LONGEST_NAME} bytes, without NUL. Received: {value[:40]!r}…."
+        )
 
 
 @fer_task(
     help={
         "source": "fer2013.csv, icml_face_data.csv (also packed), a folder or .zip of images, kaggle:<owner>/<name>;"
         " none: drawn faces",
-        "name": "name of the prepared data set (default: fer2013, or sample)",
+        "name": "name of the prepared data set (default: the source's, or sample)",
         "votes": "FER+ votes (default: fer2013new.csv beside the table)",
         "mapping": "JSON file from folder names to expressions (null: leave out), or rafdb, affectnet, fer2013",
         "detect": "the images are whole photos: detect, align and crop every face",
         "group-by": "what stays together in drawn splits: folder (default, if persons have folders), name, none",
         "skip-bad": "leave bad rows out and list them, instead of writing nothing",
         "allow-download": "allow downloads for a source on Kaggle",
+        "overwrite": "replace another data set of this name",
         "seed": "seed of all random draws",
     }
 )
@@ -82,6 +115,7 @@ def preprocess(
     group_by: str | None = None,
     skip_bad: bool = False,
     allow_download: bool = False,
+    overwrite: bool = False,
     seed: int = 0,
 ) -> None:
     """Read a data set, check every row, guard its splits and write data/<name>.npz."""
@@ -199,7 +233,7 @@ def experiments(c: Context, document: str = "docs/training.md") -> None:
 @fer_task(
     default=True,
     help={
-        "source": "data to prepare (default: data/fer2013.npz if it exists, else drawn faces)",
+        "source": "data to prepare (default: drawn faces; with --preset, data/fer2013.npz if it exists)",
         "preset": "settings of the run (default: small, or sample for drawn faces)",
         "run": "name of the run (default: the preset's name)",
         "set": "one setting, section.key=value; may be repeated",
@@ -221,10 +255,11 @@ def pipeline(
 @fer_task(
     help={
         "input": "an image, a folder or a glob pattern",
-        "out": "the table: .csv, .json or .parquet",
+        "out": "the table: .csv, .xlsx, .json or .parquet",
         "annotate": "folder for copies with the faces drawn in",
         "explain": "also draw the activation map of each face there",
         "whole-image": "every image is one face already",
+        "resume": "continue an interrupted run",
         "run": "the run to use (default: the shipped one)",
         "quiet": "no progress bar",
     }
@@ -236,6 +271,7 @@ def predict(
     annotate: str | None = None,
     explain: bool = False,
     whole_image: bool = False,
+    resume: bool = False,
     run: str | None = None,
     quiet: bool = False,
 ) -> None:

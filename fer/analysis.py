@@ -17,9 +17,10 @@ from fer.joint import OperatingPoint
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
 from fer.vision.boxes import build_whole_box
+from fer.vision.decoding import DecodedImage
 from fer.vision.detection import Detection, Detector
 from fer.vision.faces import AnalyzedFrame, AnalyzedImage, DetectedFace, Face
-from fer.vision.images import ImageSource, decode_image, prepare_face
+from fer.vision.images import ImageSource, decode_scaled, prepare_face
 from fer.vision.streams import Stream
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader
@@ -90,12 +91,14 @@ class Analyzer:
         """Return the faces of one image with their expressions, by falling detection score.
 
         Args:
-            image: a path, the bytes of a file, a PIL image, or a uint8 array (H, W) grey or (H, W, 3) RGB.
+            image: a path, the bytes of a file, an open binary file, a PIL image, or an array (H, W) grey or (H, W, 3)
+                RGB, uint8 or fractions 0..1. Boxes are in its pixels, also if it is so large that it is read at
+                reduced size.
 
         Raises:
             ImageError: the image cannot be used.
         """
-        return self._classify(self._detect(decode_image(image), self.several_views))
+        return self._classify(self._detect(decode_scaled(image), self.several_views))
 
     def analyze_batch(self, images: Iterable[ImageSource], *, batch_size: int = BATCH_SIZE) -> list[list[Face]]:
         """Return the faces of each of many images; crops of different images share batches.
@@ -135,7 +138,7 @@ class Analyzer:
         Raises:
             ImageError: the frame cannot be used.
         """
-        faces = self._classify(self._detect(decode_image(image), several_views=False))
+        faces = self._classify(self._detect(decode_scaled(image), several_views=False))
         track_ids = tracker.update([face.box for face in faces], seconds)
         threshold = self.classifier.calibration.uncertain_below
         return [
@@ -191,18 +194,20 @@ class Analyzer:
         activation: np.ndarray = self.classifier.explain(face.crop[None], index)[0]
         return activation
 
-    def _detect(self, image: np.ndarray, several_views: bool) -> list[DetectedFace]:
+    def _detect(self, decoded: DecodedImage, several_views: bool) -> list[DetectedFace]:
+        image, scale = decoded
         if self.detector is None:
             whole = Detection(build_whole_box(image.shape), 1.0)
-            return [DetectedFace(whole, prepare_face(image)[None], image.shape)]
+            return [DetectedFace(whole, prepare_face(image)[None], image.shape, scale)]
         crop = align_views if several_views else lambda image, detection: align_face(image, detection)[None]
         detections = self.detector.detect(image)
-        return [DetectedFace(detection, crop(image, detection), image.shape) for detection in detections]
+        return [DetectedFace(detection, crop(image, detection), image.shape, scale) for detection in detections]
 
     def _read_image(self, source: ImageSource) -> tuple[AnalyzedImage, list[DetectedFace]]:
         try:
-            image = decode_image(source)
-            return AnalyzedImage(source, image, []), self._detect(image, self.several_views)
+            decoded = decode_scaled(source)
+            image = AnalyzedImage(source, decoded.pixels, [], scale=decoded.scale)
+            return image, self._detect(decoded, self.several_views)
         except ImageError as error:
             return AnalyzedImage(source, None, [], str(error)), []
 

@@ -4,6 +4,7 @@ Options are those of the task of the same name in ``tasks.py``, which describes 
 of output.
 """
 
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -12,11 +13,13 @@ import fer
 from fer import bench as benchmarks
 from fer import evaluation, reports, training
 from fer.config import Layers, load_config
-from fer.data import Dataset, format_preparation, load_dataset, prepare_dataset
+from fer.data import Dataset, choose_name, format_preparation, load_dataset, prepare_dataset
 from fer.data.dataset import build_path
 from fer.data.sources.names import read_mapping
-from fer.errors import SettingsError
+from fer.errors import ImageError, InterruptedWork, SettingsError
+from fer.files import check_writable
 from fer.runs import Run
+from fer.wording import format_count
 
 #: Name of the prepared set of drawn faces, and of the preset and run that belong to it.
 SAMPLE = "sample"
@@ -33,19 +36,27 @@ def preprocess(
     group_by: str | None = None,
     skip_bad: bool = False,
     allow_download: bool = False,
+    overwrite: bool = False,
     seed: int = 0,
     log: Log = print,
 ) -> Path:
-    """Prepare a data set, print what it holds, and return its file."""
+    """Prepare a data set, print what it holds, and return its file.
+
+    Raises:
+        DataError: the name holds another data set, and ``overwrite`` is not set.
+    """
+    if seed < 0:
+        raise SettingsError(f"--seed must be at least 0. Received: {seed}.")
     preparation = prepare_dataset(
         source,
-        name or (SAMPLE if source is None else "fer2013"),
+        name or choose_name(source),
         votes=votes,
         mapping=read_mapping(mapping) if mapping else None,
         detect=detect,
         group_by=group_by,
         skip_bad=skip_bad,
         allow_download=allow_download,
+        overwrite=overwrite,
         seed=seed,
     )
     log(format_preparation(preparation))
@@ -78,12 +89,20 @@ def train(
         )
     settings = target.read_config() if resume else load_config(preset or "small", config, overrides)
     dataset = load_dataset(data or settings.data.name)
-    result = training.train(
-        dataset, settings, target.folder, resume=resume, overwrite=overwrite, progress=not quiet, log=log
-    )
+    source = f" --data {shlex.quote(data)}" if data and Path(data).suffix == ".npz" else ""
+    try:
+        result = training.train(
+            dataset, settings, target.folder, resume=resume, overwrite=overwrite, progress=not quiet, log=log
+        )
+    except KeyboardInterrupt:
+        if not target.is_begun:
+            raise
+        raise InterruptedWork(
+            f"Stopped. Continue after the last whole epoch with: invoke train --run {target.argument} --resume{source}"
+        ) from None
     log(
         f"Kept epoch {result.best_epoch} of {len(result.history)}, validation accuracy"
-        f" {result.validation_accuracy:.4f}, in {target.folder}. Next: invoke evaluate --run {target.argument}"
+        f" {result.validation_accuracy:.4f}, in {target.folder}. Next: invoke evaluate --run {target.argument}{source}"
     )
     return target.folder
 
@@ -155,6 +174,7 @@ def evaluate(
     target = Run.find(run)
     if document is not None:
         check_document(document, [f"{kind}:{target.name}" for kind in SECTIONS])
+    _check_reports(target, target.metrics, document)
     metrics = evaluation.evaluate_run(target.folder, _load_dataset_of(target, data))
     sections = render_run_sections(target)
     log(sections["figures"])
@@ -182,6 +202,7 @@ def photos(
     section = f"photos:{target.name}"
     if document is not None:
         check_document(document, [section])
+    _check_reports(target, target.photo_check, document)
     figures = check_run(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
     log(render_photo_check(figures))
     if document is not None:
@@ -209,11 +230,12 @@ def pipeline(
     quiet: bool = False,
     log: Log = print,
 ) -> dict[str, Any]:
-    """Prepare, train and evaluate; without a source, on the prepared FER2013 if there is one, else on drawn faces.
+    """Prepare, train and evaluate.
 
-    A run on the drawn sample replaces the previous one.
+    Without a source or preset, this takes minutes, on drawn faces, and replaces the previous run on them. With a preset
+    and no source, it uses the prepared FER2013 if there is one.
     """
-    dataset = _prepare_for_pipeline(source, log)
+    dataset = _prepare_for_pipeline(source, preset, log)
     preset = preset or (SAMPLE if dataset.is_sample else "small")
     name = run or preset
     overwrite = dataset.is_sample and name == SAMPLE
@@ -228,16 +250,32 @@ def predict(
     annotate: str | None = None,
     explain: bool = False,
     whole_image: bool = False,
+    resume: bool = False,
     run: str | None = None,
     quiet: bool = False,
     log: Log = print,
 ) -> None:
-    """Write one table of the faces in images and, on request, annotated copies."""
-    analyzer = fer.Analyzer(_load_classifier(run), whole_image=whole_image)
+    """Write one table of the faces in images and, on request, annotated copies.
+
+    Raises:
+        ImageError: none of the images can be read; the table names the reason of each.
+    """
     summary = reports.predict_files(
-        input, out, analyzer=analyzer, annotate=annotate, explain=explain, progress=not quiet
+        input,
+        out,
+        analyzer=lambda: fer.Analyzer(_load_classifier(run), whole_image=whole_image),
+        annotate=annotate,
+        explain=explain,
+        resume=resume,
+        settings={"run": run or "the shipped one", "whole_image": whole_image},
+        progress=not quiet,
     )
     log(summary.describe())
+    if summary.num_errors == summary.num_images:
+        raise ImageError(
+            f"At least one image must be readable. Received: {format_count(summary.num_images, 'image')}, none of which"
+            f" is. Remedy: see the column 'error' of {out}."
+        )
 
 
 def video(
@@ -267,7 +305,13 @@ def video(
 
 
 def app(*, host: str | None = None, port: int | None = None) -> None:
-    """Serve the web app."""
+    """Serve the web app.
+
+    Raises:
+        SettingsError: the port is no port, or is taken.
+    """
+    if port is not None and not 0 < port < 2**16:
+        raise SettingsError(f"--port must be in 1..{2**16 - 1}. Received: {port}.")
     from gradio_app import run_app
 
     run_app(host=host, port=port)
@@ -294,17 +338,29 @@ def bench(*, app: bool = False) -> None:
     benchmarks.run_bench(app=app)
 
 
+def _check_reports(run: Run, report: Path, document: str | None) -> None:
+    """Check that a run's report and the document can be written, before the work."""
+    if run.folder.is_dir():
+        check_writable(report)
+    if document is not None:
+        check_writable(document)
+
+
 def _check_positive(flag: str, value: int | None) -> None:
     if value is not None and value < 1:
         raise SettingsError(f"{flag} must be at least 1. Received: {value}.")
 
 
-def _prepare_for_pipeline(source: str | None, log: Log) -> Dataset:
+def _prepare_for_pipeline(source: str | None, preset: str | None, log: Log) -> Dataset:
     prepared = Path("data") / "fer2013.npz"
-    if source is None and prepared.is_file():
-        log(f"Using {prepared}.")
-        return load_dataset("fer2013")
-    return load_dataset(preprocess(source, log=log))
+    if source is not None or not prepared.is_file():
+        return load_dataset(preprocess(source, log=log))
+    if preset is None:
+        # Training on FER2013 takes hours, which nobody starts by a bare command.
+        log(f"To train on {prepared}, name a preset: invoke pipeline --preset small.")
+        return load_dataset(preprocess(None, log=log))
+    log(f"Using {prepared}.")
+    return load_dataset("fer2013")
 
 
 def _check_layers(layers: str) -> Layers:

@@ -8,11 +8,12 @@ import json
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fer.errors import SettingsError, shorten, shorten_path
+from fer.wording import suggest_name
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
@@ -22,6 +23,8 @@ Head = Literal["labels", "votes"]
 HEADS: tuple[Head, ...] = ("labels", "votes")
 #: Layers that are trained: every one, or the last one alone.
 Layers = Literal["all", "head"]
+#: Characters of a value in a message.
+_LONGEST_VALUE = 80
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
@@ -238,13 +241,49 @@ def validate(kind: type[Checked], values: dict[str, Any]) -> Checked:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        # A mistyped name is also a missing setting: the name that was given helps more.
+        errors = error.errors()
+        first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
         name = ".".join(str(part) for part in first["loc"])
         rule = first["msg"].lower().removeprefix("value error, ")
+        suggestion = _suggest_setting(kind, first["loc"]) if first["type"] == "extra_forbidden" else ""
         raise SettingsError(
-            f"Setting '{name}' is not valid: {rule}. Received: {first['input']!r}."
+            f"Setting '{name}' is not valid: {rule}. Received: {_shorten(first['input'])}.{suggestion}"
             " Remedy: see docs/training.md for the settings and their ranges."
         ) from None
+
+
+def _suggest_setting(kind: type[BaseModel], location: tuple[int | str, ...]) -> str:
+    """Return the setting nearest to an unknown one: of its own section, or a section.key of all."""
+    section: Any = kind
+    for part in location[:-1]:
+        field = section.model_fields.get(part) if isinstance(part, str) else None
+        models = _find_models(field.annotation) if field else []
+        section = models[0] if models else section
+    name = str(location[-1])
+    own = suggest_name(name, section.model_fields)
+    return own or suggest_name(".".join(map(str, location)), _list_settings(kind))
+
+
+def _list_settings(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    names = []
+    for name, field in kind.model_fields.items():
+        names.append(prefix + name)
+        for model in _find_models(field.annotation):
+            names += _list_settings(model, f"{prefix}{name}.")
+    return names
+
+
+def _find_models(annotation: Any) -> list[type[BaseModel]]:
+    """Return the settings classes in a type, such as ``tuple[StageConfig, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _find_models(part)]
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
 
 
 def list_presets() -> list[str]:
@@ -305,7 +344,9 @@ def read_json(path: str | Path) -> dict[str, Any]:
 def _read_preset(name: str) -> dict[str, Any]:
     presets = list_presets()
     if name not in presets:
-        raise SettingsError(f"Unknown preset. Use {', '.join(map(repr, presets))}. Received: {name!r}.")
+        raise SettingsError(
+            f"Unknown preset. Use {', '.join(map(repr, presets))}. Received: {name!r}.{suggest_name(name, presets)}"
+        )
     return dict(json.loads((resources.files("fer") / "presets" / f"{name}.json").read_text(encoding="utf-8")))
 
 

@@ -51,3 +51,7 @@ class SpaceError(FerError):
 
 class OutputError(FerError):
     """An output file cannot be written."""
+
+
+class InterruptedWork(FerError):
+    """Work was stopped by Ctrl-C; what was done is kept."""

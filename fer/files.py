@@ -4,7 +4,7 @@ import contextlib
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
@@ -57,6 +57,45 @@ def check_writable(path: str | Path) -> None:
                 folder.rmdir()
 
 
+def show_path(path: str | Path) -> str:
+    r"""Return a path as text that can be printed and written as UTF-8, with other bytes as escapes.
+
+    Example:
+        >>> show_path(os.fsdecode(b"gr\xfc\xdfe.jpg"))
+        'gr\\xfc\\xdfe.jpg'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def check_apart(inputs: Iterable[str | Path], outputs: Iterable[str | Path]) -> None:
+    """Check that no output would replace an input, also through links and other spellings of a path.
+
+    Args:
+        inputs: files that are read; they need not exist.
+        outputs: files that are written.
+
+    Raises:
+        OutputError: an output is one of the inputs.
+    """
+    sources = list(inputs)
+    known = {key for source in sources for key in _identify(source)}
+    for output in outputs:
+        if not known.isdisjoint(_identify(output)):
+            raise OutputError(
+                f"An output must not replace an input. Received: {show_path(output)} as both."
+                " Remedy: name another output."
+            )
+
+
+def _identify(path: str | Path) -> list[object]:
+    """Return what two paths share if they lead to one file: the real path, or the file's number on its device."""
+    keys: list[object] = [os.path.realpath(path)]
+    with contextlib.suppress(OSError, ValueError):
+        status = os.stat(path)
+        keys.append((status.st_dev, status.st_ino))
+    return keys
+
+
 def compute_digest(path: str | Path) -> str:
     """Return the sha256 of a file, in hex."""
     with Path(path).open("rb") as stream:
@@ -69,7 +108,7 @@ def _converted_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OutputError(
-            f"An output file must be writable. Received: {path} ({error.strerror or error})."
+            f"An output file must be writable. Received: {show_path(path)} ({error.strerror or error})."
             " Remedy: choose another path, or check its permissions and the free space."
         ) from None
 

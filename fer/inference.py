@@ -14,12 +14,13 @@ from fer.errors import ImageError, ModelError
 from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, Prior, apply_joint, check_prior, combine_heads
 from fer.labels import EXPRESSIONS
 from fer.model.compile_cache import use_compile_cache
+from fer.model.forks import check_not_forked
 from fer.model.forward import BATCH_SIZES, compile_forward, compile_heads, run_in_batches
 from fer.model.layers import use_fast_layers
 from fer.model.saved import load_model
 from fer.model.xception import FEATURES_LAYER, IMAGE_SHAPE, LOGITS_LAYER
 from fer.runs import Run
-from fer.vision.images import prepare_face
+from fer.vision.images import convert_array, prepare_face
 
 
 class Classifier:
@@ -85,6 +86,7 @@ class Classifier:
             ModelError: the file is missing, damaged, or not a network of this package's form.
             SettingsError: the prior is not valid.
         """
+        check_not_forked()
         prior = check_prior(prior)
         if keras.backend.backend() == "jax":
             # Building a network runs many small JAX programs; the cache keeps them between processes.
@@ -136,7 +138,8 @@ class Classifier:
         """Return calibrated probabilities.
 
         Args:
-            faces: uint8 (N, H, W) grey or (N, H, W, 3) RGB, 0..255; resized to 48 by 48 if they have another size.
+            faces: uint8 (N, H, W) or (N, H, W, 1) grey or (N, H, W, 3) RGB, 0..255, or fractions 0..1; resized to 48 by
+                48 if they have another size.
             flip: average the probabilities of each face and its mirror image.
 
         Returns:
@@ -180,6 +183,7 @@ class Classifier:
         Returns:
             float32 (N, heads, 7).
         """
+        check_not_forked()
         if not len(faces):
             return np.zeros((0, len(self.heads), len(EXPRESSIONS)), np.float32)
         return run_in_batches(self._forward, faces, batch_sizes=batch_sizes)
@@ -243,16 +247,16 @@ def prepare_faces(faces: np.ndarray) -> np.ndarray:
     """Return faces as uint8 (N, 48, 48), converted by :func:`fer.vision.images.prepare_face`.
 
     Args:
-        faces: uint8 (N, H, W) or (N, H, W, 3).
+        faces: (N, H, W), (N, H, W, 1) or (N, H, W, 3), uint8 or fractions 0..1.
 
     Raises:
         ImageError: the array has another type or shape.
     """
-    faces = np.asarray(faces)
+    faces = convert_array(np.asarray(faces))
     grey = faces.ndim == 3
     if faces.dtype != np.uint8 or not (grey or (faces.ndim == 4 and faces.shape[-1] == 3)):
         raise ImageError(
-            "Faces must be a uint8 array (N, H, W) or (N, H, W, 3), 0..255."
+            "Faces must be a uint8 array (N, H, W), (N, H, W, 1) or (N, H, W, 3), 0..255, or fractions 0..1."
             f" Received: {faces.dtype} {faces.shape}. Remedy: pass a batch, unscaled."
         )
     if grey and faces.shape[1:] == IMAGE_SHAPE[:2]:

@@ -5,6 +5,8 @@ A run folder holds one trained network: ``artifacts/<run>/``. Only this module c
 
 import json
 import os
+import shlex
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any, ClassVar
 
 from fer.calibration import Calibration, Calibrations
 from fer.config import HEADS, Config, parse_config, read_json, validate
-from fer.errors import ModelError
+from fer.errors import ModelError, SettingsError
 from fer.files import write_atomically
 from fer.joint import JointCalibration
 
@@ -64,6 +66,8 @@ class Run:
     curves: ClassVar = _File("curves.png")
     #: Folder of the checkpoints that a resumed training starts from.
     state: ClassVar = _File("state")
+    #: Folder of the run that a new one replaces, until that has a checkpoint.
+    replaced: ClassVar = _File("replaced")
     #: The figures of the evaluation, and the document that shows them.
     metrics: ClassVar = _File("metrics.json")
     model_card: ClassVar = _File("model_card.md")
@@ -115,7 +119,7 @@ class Run:
     @property
     def argument(self) -> str:
         """The value of ``--run`` that finds this run."""
-        return self.name if self.folder == ARTIFACTS / self.name else str(self.folder.absolute())
+        return shlex.quote(self.name if self.folder == ARTIFACTS / self.name else str(self.folder.absolute()))
 
     @property
     def model(self) -> Path:
@@ -139,8 +143,13 @@ class Run:
 
     @property
     def is_run(self) -> bool:
-        """Whether training wrote this folder; before version 0.2, it wrote no ``provenance.json``."""
-        return self.provenance.is_file() or (self.config.is_file() and (self.is_finished or self.is_begun))
+        """Whether training wrote this folder, by the content of its files and not by their names alone."""
+        try:
+            if self.provenance.is_file() and {"data_sha256", "teachers"} <= set(self.read_provenance()):
+                return True
+            return (self.is_finished or self.is_begun) and bool(self.read_config())
+        except (ModelError, SettingsError):
+            return False
 
     def check_free(self) -> None:
         """Raise a :class:`~fer.errors.ModelError` if a new run would replace a run or other files in the folder."""
@@ -175,10 +184,32 @@ class Run:
                 " Remedy: name another folder with --run."
             )
 
-    def remove_files(self) -> None:
-        """Remove the files of the run; other files in the folder stay."""
+    def move_aside(self) -> None:
+        """Move the files of the run into its folder ``replaced``, until the new run has its first checkpoint."""
+        for path in self._list_files():
+            target = self.replaced / path.relative_to(self.folder)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+
+    def restore_replaced(self) -> None:
+        """Move the files that :meth:`move_aside` moved back, unless the new run has its first checkpoint."""
+        if self.is_begun or self.is_finished or not self.replaced.is_dir():
+            return
         for path in self._list_files():
             path.unlink()
+        for path in [path for path in self.replaced.rglob("*") if path.is_file()]:
+            target = self.folder / path.relative_to(self.replaced)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.replace(target)
+        shutil.rmtree(self.replaced)
+
+    def remove_replaced(self) -> None:
+        """Remove the files that :meth:`move_aside` moved."""
+        for path in Run(self.replaced)._list_files():
+            path.unlink()
+        for folder in (self.replaced / self.state.name, self.replaced):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
 
     def read_config(self) -> Config:
         """Return the settings that the run was trained with.
@@ -247,7 +278,8 @@ class Run:
         write_atomically(self.provenance, _to_json(provenance))
 
     def _list_files(self) -> list[Path]:
-        names = [file.name for file in vars(Run).values() if isinstance(file, _File) and file.name != "state"]
+        names = [file.name for file in vars(Run).values() if isinstance(file, _File)]
+        names = [name for name in names if name not in ("state", "replaced")]
         return [path for pattern in (*_OTHER_FILES, *names) for path in self.folder.glob(pattern)]
 
     def _read_settings(self) -> dict[str, Any]:

@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -14,6 +15,7 @@ from vision_media import StubClassifier, StubDetector, draw_frames, find_media, 
 from fer.analysis import Analyzer
 from fer.errors import ImageError, SettingsError, VideoError
 from fer.labels import EXPRESSIONS
+from fer.vision import decoding
 from fer.vision.alignment import align_views
 from fer.vision.faces import Face
 from fer.vision.images import prepare_face
@@ -312,3 +314,17 @@ def test_a_frame_is_not_copied_before_detection(astronaut):
     seen = []
     make_analyzer(StubDetector(lambda image: seen.append(image) or [])).analyze(frame)
     assert np.shares_memory(seen[0], frame)
+
+
+def test_boxes_are_in_the_pixels_of_a_photo_that_was_read_at_reduced_size(monkeypatch):
+    stream = io.BytesIO()
+    Image.fromarray(np.kron(skimage.data.astronaut(), np.ones((2, 2, 1), np.uint8))).save(stream, "JPEG", quality=95)
+    analyzer = Analyzer(StubClassifier(), max_side=320)
+    (expected,) = analyzer.analyze(stream.getvalue())
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 300_000)
+    (face,) = analyzer.analyze(stream.getvalue())
+    (analyzed,) = analyzer.analyze_images([stream.getvalue()])
+    assert (analyzed.image.shape, analyzed.scale) == ((512, 512, 3), 0.5)
+    np.testing.assert_allclose(face.box, expected.box, atol=12)
+    np.testing.assert_allclose(face.landmarks, expected.landmarks, atol=12)
+    assert analyzed.faces[0].box == face.box

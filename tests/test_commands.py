@@ -1,18 +1,22 @@
 import json
+import shlex
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from data_sources import write_tree
 from PIL import Image
 
 import fer
 from fer import bench, commands, reports
 from fer.data import draw_sample, save_dataset
-from fer.errors import DataError, ModelError, SettingsError
+from fer.errors import DataError, ImageError, InterruptedWork, ModelError, SettingsError
 from fer.runs import Run
 from fer.training.trainer import Trainer
 
 SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}]', "training.batch_size=16")
+
+SPLITS = {"train": 2, "validation": 1, "test": 1}
 
 
 def ignore(line):
@@ -62,7 +66,91 @@ def test_the_pipeline_uses_a_prepared_fer2013(folder):
     assert (folder / "artifacts" / "mine" / "model.keras").is_file()
 
 
+def test_the_bare_pipeline_never_trains_on_fer2013_unasked(folder, monkeypatch):
+    save_dataset(draw_sample(140, name="fer2013"))
+    lines, calls = [], []
+    monkeypatch.setattr(commands, "train", lambda preset, **options: calls.append((preset, options["data"])))
+    monkeypatch.setattr(commands, "evaluate", lambda name, log: {})
+    commands.pipeline(log=lines.append)
+    assert calls == [("sample", "sample")]
+    assert "invoke pipeline --preset small" in lines[0]
+
+
+# Preparation
+
+
+def test_the_default_name_comes_from_the_source(folder):
+    write_tree(folder / "my faces", SPLITS)
+    assert commands.preprocess(str(folder / "my faces"), log=ignore) == Path("data/my_faces.npz")
+
+
+def test_another_data_set_of_the_same_name_is_replaced_only_with_overwrite(folder):
+    save_dataset(draw_sample(140, name="trees", seed=3))
+    before = Path("data/trees.npz").read_bytes()
+    write_tree(folder / "trees", SPLITS)
+    with pytest.raises(DataError, match="--overwrite"):
+        commands.preprocess("trees", log=ignore)
+    assert Path("data/trees.npz").read_bytes() == before
+    commands.preprocess("trees", overwrite=True, log=ignore)
+    assert Path("data/trees.npz").read_bytes() != before
+    # The same data set again changes nothing.
+    commands.preprocess("trees", log=ignore)
+
+
+# Reading images
+
+
+def test_images_none_of_which_is_readable_are_an_error_after_the_table(folder):
+    Path("a.jpg").write_bytes(b"damaged")
+    with pytest.raises(ImageError, match="none of which"):
+        commands.predict("a.jpg", "t.csv", quiet=True, log=ignore)
+    assert "An image must be" in Path("t.csv").read_text()
+
+
 # Training
+
+
+def test_a_replaced_run_comes_back_if_training_ends_before_the_first_checkpoint(folder, monkeypatch):
+    save_dataset(draw_sample(140))
+    arguments = {"preset": "sample", "set": SHORT, "quiet": True, "log": ignore}
+    run = Run(commands.train(**arguments))
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+
+    def stop(trainer, *rest):
+        assert not run.is_finished
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "end_epoch", stop)
+    with pytest.raises(KeyboardInterrupt):
+        commands.train(**arguments, overwrite=True)
+    assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
+
+
+def test_ctrl_c_after_a_checkpoint_names_the_command_that_resumes(folder, monkeypatch):
+    save_dataset(draw_sample(140))
+    end_epoch = Trainer.end_epoch
+
+    def stop(trainer, *rest):
+        end_epoch(trainer, *rest)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "end_epoch", stop)
+    with pytest.raises(InterruptedWork, match="invoke train --run sample --resume"):
+        commands.train("sample", set=SHORT, quiet=True, log=ignore)
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    assert Run(commands.train(run="sample", resume=True, quiet=True, log=ignore)).is_finished
+
+
+def test_the_printed_next_command_works_for_a_run_and_data_anywhere(folder):
+    save_dataset(draw_sample(140, name="mine"), folder / "else where")
+    lines = []
+    data, target = str(folder / "else where" / "mine.npz"), str(folder / "some where")
+    commands.train("sample", set=SHORT, data=data, run=target, quiet=True, log=lines.append)
+    words = shlex.split(lines[-1].partition("Next: ")[2])
+    assert words[:2] == ["invoke", "evaluate"]
+    options = dict(zip((word.removeprefix("--") for word in words[2::2]), words[3::2], strict=True))
+    assert commands.evaluate(**options, log=ignore)["test"]["n"] == 21
 
 
 def test_a_finished_run_is_replaced_only_with_overwrite(folder):

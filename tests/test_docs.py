@@ -4,21 +4,28 @@ import ast
 import doctest
 import inspect
 import json
+import os
 import re
 import shlex
+import subprocess
+import sys
 import tomllib
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+import skimage.data
 from invoke import Collection, Program
 from invoke.parser import Parser
+from PIL import Image
 from pydantic import BaseModel
+from vision_media import draw_frames, write_video
 
 import fer
 from fer.calibration import Calibration
 from fer.config import Config
+from fer.vision.decoding import FORMATS, JPEG_FACTOR, MAX_BYTES, MAX_PIXELS, MAX_SCANS, PROGRESSIVE_FACTOR
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -355,6 +362,60 @@ def test_python_examples_import_existing_names(path):
 def test_find_object_raises_for_an_unknown_name():
     with pytest.raises(AttributeError, match="Nothing"):
         find_object("fer.analysis.Nothing")
+
+
+# Snippets, as printed, each in a fresh process
+
+#: What cannot run in a test: FER2013 itself, cameras, a running app and whole trainings.
+NOT_RUN = ('"fer2013', "VideoReader(0)", "gradio_client", 'load_dataset("sample")', 'load_config("sample")')
+SNIPPETS = [
+    pytest.param(block, id=f"{path.stem}-{index}")
+    for path in DOCUMENTS
+    for index, block in enumerate(read_blocks(read(path), "python"))
+    if not any(part in block for part in NOT_RUN)
+]
+
+
+@pytest.fixture(scope="module")
+def snippet_folder(tmp_path_factory):
+    """A folder with the files that the snippets name."""
+    folder = tmp_path_factory.mktemp("snippets")
+    photo = Image.fromarray(skimage.data.astronaut())
+    (folder / "photos").mkdir()
+    for name in ("photo.jpg", "one.jpg", "two.jpg", "photos/a.jpg"):
+        photo.save(folder / name)
+    (folder / "damaged.jpg").write_bytes(b"damaged")
+    write_video(folder / "talk.mp4", draw_frames(4))
+    (folder / "artifacts").mkdir()
+    for name in ("xception", "small"):
+        (folder / "artifacts" / name).symlink_to(NETWORK.parent)
+    return folder
+
+
+@pytest.mark.parametrize("snippet", SNIPPETS)
+def test_a_snippet_runs_as_printed_in_a_fresh_process(snippet, snippet_folder):
+    if "onnx" in snippet:
+        pytest.importorskip("jax2onnx")
+    environment = {key: value for key, value in os.environ.items() if key not in ("KERAS_BACKEND", "FER_MODEL")}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, "-c", snippet]
+    options = {"cwd": snippet_folder, "env": environment, "capture_output": True, "text": True}
+    result = subprocess.run(command, timeout=300, check=False, **options)
+    assert result.returncode == 0, result.stderr
+
+
+# The formats of images
+
+
+def test_the_table_of_image_formats_is_that_of_the_decoder():
+    text = read(ROOT / "docs" / "images-and-video.md")
+    rows = re.findall(r"^\| ([A-Z]+) \| (\.[^|]+) \|$", text, re.MULTILINE)
+    assert {kind: tuple(suffixes.split(", ")) for kind, suffixes in rows} == FORMATS
+    for number in (f"{MAX_BYTES // 2**20} MiB", f"{MAX_PIXELS // 10**6} megapixels", f"{MAX_SCANS} scans"):
+        assert number in text
+    assert (
+        f"up to {JPEG_FACTOR * MAX_PIXELS // 10**6} megapixels ({PROGRESSIVE_FACTOR * MAX_PIXELS // 10**6} if" in text
+    )
 
 
 # The README's session and the versions

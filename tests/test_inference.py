@@ -1,5 +1,9 @@
+import os
 import shutil
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -359,3 +363,40 @@ def test_a_head_that_the_network_lacks_is_refused(classifier):
 def test_settings_of_another_network_are_refused(two_headed, run_folder):
     with pytest.raises(ModelError, match="must have the heads of its settings"):
         Classifier(load_model(run_folder / "model.keras"), Run(two_headed).read_config())
+
+
+# Input whose meaning is clear, and processes
+
+
+def test_one_channel_and_fractions_are_predicted_as_bytes_are():
+    classifier = Classifier.load()
+    faces = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    expected = classifier.predict(faces)
+    np.testing.assert_array_equal(classifier.predict(faces[..., None]), expected)
+    np.testing.assert_array_equal(classifier.predict(faces / 255.0), expected)
+    np.testing.assert_array_equal(classifier.predict((faces / 255.0).astype(np.float32)[..., None]), expected)
+    with pytest.raises(ImageError, match="astype"):
+        classifier.predict(faces.astype(np.float32))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_network_in_a_forked_process_is_an_error_and_does_not_hang():
+    script = """
+import multiprocessing, numpy as np, fer
+classifier = fer.Classifier.load()
+classifier.predict(np.zeros((1, 48, 48), np.uint8))
+def use(queue):
+    for call in (lambda: classifier.predict(np.zeros((1, 48, 48), np.uint8)), fer.Classifier.load):
+        try:
+            queue.put(str(call()))
+        except fer.FerError as error:
+            queue.put(str(error))
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+process = context.Process(target=use, args=(queue,), daemon=True)
+process.start()
+print(queue.get(timeout=60), queue.get(timeout=60))
+"""
+    command = [sys.executable, "-W", "ignore", "-c", script]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[1])
+    assert result.stdout.count("spawn") == 2, result.stderr

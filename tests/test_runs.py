@@ -1,4 +1,5 @@
 import json
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -226,7 +227,8 @@ def test_removing_the_files_of_a_run_keeps_other_files(run):
     for path in (run.metrics, run.curves, run.folder / "notes.txt", run.folder / "plots" / "roc.png"):
         path.parent.mkdir(exist_ok=True)
         path.write_text("content")
-    run.remove_files()
+    run.move_aside()
+    run.remove_replaced()
     assert set(read_files(run.folder)) == {Path("notes.txt"), Path("plots/roc.png")}
 
 
@@ -341,3 +343,55 @@ def test_a_damaged_section_of_a_former_run_is_refused(former, distillation):
     for read in (former.read_config, former.read_provenance):
         with pytest.raises(SettingsError, match="'distillation'"):
             read()
+
+
+# Replacing a run
+
+
+def write_run(folder):
+    run = Run(folder)
+    run.write_config(load_config("mini"))
+    run.write_provenance({"data_sha256": "a", "teachers": {}})
+    run.model.write_bytes(b"network")
+    return run
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"letter.txt": "dear"},
+        {"config.json": '{"name": "another tool"}', "model.keras": "network"},
+        {"provenance.json": '{"source": "another tool"}'},
+        {"config.json": "no json", "model.keras": "network"},
+    ],
+)
+def test_a_folder_without_a_runs_own_marks_is_not_replaceable(tmp_path, files):
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(ModelError, match="other files"):
+        Run(tmp_path).check_replaceable()
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
+
+
+def test_a_replaced_run_is_aside_until_the_new_one_has_a_checkpoint(tmp_path):
+    run = write_run(tmp_path / "run")
+    (run.folder / "letter.txt").write_text("dear")
+    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
+    run.move_aside()
+    assert sorted(path.name for path in run.folder.iterdir()) == ["letter.txt", "replaced"]
+    run.write_config(load_config("small"))
+    run.restore_replaced()
+    assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
+    run.move_aside()
+    run.state.mkdir()
+    (run.state / "state-00001.npz").write_bytes(b"")
+    run.restore_replaced()
+    assert not run.is_finished
+    run.remove_replaced()
+    assert sorted(path.name for path in run.folder.iterdir()) == ["letter.txt", "state"]
+
+
+@pytest.mark.parametrize("name", ["a run", "$(x)"])
+def test_the_argument_of_a_run_can_be_pasted_into_a_shell(tmp_path, name):
+    (word,) = shlex.split(Run(tmp_path / name).argument)
+    assert Run.find(word).folder == tmp_path / name

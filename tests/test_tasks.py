@@ -4,6 +4,7 @@ import inspect
 import json
 import os
 import runpy
+import socket
 import subprocess
 import sys
 from functools import partial
@@ -167,6 +168,19 @@ def run_invoke(folder, *arguments):
         (("preprocess", "--source", "missing.csv"), "missing.csv"),
         (("space", "--dry-run"), "--push owner/name"),
         (("preprocess", "--seed", "x"), "--seed takes a whole number"),
+        (("preprocess", "--seed", "-1"), "--seed must be at least 0"),
+        (("photos", "--limit", "-1"), "--limit must be at least 1"),
+        (("app", "--port", "80000"), "--port must be in 1..65535"),
+        (("app", "--port", "-1"), "--port must be in 1..65535"),
+        (("train", "--preset", "smal"), "Did you mean 'small'?"),
+        (("train", "--set", "training.batchsize=3"), "Did you mean 'batch_size'?"),
+        (("train", "--set", "batch_size=3"), "Did you mean 'training.batch_size'?"),
+        (("train", "--set", 'training.phases=[{"name": "a", "epoch": 1, "learning_rate": 1}]'), "'epochs'?"),
+        (("train", "--data", "mine"), "--name mine"),
+        (("train", "--data", "sample"), "run `invoke preprocess`."),
+        (("predict", "--input", "x" * 300), "at most 255 bytes"),
+        (("train", "--run", "x" * 300), "at most 255 bytes"),
+        (("predict", "--input", "missing.jpg"), "missing.jpg"),
     ],
 )
 def test_a_mistake_ends_with_one_line_and_code_2(tmp_path, arguments, message):
@@ -175,6 +189,7 @@ def test_a_mistake_ends_with_one_line_and_code_2(tmp_path, arguments, message):
     lines = [line for line in result.stderr.splitlines() if line.strip()]
     assert len(lines) == 1, result.stderr
     assert lines[0].startswith("error: ")
+    assert len(lines[0]) <= 300
     assert message in lines[0]
 
 
@@ -198,3 +213,50 @@ def test_these_are_the_tasks(tmp_path):
         "check",
     }
     assert listed["default"] == "pipeline"
+
+
+@pytest.mark.parametrize("name", ["predict", "video"])
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help_after_a_task_with_a_required_option_shows_its_options(tmp_path, name, flag):
+    result = run_invoke(tmp_path, name, flag)
+    assert result.returncode == 0, result.stderr
+    assert "--input" in result.stdout
+    assert "--every" in result.stdout or "--whole-image" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("backend", "message"), [("torch", "fer-dl[torch]"), ("mxnet", "jax, tensorflow, torch"), ("troch", "'torch'?")]
+)
+def test_a_backend_that_is_not_there_ends_with_one_line(monkeypatch, capsys, backend, message):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setattr("fer.backend.find_spec", lambda name: None)
+    with pytest.raises(SystemExit) as ended:
+        Program(namespace=Collection.from_module(tasks)).run(["invoke", "evaluate"])
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_any_task_with_130(monkeypatch, capsys):
+    def stop(**options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "evaluate", stop)
+    with pytest.raises(SystemExit) as ended:
+        Program(namespace=Collection.from_module(tasks)).run(["invoke", "evaluate"])
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_the_home_folder_is_found_in_every_option(received, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    invoke("predict", "--input=~/p/*.jpg", "--out=~/t.csv")
+    assert (received["predict"]["input"], received["predict"]["out"]) == (f"{tmp_path}/p/*.jpg", f"{tmp_path}/t.csv")
+
+
+def test_a_taken_port_ends_with_one_line_and_code_2(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        result = run_invoke(tmp_path, "app", "--port", str(taken.getsockname()[1]))
+    assert result.returncode == 2
+    assert len([line for line in result.stderr.splitlines() if line.strip()]) == 1, result.stderr

@@ -4,9 +4,11 @@ Reference:
     https://huggingface.co/docs/hub/spaces-config-reference, for the front matter of the Space's README.md.
 """
 
+import contextlib
 import re
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -50,7 +52,6 @@ def build_space(out: str | Path) -> list[Path]:
     """
     folder = Path(out).resolve()
     _check_checkout()
-    # Everything that can fail comes before an earlier Space is removed.
     run = _find_run()
     try:
         requirements, readme = render_requirements(), render_readme()
@@ -59,15 +60,41 @@ def build_space(out: str | Path) -> list[Path]:
             f"A Space pins the packages that are installed here. Received: no {error.name}. Remedy: pip install -e ."
         ) from None
     _check_folder(folder, run)
-    _clear(folder)
+    try:
+        with _new_folder(folder) as new:
+            _fill(new, run, requirements, readme)
+    except OSError as error:
+        raise SpaceError(
+            f"A Space must be writable. Received: {folder} ({error.strerror or error}). Remedy: name another with"
+            " --out."
+        ) from None
+    return list_files(folder)
+
+
+@contextlib.contextmanager
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder that replaces ``folder`` at the end, so that a failure leaves an earlier Space."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    new, old = (Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent)) for _ in range(2))
+    try:
+        new.chmod(0o755)
+        yield new
+        if folder.exists():
+            folder.replace(old / folder.name)
+        new.replace(folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _fill(folder: Path, run: Run, requirements: str, readme: str) -> None:
     shutil.copytree(ROOT / "fer", folder / "fer", ignore=_NOT_COPIED)
-    unshared = shutil.ignore_patterns(run.mistakes.name, run.state.name)
+    unshared = shutil.ignore_patterns(run.mistakes.name, run.state.name, run.replaced.name)
     shutil.copytree(run.folder, folder / SPACE_RUN.folder, ignore=unshared)
     for name in (APP_FILE, "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
     write_atomically(folder / "requirements.txt", requirements)
     write_atomically(folder / README_FILE, readme)
-    return list_files(folder)
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -193,12 +220,6 @@ def _find_run() -> Run:
         f"A Space needs the run folder of a trained network. Received: {run.folder}. Remedy: run `invoke train`, or set"
         " FER_MODEL to a finished run."
     )
-
-
-def _clear(folder: Path) -> None:
-    if folder.is_dir() and any(folder.iterdir()):
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True, exist_ok=True)
 
 
 def _check_folder(folder: Path, run: Run) -> None:

@@ -5,6 +5,7 @@ figures can name exactly the data on which they were measured.
 """
 
 import hashlib
+import os
 import re
 import struct
 import tokenize
@@ -55,6 +56,7 @@ _BROKEN = (
     zipfile.BadZipFile,
     DataError,
 )
+_PACKED_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst")
 _REMEDY = "Remedy: run `invoke preprocess` again."
 
 
@@ -193,7 +195,7 @@ def load_dataset(name_or_path: str | Path, folder: str | Path = "data") -> Datas
     if not path.is_file():
         raise DataError(
             f"A prepared data set must exist. Received: {shorten_path(path)} (missing)."
-            " Remedy: run `invoke preprocess`."
+            f" Remedy: run `{_name_command(path)}`."
         )
     try:
         dataset, fingerprint = _read(path)
@@ -207,6 +209,53 @@ def load_dataset(name_or_path: str | Path, folder: str | Path = "data") -> Datas
             f"A prepared data set must match its fingerprint. Received: {shorten_path(path)} (altered). {_REMEDY}"
         )
     return dataset
+
+
+def choose_name(source: str | Path | None) -> str:
+    """Return the name of the data set that is prepared from a source, if none is given.
+
+    Example:
+        >>> choose_name("downloads/fer2013.csv.gz"), choose_name("kaggle:owner/faces"), choose_name("My photos/")
+        ('fer2013', 'faces', 'My_photos')
+    """
+    if source is None:
+        return SAMPLE_SOURCE
+    stem = Path(os.path.abspath(source)).name if not str(source).startswith("kaggle:") else Path(str(source)).name
+    while Path(stem).suffix.lower() in _PACKED_SUFFIXES:
+        stem = Path(stem).stem
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", stem).strip("._-")
+    return name or "dataset"
+
+
+def check_replaceable(dataset: Dataset, folder: str | Path) -> None:
+    """Check that writing a data set replaces no other one of the same name.
+
+    Raises:
+        DataError: the file exists and holds another data set, or something else.
+    """
+    path = build_path(dataset.name, folder)
+    if not path.exists():
+        return
+    try:
+        replaced = load_dataset(path)
+    except DataError:
+        replaced = None
+    if replaced is None or not (
+        replaced.fingerprint == dataset.fingerprint or (dataset.is_sample and replaced.is_sample)
+    ):
+        raise DataError(
+            f"A prepared data set is not replaced unasked. Received: {path}, which holds another one. Nothing was"
+            " written. Remedy: name this one with --name, or replace that one with --overwrite."
+        )
+
+
+def _name_command(path: Path) -> str:
+    """Return the command that makes a prepared file."""
+    if path.stem == SAMPLE_SOURCE:
+        return "invoke preprocess"
+    if path.stem == "fer2013":
+        return "invoke preprocess --source fer2013.csv.gz --name fer2013"
+    return f"invoke preprocess --source <table or folder> --name {path.stem}"
 
 
 def build_path(name: str, folder: str | Path) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer.data.dataset import SPLITS, Dataset, build_path, save_dataset
+from fer.data.dataset import SPLITS, Dataset, build_path, check_replaceable, save_dataset
 from fer.data.drawn.sample import draw_unguarded_sample
 from fer.data.ferplus import FERPLUS_COLUMNS
 from fer.data.leaks import LeakReport, find_leaks
@@ -19,8 +19,9 @@ from fer.data.sources.kaggle import PREFIX, download_kaggle
 from fer.data.sources.raw import RawData, Reject
 from fer.data.sources.tables import read_table, read_votes
 from fer.errors import DataError, SettingsError, shorten, shorten_path
-from fer.files import check_writable, write_atomically
+from fer.files import check_apart, check_writable, write_atomically
 from fer.labels import EXPRESSIONS
+from fer.wording import format_count
 
 #: Name of the file beside a table from which FER+ votes are read by default.
 VOTES_NAME = "fer2013new.csv"
@@ -69,6 +70,7 @@ def prepare_dataset(
     group_by: str | None = None,
     skip_bad: bool = False,
     allow_download: bool = False,
+    overwrite: bool = False,
     seed: int = 0,
 ) -> Preparation:
     """Read a source, check every row, find leaks and write ``<folder>/<name>.npz``.
@@ -87,10 +89,12 @@ def prepare_dataset(
         skip_bad: skip bad rows and list them in ``<folder>/<name>.rejects.csv``; otherwise one bad row is an error and
             nothing is written.
         allow_download: consent to network access for a source on Kaggle.
+        overwrite: replace another data set of this name.
         seed: seed of the drawn sample, or of the validation and test splits of a source that has none.
 
     Raises:
-        DataError: the source cannot be read, a split is empty, or, without ``skip_bad``, a row is bad.
+        DataError: the source cannot be read, a split is empty, the file holds another data set and ``overwrite`` is not
+            set, or, without ``skip_bad``, a row is bad.
         SettingsError: an option is malformed or does not apply to the source.
         OutputError: the prepared file cannot be written; this is checked before the source is read.
 
@@ -99,11 +103,14 @@ def prepare_dataset(
         >>> preparation.counts.sum(axis=1).tolist()  # doctest: +SKIP
         [28709, 3589, 3589]
     """
-    check_writable(build_path(name, folder))
+    prepared = build_path(name, folder)
+    inputs = [file for file in (source, votes) if file is not None]
+    check_apart(inputs, [prepared, prepared.with_suffix(".rejects.csv")])
+    check_writable(prepared)
     tree_options = {"mapping": mapping, "detect": detect or None, "group_by": group_by}
     if source is None:
         _refuse_options(votes=votes, **tree_options)
-        return _write(draw_unguarded_sample(name=name, seed=seed), folder)
+        return _write(draw_unguarded_sample(name=name, seed=seed), folder, overwrite)
     path = _locate(str(source), allow_download)
     is_tree = path.is_dir() or is_zip_of_images(path)
     if is_tree:
@@ -115,7 +122,8 @@ def prepare_dataset(
         votes = _find_votes(path) if votes is None else votes
     _check_rejects(raw, skip_bad)
     _check_splits(raw, path)
-    return _write(_build(raw, name, "folder" if is_tree else "csv", votes), folder, raw.rejects, raw.notes)
+    dataset = _build(raw, name, "folder" if is_tree else "csv", votes)
+    return _write(dataset, folder, overwrite, raw.rejects, raw.notes)
 
 
 def format_preparation(preparation: Preparation) -> str:
@@ -198,10 +206,16 @@ def _build(raw: RawData, name: str, source: str, votes: str | Path | None) -> Da
 
 
 def _write(
-    dataset: Dataset, folder: str | Path, rejects: tuple[Reject, ...] = (), notes: tuple[str, ...] = ()
+    dataset: Dataset,
+    folder: str | Path,
+    overwrite: bool,
+    rejects: tuple[Reject, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> Preparation:
     leaks = find_leaks(dataset.faces, dataset.split)
     dataset = replace(dataset, clean=leaks.clean)
+    if not overwrite:
+        check_replaceable(dataset, folder)
     rejects_path = _write_rejects(rejects, Path(folder) / f"{dataset.name}.rejects.csv")
     return Preparation(
         path=save_dataset(dataset, folder),
@@ -241,8 +255,8 @@ def _format_counts(counts: np.ndarray) -> list[str]:
 def _format_leaks(preparation: Preparation) -> list[str]:
     leaks, sizes = preparation.leaks, dict(zip(SPLITS, preparation.counts.sum(axis=1), strict=True))
     lines = [
-        f"Duplicates: {leaks.duplicate_faces} faces in {leaks.duplicate_groups} groups;"
-        f" {leaks.crossing_groups} groups span several splits."
+        f"Duplicates: {format_count(leaks.duplicate_faces, 'face')} in {format_count(leaks.duplicate_groups, 'group')};"
+        f" {format_count(leaks.crossing_groups, 'group')} across splits."
     ]
     for (split, other), exact in leaks.exact.items():
         lines.append(

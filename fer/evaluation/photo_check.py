@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from fer.analysis import Analyzer
 from fer.data import Dataset
@@ -19,6 +18,7 @@ from fer.errors import SettingsError
 from fer.evaluation.metrics_file import round_figures
 from fer.files import compute_digest, write_atomically
 from fer.inference import Classifier
+from fer.progress import Progress
 from fer.runs import Run
 from fer.vision.images import prepare_face
 from fer.vision.synthetic_photos import show_as_photo
@@ -175,7 +175,7 @@ def render_photo_check(figures: dict[str, Any]) -> str:
 def _predict_photos(faces: np.ndarray, analyzer: Analyzer, progress: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the predicted class of each photo, int64 (N,), and whether a face was detected in it, bool (N,)."""
     y_pred, detected = np.zeros(len(faces), np.int64), np.zeros(len(faces), bool)
-    photos = tqdm(_show_all(faces, seed), total=len(faces), unit="photo", disable=not progress)
+    photos = Progress(_show_all(faces, seed), total=len(faces), unit=" photos", disable=not progress)
     for index, photo in enumerate(photos):
         photo_faces = analyzer.analyze(photo)
         if photo_faces:

@@ -1,24 +1,26 @@
 """Analysis of image files into a table, annotated copies and activation maps."""
 
-import glob
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial as partial_function
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from tqdm import tqdm
 
 from fer.analysis import Analyzer
-from fer.errors import ImageError, SettingsError
-from fer.files import check_writable, write_atomically
+from fer.errors import InterruptedWork, OutputError, SettingsError
+from fer.files import check_apart, check_writable, show_path, write_atomically
 from fer.labels import EXPRESSIONS
+from fer.progress import Progress
+from fer.reports.inputs import FoundImages, scan_inputs
+from fer.reports.partial import PartialTable
 from fer.reports.tables import IMAGE_COLUMNS, build_image_rows, build_table, choose_table_writer
 from fer.vision.annotation import draw_activation, draw_faces
-from fer.vision.decoding import IMAGE_SUFFIXES
+from fer.vision.drawings import is_drawing, write_drawing
 from fer.vision.faces import AnalyzedImage
-from fer.vision.images import write_image
+from fer.wording import format_count
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class PredictionSummary:
         num_without_face: number of readable images without a face.
         num_errors: number of images that could not be read.
         labels: number of faces per expression.
+        left_aside: a sentence about the files of the folders that are no photos; empty without such.
     """
 
     path: Path
@@ -40,17 +43,20 @@ class PredictionSummary:
     num_without_face: int
     num_errors: int
     labels: dict[str, int]
+    left_aside: str = ""
 
     def describe(self) -> str:
         """Return the summary as text, one fact per line."""
-        images, faces = _format_count(self.num_images, "image"), _format_count(self.num_faces, "face")
-        lines = [f"{images}, {faces}: {self.path}"]
+        images, faces = format_count(self.num_images, "image"), format_count(self.num_faces, "face")
+        lines = [f"{images}, {faces}: {show_path(self.path)}"]
         if self.num_faces:
             lines.append(", ".join(f"{name} {count}" for name, count in self.labels.items() if count))
         if self.num_without_face:
             lines.append(f"No face was found in {self.num_without_face} of them.")
         if self.num_errors:
             lines.append(f"{self.num_errors} could not be read: see the column 'error'.")
+        if self.left_aside:
+            lines.append(self.left_aside)
         return "\n".join(lines)
 
 
@@ -58,82 +64,123 @@ def predict_files(
     inputs: str | Path | Sequence[str | Path],
     out: str | Path,
     *,
-    analyzer: Analyzer | None = None,
+    analyzer: Analyzer | Callable[[], Analyzer] | None = None,
     annotate: str | Path | None = None,
     explain: bool = False,
+    resume: bool = False,
+    settings: Mapping[str, object] | None = None,
     progress: bool = True,
 ) -> PredictionSummary:
     """Analyze image files and write one table, and annotated copies if asked for.
 
+    The rows so far are kept in ``<out>.partial``. Ctrl-C writes the table of these; with ``resume``, the next run adds
+    the other images. A killed run can be resumed too.
+
     Args:
         inputs: a file, a folder (searched with its subfolders), a glob pattern, or several of these.
-        out: the table, in the format of its suffix: .csv, .json or .parquet. It is written atomically at the end.
-        analyzer: detects and classifies the faces; None builds one with the shipped network.
+        out: the table, in the format of its suffix: .csv, .xlsx, .json or .parquet. It is written atomically.
+        analyzer: detects and classifies the faces, or a function that builds it, which is called after all checks; None
+            builds one with the shipped network.
         annotate: folder for copies with the faces drawn in; None draws none.
         explain: also write the activation map of each face to that folder.
+        resume: continue an interrupted run.
+        settings: what else the rows depend on, such as the network's name; a resumed run must have the same.
         progress: show a progress bar.
 
     Raises:
         ImageError: the inputs contain no image.
-        OutputError: the table or the folder cannot be written; nothing is analyzed before this is checked.
-        SettingsError: the table's suffix is unknown, or ``explain`` is set without ``annotate``.
+        OutputError: the table or the folder cannot be written, or would replace an input or a file that is no annotated
+            copy; nothing is analyzed before this is checked.
+        SettingsError: the table's suffix is unknown, ``explain`` is set without ``annotate``, or there is nothing to
+            resume.
 
     Example:
         >>> print(predict_files("photos", "faces.csv").describe())  # doctest: +SKIP
         12 images, 15 faces: faces.csv
     """
-    write = choose_table_writer(out)
-    if explain and annotate is None:
+    out, folder = Path(out), None if annotate is None else Path(annotate)
+    if explain and folder is None:
         raise SettingsError("Activation maps need a folder. Received: explain without annotate. Remedy: name a folder.")
-    if annotate is not None:
-        check_writable(Path(annotate) / "annotated.png")
-    paths = find_images(inputs)
-    analyzer = Analyzer() if analyzer is None else analyzer
-    rows: list[dict[str, Any]] = []
-    names = _choose_names(paths)
-    bar = tqdm(paths, desc="images", unit="image", disable=not progress)
-    for path, analyzed in zip(paths, analyzer.analyze_images(bar), strict=True):
-        rows += build_image_rows(path, analyzed)
-        if annotate is not None:
-            _write_drawings(analyzer, analyzed, Path(annotate) / names[path], explain)
-    table = build_table(rows, IMAGE_COLUMNS)
-    write_atomically(out, lambda stream: write(table, stream))
-    return _summarize(table, Path(out), len(paths))
+    found = scan_inputs(inputs)
+    names = _choose_names(found.paths)
+    check_apart(found.paths, [out])
+    write = choose_table_writer(out)
+    if folder is not None:
+        _check_drawings(found.paths, folder, names)
+    partial = PartialTable(out, dict(settings or {}) | {"annotate": folder is not None, "explain": explain})
+    if resume:
+        partial.resume()
+    built = analyzer if isinstance(analyzer, Analyzer) else (analyzer or Analyzer)()
+    draw = None if folder is None else partial_function(_write_drawings, built, folder, explain)
+    stopped = False
+    with partial.open():
+        try:
+            _analyze(found.paths, built, partial, names, draw, progress)
+        except KeyboardInterrupt:
+            stopped = True
+        table = build_table(partial.list_rows(), IMAGE_COLUMNS)
+        write_atomically(out, lambda stream: write(table, stream))
+        summary = _summarize(table, out, len(partial.rows), found)
+        if stopped:
+            missing = len(found.paths) - len(partial.rows)
+            raise InterruptedWork(
+                f"Stopped with {format_count(missing, 'image')} left. {show_path(out)} has the rows so far."
+                " Continue with --resume."
+            )
+    return summary
 
 
-def find_images(inputs: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Return the image files that the inputs name, in order and without repeats.
+def _analyze(
+    paths: Sequence[Path],
+    analyzer: Analyzer,
+    partial: PartialTable,
+    names: Mapping[Path, str],
+    draw: Callable[[AnalyzedImage, str], None] | None,
+    progress: bool,
+) -> None:
+    """Add the rows of each image that has none yet, and draw its copy."""
+    paths = [path for path in paths if show_path(path) not in partial.rows]
+    num_faces = num_errors = 0
+    with Progress(total=len(paths), desc="images", unit=" images", disable=not progress) as bar:
+        for path, analyzed in zip(paths, analyzer.analyze_images(paths), strict=True):
+            if draw is not None:
+                draw(analyzed, names[path])
+            partial.add(show_path(path), build_image_rows(path, analyzed))
+            num_faces, num_errors = num_faces + len(analyzed.faces), num_errors + (analyzed.error is not None)
+            bar.set_postfix_str(
+                f"{format_count(num_faces, 'face')}, {format_count(num_errors, 'error')}", refresh=False
+            )
+            bar.update()
 
-    Args:
-        inputs: a file, a folder, a glob pattern, or several of these. A file that is named itself may have any suffix.
 
-    Raises:
-        ImageError: one of the inputs matches no file.
-    """
-    names = [inputs] if isinstance(inputs, str | Path) else list(inputs)
-    paths = [path for name in names for path in _expand(str(name))]
-    if not paths:
-        raise ImageError("At least one image must be named. Received: none. Remedy: give a file, folder or pattern.")
-    return list(dict.fromkeys(paths))
-
-
-def _expand(name: str) -> list[Path]:
-    path = Path(name)
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file())
-    elif path.exists():
-        files = [path]
-    else:
-        files = sorted(file for file in map(Path, glob.glob(name, recursive=True)) if file.is_file())
-    if not files:
-        raise ImageError(
-            f"An input must be an image, a folder with images, or a pattern that matches images. Received: {name}."
-            " Remedy: check the path."
+def _check_drawings(paths: Sequence[Path], folder: Path, names: Mapping[Path, str]) -> None:
+    """Check that annotated copies can be written, and replace nothing but annotated copies."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(
+            f"Annotated copies need a folder. Received: {show_path(folder)}, a file. Remedy: name a folder."
         )
-    return files
+    if os.path.realpath(folder) in {os.path.realpath(path.parent) for path in paths}:
+        raise OutputError(
+            f"Annotated copies must not be in a folder of the images. Received: {show_path(folder)}. Remedy: name"
+            " another folder; one inside it will do."
+        )
+    targets = [path for path in folder.glob("*.png") if _is_target(path.stem, set(names.values()))]
+    for target in targets:
+        if not is_drawing(target):
+            raise OutputError(
+                f"An annotated copy must not replace another file. Received: {show_path(target)}. Remedy: name another"
+                " folder."
+            )
+    check_apart(paths, targets)
+    check_writable(folder / "annotated.png")
 
 
-def _summarize(table: pd.DataFrame, path: Path, num_images: int) -> PredictionSummary:
+def _is_target(stem: str, names: set[str]) -> bool:
+    """Return whether a file of this stem may be written: a copy, or the activation map of a face in it."""
+    return stem in names or stem.rpartition("_face")[0] in names
+
+
+def _summarize(table: pd.DataFrame, path: Path, num_images: int, found: FoundImages) -> PredictionSummary:
     has_face, has_error = table["face"].notna(), table["error"].notna()
     counts = Counter(table["label"].dropna())
     return PredictionSummary(
@@ -143,6 +190,7 @@ def _summarize(table: pd.DataFrame, path: Path, num_images: int) -> PredictionSu
         num_without_face=int((~has_face & ~has_error).sum()),
         num_errors=int(has_error.sum()),
         labels={name: counts[name] for name in EXPRESSIONS},
+        left_aside=found.describe_left_aside(),
     )
 
 
@@ -160,14 +208,11 @@ def _choose_names(paths: Sequence[Path]) -> dict[Path, str]:
     return names
 
 
-def _write_drawings(analyzer: Analyzer, analyzed: AnalyzedImage, stem: Path, explain: bool) -> None:
+def _write_drawings(analyzer: Analyzer, folder: Path, explain: bool, analyzed: AnalyzedImage, name: str) -> None:
     if analyzed.image is None:
         return
-    write_image(draw_faces(analyzed.image, analyzed.faces), stem.with_name(f"{stem.name}.png"))
-    for number, face in enumerate(analyzed.faces if explain else [], start=1):
+    faces = [face.resize(analyzed.scale) for face in analyzed.faces]
+    write_drawing(draw_faces(analyzed.image, faces), folder / f"{name}.png")
+    for number, face in enumerate(faces if explain else [], start=1):
         activation = draw_activation(face.crop, analyzer.explain(face))
-        write_image(activation, stem.with_name(f"{stem.name}_face{number}_{face.label}.png"))
-
-
-def _format_count(number: int, name: str) -> str:
-    return f"{number} {name}{'' if number == 1 else 's'}"
+        write_drawing(activation, folder / f"{name}_face{number}_{face.label}.png")

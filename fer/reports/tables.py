@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
 
 import pandas as pd
 
 from fer.errors import SettingsError
-from fer.files import check_writable
+from fer.files import check_writable, show_path
 from fer.labels import EXPRESSIONS
 from fer.vision.faces import AnalyzedFrame, AnalyzedImage, Face
 
@@ -33,6 +33,7 @@ FACE_COLUMNS: tuple[str, ...] = (
     "detection_score",
     "warnings",
 )
+_PATH_COLUMNS = ("image", "video")
 #: The columns of a table of images.
 IMAGE_COLUMNS: tuple[str, ...] = ("image", *FACE_COLUMNS, "error")
 #: The columns of a table of a video's frames; "raw" probabilities are those before smoothing.
@@ -44,10 +45,35 @@ _TYPES: dict[str, str] = (
     | dict.fromkeys(("image", "label", "warnings", "error"), "string")
     | {"uncertain": "boolean"}
 )
+#: What makes a spreadsheet take a cell for a formula.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def protect_cells(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table in which no text is a formula to a spreadsheet: a path begins with ./ instead, other text with '.
+
+    Reference:
+        OWASP, "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection.
+    """
+    table = table.copy()
+    for name in table.select_dtypes(include=["object", "string"]).columns:
+        prefix = "./" if name in _PATH_COLUMNS else "'"
+        starts = table[name].str.startswith(_FORMULA_STARTS).fillna(False).astype(bool)
+        table.loc[starts, name] = prefix + table.loc[starts, name]
+    return table
+
+
+def _write_xlsx(table: pd.DataFrame, stream: IO[bytes]) -> None:
+    options = {"strings_to_formulas": False, "strings_to_urls": False, "in_memory": True}
+    with pd.ExcelWriter(cast(BinaryIO, stream), engine="xlsxwriter", engine_kwargs={"options": options}) as writer:
+        protect_cells(table).to_excel(writer, sheet_name="faces", index=False, freeze_panes=(1, 0))
+
+
 _WRITERS: dict[str, TableWriter] = {
-    ".csv": lambda table, stream: table.to_csv(stream, index=False),
-    ".json": lambda table, stream: table.to_json(stream, orient="records", indent=1),
+    ".csv": lambda table, stream: protect_cells(table).to_csv(stream, index=False),
+    ".json": lambda table, stream: table.to_json(stream, orient="records", indent=1, force_ascii=False),
     ".parquet": lambda table, stream: table.to_parquet(stream, index=False),
+    ".xlsx": _write_xlsx,
 }
 
 
@@ -85,7 +111,7 @@ def build_image_rows(path: Path, analyzed: AnalyzedImage) -> list[dict[str, Any]
         path: the image's file.
         analyzed: the image.
     """
-    return _build_rows(analyzed.faces, {"image": str(path), "error": analyzed.error})
+    return _build_rows(analyzed.faces, {"image": show_path(path), "error": analyzed.error})
 
 
 def build_frame_rows(analyzed: AnalyzedFrame) -> list[dict[str, Any]]:
@@ -122,14 +148,15 @@ def choose_table_writer(path: str | Path) -> TableWriter:
 
     Raises:
         OutputError: the file cannot be written.
-        SettingsError: the suffix is not .csv, .json or .parquet, or pyarrow is not installed.
+        SettingsError: the suffix is not .csv, .xlsx, .json or .parquet, or pyarrow is not installed.
     """
     suffix = Path(path).suffix.lower()
     if suffix not in _WRITERS:
-        raise SettingsError(f"A table must end in .csv, .json or .parquet. Received: {path}.")
+        raise SettingsError(f"A table must end in .csv, .xlsx, .json or .parquet. Received: {show_path(path)}.")
     if suffix == ".parquet" and find_spec("pyarrow") is None:
         raise SettingsError(
-            f"A Parquet table needs pyarrow. Received: {path} without it. Remedy: pip install 'fer-dl[parquet]'."
+            f"A Parquet table needs pyarrow. Received: {show_path(path)} without it."
+            " Remedy: pip install 'fer-dl[parquet]'."
         )
     check_writable(path)
     return _WRITERS[suffix]

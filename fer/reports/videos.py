@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from fer.analysis import Analyzer
 from fer.errors import SettingsError
-from fer.files import check_writable
+from fer.files import check_apart, check_writable
 from fer.labels import EXPRESSIONS
+from fer.progress import Progress
 from fer.reports.tables import open_video_table
 from fer.reports.timeline import Timeline
 from fer.vision.annotation import draw_faces
 from fer.vision.faces import AnalyzedFrame
 from fer.vision.streams import NO_LIMITS, Limits, Stream
 from fer.vision.tracking import Tracker
-from fer.vision.video import VideoReader, VideoWriter
+from fer.vision.video import VideoReader, VideoWriter, is_camera
 from fer.vision.yunet import DEFAULT_SIDE
 
 
@@ -128,7 +128,7 @@ def process_video(
         progress: show a progress bar.
 
     Raises:
-        OutputError: an output cannot be written; nothing is analyzed before this is checked.
+        OutputError: an output cannot be written, or is the video itself; nothing is analyzed before this is checked.
         SettingsError: an output has the wrong suffix, or a setting is out of range.
         VideoError: the video cannot be opened, holds no frame, or has frames above the limit.
 
@@ -138,7 +138,7 @@ def process_video(
         person 1, 10.0 s: neutral 62 %, happy 38 %
     """
     _check_settings(analyzer, every, max_side)
-    _check_outputs(csv, annotated, plot)
+    _check_outputs(source, csv, annotated, plot)
     tracker = Tracker() if smoothing_seconds is None else Tracker(smoothing_seconds=smoothing_seconds)
     with ExitStack() as stack:
         video = stack.enter_context(VideoReader(source))
@@ -146,7 +146,7 @@ def process_video(
         summary = VideoSummary(name or video.name, num_promised=video.num_promised)
         stream = Stream(video, every=every, limits=limits, stop=stop)
         writers = _open_writers(stack, video, csv, annotated, codec)
-        bar = stack.enter_context(tqdm(total=video.num_promised or None, unit="frame", disable=not progress))
+        bar = stack.enter_context(Progress(total=video.num_promised or None, unit=" frames", disable=not progress))
         # Ctrl-C is the usual way to end a camera.
         with suppress(KeyboardInterrupt):
             for analyzed in analyzer.analyze_stream(stream, tracker=tracker):
@@ -192,13 +192,16 @@ def _check_settings(analyzer: Analyzer | None, every: int, max_side: int | None)
         )
 
 
-def _check_outputs(csv: str | Path | None, annotated: str | Path | None, plot: str | Path | None) -> None:
+def _check_outputs(
+    source: str | Path | int, csv: str | Path | None, annotated: str | Path | None, plot: str | Path | None
+) -> None:
+    outputs = [path for path in (csv, annotated, plot) if path is not None]
+    check_apart([] if is_camera(source) else [str(source)], outputs)
     for path, suffix, kind in ((csv, ".csv", "video's table"), (plot, ".png", "video's plot")):
         if path is not None and Path(path).suffix.lower() != suffix:
             raise SettingsError(f"A {kind} must end in {suffix}. Received: {path}.")
-    for path in (csv, annotated, plot):
-        if path is not None:
-            check_writable(path)
+    for path in outputs:
+        check_writable(path)
 
 
 def _plot(summary: VideoSummary, path: str | Path) -> None:

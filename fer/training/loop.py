@@ -68,7 +68,9 @@ def train(
         config: settings of the run; a resumed run keeps those in its folder instead.
         folder: the run folder, created if missing.
         resume: continue the unfinished run in the folder.
-        overwrite: replace the run in the folder, after all checks of the new one; not together with ``resume``.
+        overwrite: replace the run in the folder, after all checks of the new one; not together with ``resume``. The
+            old run is in the folder ``replaced`` until the new one has a checkpoint, and comes back if training ends
+            before.
         progress: show a bar with time left, accuracy and learning rate.
         log: called with each line of output.
 
@@ -128,14 +130,17 @@ def _fit_network(
             trainer.restore()
         else:
             trainer.start()
-            run.remove_files()
+            run.move_aside()
             run.write_provenance(provenance)
             run.write_config(config)
         log(
             f"Training {config.model.name!r} on {config.data.name!r} for {config.training.epochs} epochs into"
             f" {run.folder}."
         )
-        trainer.fit(progress=progress)
+        try:
+            trainer.fit(progress=progress)
+        finally:
+            run.restore_replaced()
         return trainer.finish()
 
 
@@ -155,6 +160,8 @@ def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config
     """Return the settings to train with, after checking that the folder can be used."""
     if resume and overwrite:
         raise SettingsError("A run is resumed or replaced. Received: both. Remedy: drop resume or overwrite.")
+    # After a kill before the first checkpoint, the replaced run is still aside.
+    run.restore_replaced()
     if resume:
         run.check_resumable()
         return run.read_config()
@@ -176,12 +183,17 @@ def _check_splits(dataset: Dataset) -> None:
 
 def _check_teachers_outside(config: Config, run: Run) -> None:
     folder = run.folder.resolve()
-    for teacher in config.distillation.teacher:
+    for teacher in (*config.distillation.teacher, *filter(None, [_find_initial(config)])):
         if folder in (Path(teacher).resolve(), *Path(teacher).resolve().parents):
             raise ModelError(
-                f"A teacher must be outside its student's folder. Received: {teacher} for the run {run.folder}."
+                f"A teacher or initial run must be outside the new run's folder. Received: {teacher}, {run.folder}."
                 " Remedy: name another run with --run."
             )
+
+
+def _find_initial(config: Config) -> str | None:
+    name = config.training.initial_run
+    return str(Run.find(name).folder) if name else None
 
 
 def _train_missing_teachers(config: Config, dataset: Dataset, *, progress: bool, log: Log) -> None:

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from tqdm import tqdm
 
+from fer.progress import Progress
 from fer.training.schedule import PhaseSchedule
 
 #: Steps between updates of accuracy and learning rate: reading them waits for the device.
@@ -40,8 +40,9 @@ class ProgressBar(keras.callbacks.Callback):
         self.describe = describe
         self.schedule = schedule
         self.step = first_epoch * steps_per_epoch
-        self.bar = tqdm(
-            total=last_epoch * steps_per_epoch, initial=self.step, disable=not shown, unit="step", mininterval=1.0
+        # The first step compiles the network.
+        self.bar = Progress(
+            total=last_epoch * steps_per_epoch, initial=self.step, disable=not shown, unit=" steps", skip_first=True
         )
         self.last_epoch = last_epoch
 

@@ -150,6 +150,7 @@ class Trainer:
     def _write_checkpoint(self) -> None:
         values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
         save_state(self.run.state, RunState(self.epoch, values, self.best, self.history))
+        self.run.remove_replaced()
         write_atomically(self.run.history, pd.DataFrame(self.history).to_csv(index=False, float_format="%.6g"))
         self._next_checkpoint = time.monotonic() + self._checkpoint_seconds
 

@@ -5,27 +5,60 @@ import re
 import threading
 import warnings
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile
+from pillow_heif import register_heif_opener
 
 from fer.errors import ImageError
+from fer.files import show_path
+from fer.vision.pixels import convert_to_rgb, turn_upright
+from fer.vision.png_rows import check_png_rows
 
-#: The suffixes of every format that is decoded; untrusted files reach no other decoder. Animations give one frame.
+#: The suffixes of every format that is decoded; untrusted files reach no other decoder. The content decides, not the
+#: suffix; of an animation, or of a file with several images, the first one is decoded.
 FORMATS: dict[str, tuple[str, ...]] = {
-    "JPEG": (".jpg", ".jpeg"),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
     "PNG": (".png",),
     "WEBP": (".webp",),
     "BMP": (".bmp",),
     "GIF": (".gif",),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
 }
 IMAGE_SUFFIXES: tuple[str, ...] = tuple(suffix for suffixes in FORMATS.values() for suffix in suffixes)
-#: Largest file in bytes and largest image in pixels: above a phone's 50 megapixels, below what fills a small server.
+#: Largest file in bytes and largest decoded image in pixels: above a phone's 50 megapixels, below what fills a small
+#: server.
 MAX_BYTES = 64 * 2**20
 MAX_PIXELS = 64_000_000
+#: A JPEG may be this much larger, because it can be decoded at a half, a quarter or an eighth of its size. The
+#: coefficients of a progressive one are all in memory, so fewer are allowed.
+JPEG_FACTOR, PROGRESSIVE_FACTOR = 4, 2
+#: Scans of a progressive JPEG: encoders write about ten, and each costs time however few bytes it has.
+MAX_SCANS = 32
+
+_JPEG_SIGNATURE = b"\xff\xd8\xff"
+_SIGNATURES = (_JPEG_SIGNATURE, b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*")
+#: Brands of AVIF and HEIF files.
+_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")
 
 # warnings.catch_warnings changes the whole process, so only one thread at a time may be inside it.
 _OPENING = threading.Lock()
+
+
+def has_image_signature(path: Path) -> bool:
+    """Return whether a file begins like an image of :data:`FORMATS`; a file that cannot be read does not."""
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(16)
+    except OSError:
+        return False
+    is_container = start[4:8] == b"ftyp" and start[8:12] in _BRANDS
+    is_webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    return is_container or is_webp or start.startswith(_SIGNATURES)
 
 
 def read_file(path: Path) -> bytes:
@@ -34,13 +67,32 @@ def read_file(path: Path) -> bytes:
     Raises:
         ImageError: the file is missing, unreadable or too large.
     """
+    name = show_path(path)
     try:
         if not path.is_file():
-            raise ImageError(f"An image must be an existing file. Received: {path}. Remedy: check the path.")
-        _check_bytes(path.stat().st_size, str(path))
+            raise ImageError(f"An image must be an existing file. Received: {name}. Remedy: check the path.")
+        _check_bytes(path.stat().st_size, name)
         return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"An image must be a readable file. Received: {name} ({error.strerror}).") from None
+    except ValueError as error:
+        raise ImageError(f"An image must be a readable file. Received: {name} ({_in_one_line(error)}).") from None
+
+
+def read_stream(stream: BinaryIO) -> bytes:
+    """Read an open image file from its present position, at most :data:`MAX_BYTES`.
+
+    Raises:
+        ImageError: it cannot be read, is too large, or is open as text.
+    """
+    try:
+        content = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
-        raise ImageError(f"An image must be a readable file. Received: {path} ({_in_one_line(error)}).") from None
+        raise ImageError(f"An image must be readable. Received: an open file ({_in_one_line(error)}).") from None
+    if not isinstance(content, bytes):
+        raise ImageError("An image file must be open for reading bytes. Received: text. Remedy: open it with 'rb'.")
+    _check_bytes(len(content), "an open file")
+    return content
 
 
 def _check_bytes(size: int, name: str) -> None:
@@ -51,8 +103,20 @@ def _check_bytes(size: int, name: str) -> None:
         )
 
 
-def decode_bytes(content: bytes, name: str) -> np.ndarray:
-    """Decode the bytes of an image file to uint8 (H, W, 3), RGB, upright.
+class DecodedImage(NamedTuple):
+    """An image that was read from a file, perhaps at reduced size.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB, upright.
+        scale: its size relative to that of the file's image; 1 unless a JPEG had too many pixels.
+    """
+
+    pixels: np.ndarray
+    scale: float
+
+
+def decode_bytes(content: bytes, name: str) -> DecodedImage:
+    """Decode the bytes of an image file, a JPEG with too many pixels at reduced size.
 
     Args:
         content: the bytes.
@@ -66,10 +130,11 @@ def decode_bytes(content: bytes, name: str) -> np.ndarray:
         raise ImageError(f"An image file must not be empty. Received: {name} with 0 bytes. Remedy: copy it again.")
     try:
         with _open(content) as image:
-            return decode_pillow(image, name)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            scale = _limit_work(image, content, name)
+            pixels = decode_pillow(image, name)
+    except Image.DecompressionBombError as error:
         raise _too_many_pixels(name, _read_pixels(error)) from None
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, SyntaxError):
         raise ImageError(
             f"An image must be one of {', '.join(FORMATS)}. Received: {name}, which is none of them or is damaged."
             " Remedy: save it as JPEG or PNG."
@@ -78,13 +143,50 @@ def decode_bytes(content: bytes, name: str) -> np.ndarray:
         raise
     except Exception as error:  # Pillow's parsers raise many kinds of exception on a damaged file.
         raise _damaged(name, error) from None
+    return DecodedImage(pixels, scale)
 
 
 def _open(content: bytes) -> Image.Image:
+    """Open an image, which reads its header only."""
+    register_heif_opener(thumbnails=False)
     with _OPENING, warnings.catch_warnings():
+        # Ours is the limit of pixels; Pillow's own is below a phone's 200 megapixels, so it must not see a JPEG.
         warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        if content.startswith(_JPEG_SIGNATURE):
+            return JpegImageFile(io.BytesIO(content))
         return Image.open(io.BytesIO(content), formats=tuple(FORMATS))
+
+
+def _limit_work(image: Image.Image, content: bytes, name: str) -> float:
+    """Check what decoding costs, choose the reduced size of a large JPEG, and return its scale."""
+    width, height = image.size
+    if isinstance(image, JpegImageFile):
+        scans = content.count(b"\xff\xda")
+        if scans > MAX_SCANS:
+            raise ImageError(
+                f"A JPEG must have at most {MAX_SCANS} scans. Received: {name} with {scans}. Remedy: save it again."
+            )
+        factor = PROGRESSIVE_FACTOR if image.info.get("progressive") else JPEG_FACTOR
+        if width * height <= factor * MAX_PIXELS:
+            _reduce(image)
+    _check_pixels(image, name)
+    if image.format == "PNG":
+        check_png_rows(content, name)
+    return image.width / width
+
+
+def _reduce(image: JpegImageFile) -> None:
+    width, height = image.size
+    divisor = next((d for d in (1, 2, 4) if -(-width // d) * -(-height // d) <= MAX_PIXELS), 8)
+    if divisor > 1:
+        image.draft(None, (width // divisor, height // divisor))
+
+
+def _check_pixels(image: Image.Image, name: str) -> None:
+    if image.width * image.height > MAX_PIXELS:
+        raise _too_many_pixels(name, f"{image.width}x{image.height}")
+    if not image.width * image.height:
+        raise ImageError(f"An image must not be empty. Received: {name} of {image.width}x{image.height} pixels.")
 
 
 def decode_pillow(image: Image.Image, name: str) -> np.ndarray:
@@ -97,53 +199,26 @@ def decode_pillow(image: Image.Image, name: str) -> np.ndarray:
     Raises:
         ImageError: the image is empty, damaged or too large, or its pixels do not fit into 16 bits.
     """
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_many_pixels(name, f"{image.width}x{image.height}")
-    if not image.width * image.height:
-        raise ImageError(f"An image must not be empty. Received: {name} of {image.width}x{image.height} pixels.")
+    _check_pixels(image, name)
     try:
         image.load()
-        return np.array(_to_rgb(_turn_upright(image), name), dtype=np.uint8)
+        orientation = _read_orientation(image)
+        return turn_upright(convert_to_rgb(image, name), orientation)
     except ImageError:
         raise
     except Exception as error:  # As above: a damaged stream can fail anywhere inside Pillow.
         raise _damaged(name, error) from None
 
 
-def _turn_upright(image: Image.Image) -> Image.Image:
+def _read_orientation(image: Image.Image) -> int:
     try:
-        return ImageOps.exif_transpose(image)
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # The pixels are decoded: with a damaged EXIF block the image is not rotated, as in browsers.
-        return image
-
-
-def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _scale_to_8_bits(image, name)
-    if image.mode == "F":
-        raise ImageError(
-            f"An image's pixels must be integers. Received: {name} in mode F. Remedy: convert it to mode RGB."
-        )
-    if image.has_transparency_data:
-        with_alpha = image.convert("RGBA")
-        white = Image.new("RGBA", with_alpha.size, "white")
-        return Image.alpha_composite(white, with_alpha).convert("RGB")
-    return image.convert("RGB")
-
-
-def _scale_to_8_bits(image: Image.Image, name: str) -> Image.Image:
-    # Pillow's conversion clips at 255, which turns nearly all of a 16-bit image white.
-    values = np.asarray(image).astype(np.int64)
-    if values.min() < 0 or values.max() > 65535:
-        raise ImageError(
-            f"An image's pixels must have at most 16 bits. Received: {name} with values {values.min()} to"
-            f" {values.max()}. Remedy: save it with 8 bits."
-        )
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8)).convert("RGB")
+        return 1
 
 
 def _read_pixels(error: Exception) -> str:
-    """Return the size of an image from Pillow's message, which contains "(144000000 pixels)"."""
+    """Return the size of an image from Pillow's message, which contains "(3600000000 pixels)"."""
     match = re.search(r"\((\d+) pixels\)", str(error))
     return f"{int(match.group(1)) // 10**6} megapixels" if match else "more"
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from fer.labels import EXPRESSIONS, FACE_SIZE
-from fer.vision.boxes import Box, clip_box
+from fer.vision.boxes import Box, clip_box, scale_box
 from fer.vision.detection import Detection
 from fer.vision.images import ImageSource
-from fer.vision.quality import compute_warnings
+from fer.vision.quality import UNCERTAIN_WARNINGS, compute_warnings
 from fer.vision.video import VideoFrame
 
 
@@ -25,9 +25,9 @@ class Face:
         probabilities: float32 (7,) in the order of ``fer.EXPRESSIONS``, summing to 1; smoothed over time in a stream.
         label: the most probable expression.
         confidence: its calibrated probability, 0..1.
-        uncertain: whether the confidence is below the threshold chosen on the validation split.
+        uncertain: whether the confidence is below the threshold chosen on the validation split, or the face is dark.
         track_id: number of the person in a stream, from 1; None in an image.
-        warnings: reasons to doubt the prediction, of "small", "blurred", "profile", "edge".
+        warnings: reasons to doubt the prediction, of "small", "blurred", "profile", "edge", "dark".
         crop: uint8 (48, 48), the grey face that the network saw.
         raw_probabilities: float32 (7,), the prediction of this frame alone, before smoothing.
 
@@ -61,8 +61,13 @@ class Face:
             probabilities: float32 (7,), smoothed.
             uncertain_below: confidence below which the label is uncertain.
         """
-        label = _choose_label(probabilities, uncertain_below)
+        label = _choose_label(probabilities, uncertain_below, self.warnings)
         return replace(self, track_id=track_id, probabilities=probabilities, **label)
+
+    def resize(self, factor: float) -> "Face":
+        """Return the face in the pixels of an image that is resized by a factor."""
+        landmarks = None if self.landmarks is None else (self.landmarks * factor).astype(np.float32)
+        return replace(self, box=scale_box(self.box, factor), landmarks=landmarks)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +78,13 @@ class DetectedFace:
         detection: the detector's result, in pixels of the image.
         views: uint8 (V, 48, 48), crops of the face, the first one with FER2013's framing.
         image_shape: (H, W) or (H, W, 3) of the image.
+        scale: size of the image relative to its source; 1 unless it was read at reduced size.
     """
 
     detection: Detection
     views: np.ndarray
     image_shape: tuple[int, ...]
+    scale: float = 1.0
 
     def classify(self, probabilities: np.ndarray, uncertain_below: float) -> Face:
         """Return the face with its expression.
@@ -87,16 +94,18 @@ class DetectedFace:
             uncertain_below: confidence below which the label is uncertain.
         """
         crop = self.views[0]
-        return Face(
+        warnings = compute_warnings(self.detection, crop, self.image_shape)
+        face = Face(
             box=clip_box(self.detection.box, *self.image_shape[:2]),
             detection_score=self.detection.score,
             landmarks=self.detection.landmarks,
             probabilities=probabilities,
-            warnings=compute_warnings(self.detection, crop, self.image_shape),
+            warnings=warnings,
             crop=crop,
             raw_probabilities=probabilities,
-            **_choose_label(probabilities, uncertain_below),
+            **_choose_label(probabilities, uncertain_below, warnings),
         )
+        return face if self.scale == 1.0 else face.resize(1.0 / self.scale)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +115,16 @@ class AnalyzedImage:
     Args:
         source: the image as it was given.
         image: uint8 (H, W, 3), RGB; None if the image cannot be used.
-        faces: its faces, by falling detection score.
+        faces: its faces, by falling detection score, in the pixels of the source.
         error: one line that says why the image cannot be used, or None.
+        scale: size of ``image`` relative to its source; below 1 if a large JPEG was read at reduced size.
     """
 
     source: ImageSource
     image: np.ndarray | None
     faces: list[Face]
     error: str | None = None
+    scale: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +142,8 @@ class AnalyzedFrame:
     duration: float
 
 
-def _choose_label(probabilities: np.ndarray, uncertain_below: float) -> dict[str, Any]:
+def _choose_label(probabilities: np.ndarray, uncertain_below: float, warnings: tuple[str, ...]) -> dict[str, Any]:
     index = int(probabilities.argmax())
     confidence = float(probabilities[index])
-    return {"label": EXPRESSIONS[index], "confidence": confidence, "uncertain": confidence < uncertain_below}
+    uncertain = confidence < uncertain_below or any(name in UNCERTAIN_WARNINGS for name in warnings)
+    return {"label": EXPRESSIONS[index], "confidence": confidence, "uncertain": uncertain}

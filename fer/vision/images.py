@@ -6,28 +6,38 @@ A decoded image is a uint8 array (H, W, 3), RGB, 0..255, upright, in contiguous 
 
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
 from PIL import Image
 
 from fer.errors import ImageError
-from fer.files import write_atomically
+from fer.files import show_path, write_atomically
 from fer.labels import FACE_SIZE
-from fer.vision.decoding import FORMATS, IMAGE_SUFFIXES, decode_bytes, decode_pillow, read_file
+from fer.vision.decoding import (
+    FORMATS,
+    IMAGE_SUFFIXES,
+    DecodedImage,
+    decode_bytes,
+    decode_pillow,
+    read_file,
+    read_stream,
+)
 
-ImageSource = str | os.PathLike[str] | bytes | Image.Image | np.ndarray
+ImageSource = str | os.PathLike[str] | bytes | BinaryIO | Image.Image | np.ndarray
 
 
 def decode_image(source: ImageSource) -> np.ndarray:
-    """Decode an image from a file, bytes, a PIL image or an array.
+    """Decode an image from a file, bytes, an open file, a PIL image or an array.
 
     A file is rejected if it is too large, truncated, or of a format outside :data:`fer.vision.decoding.FORMATS`. EXIF
     rotation is applied, 16-bit grey is scaled to 8 bits, transparency becomes white, and of an animation the first
-    frame is decoded.
+    frame is decoded. A JPEG with too many pixels is decoded at reduced size.
 
     Args:
-        source: a path, the bytes of a file, a PIL image, or a uint8 array (H, W) grey or (H, W, 3) RGB, 0..255.
+        source: a path, the bytes of a file, a binary file open for reading, a PIL image, or an array as
+            :func:`convert_array` takes it.
 
     Returns:
         uint8 (H, W, 3), RGB, 0..255.
@@ -35,18 +45,49 @@ def decode_image(source: ImageSource) -> np.ndarray:
     Raises:
         ImageError: the image is missing, damaged, too large, or of another type, shape or format.
     """
+    return decode_scaled(source).pixels
+
+
+def decode_scaled(source: ImageSource) -> DecodedImage:
+    """Decode an image as :func:`decode_image` does, and return its scale relative to the source too."""
     if isinstance(source, np.ndarray):
-        return _decode_array(source)
+        return DecodedImage(_decode_array(source), 1.0)
     if isinstance(source, Image.Image):
-        return decode_pillow(source, "a PIL image")
+        return DecodedImage(decode_pillow(source, "a PIL image"), 1.0)
     if isinstance(source, bytes | bytearray | memoryview):
         return decode_bytes(bytes(source), "bytes")
     if isinstance(source, str | os.PathLike):
-        return decode_bytes(read_file(Path(source)), os.fspath(source))
+        path = Path(os.fsdecode(source))
+        return decode_bytes(read_file(path), show_path(path))
+    if hasattr(source, "read"):
+        return decode_bytes(read_stream(source), "an open file")
     raise ImageError(
-        f"An image must be a path, bytes, a PIL image or a uint8 array. Received: {type(source).__name__}."
-        " Remedy: pass one of these."
+        "An image must be a path, bytes, an open binary file, a PIL image or an array. Received:"
+        f" {type(source).__name__}. Remedy: pass one of these."
     )
+
+
+def convert_array(image: np.ndarray) -> np.ndarray:
+    """Return an image, or several, as uint8 without an axis of one channel, where there is no doubt what is meant.
+
+    Args:
+        image: uint8, or fractions of which all are 0..1; (…, H, W), (…, H, W, 1) or (…, H, W, 3). A last
+            axis of one channel is dropped if the one before is longer.
+
+    Raises:
+        ImageError: numbers of another type or range.
+    """
+    if image.ndim >= 3 and image.shape[-1] == 1 and image.shape[-2] > 1:
+        image = image[..., 0]
+    if np.issubdtype(image.dtype, np.floating) and image.size:
+        if not (image.min() >= 0.0 and image.max() <= 1.0):
+            raise ImageError(
+                "An image array of fractions must be in 0..1. Received:"
+                f" {image.dtype} in {image.min():.4g}..{image.max():.4g}."
+                " Remedy: pass image.astype(np.uint8) if these are 0..255."
+            )
+        return np.rint(image * 255.0).astype(np.uint8)
+    return image
 
 
 def prepare_face(image: np.ndarray) -> np.ndarray:
@@ -133,6 +174,7 @@ def _choose_interpolation(factor: float) -> int:
 
 
 def _decode_array(image: np.ndarray) -> np.ndarray:
+    image = convert_array(image)
     _check_array(image)
     if image.ndim == 2:
         return np.repeat(image[:, :, None], 3, axis=2)

@@ -1,4 +1,4 @@
-"""Warnings that a prediction is less reliable: the face is small, blurred, turned away or cut by the image's edge."""
+"""Warnings that a prediction is less reliable: the face is small, blurred, turned away, cut or nearly black."""
 
 from itertools import compress
 
@@ -18,7 +18,12 @@ LARGEST_TURN = 0.4
 #: A face is cut by the edge if more than this share of its crop lies outside the image.
 LARGEST_CUT = 0.1
 
-WARNINGS: tuple[str, ...] = ("small", "blurred", "profile", "edge")
+#: A face is dark if 99 % of its crop are below this grey value.
+DARKEST_HIGHLIGHT = 32.0
+
+WARNINGS: tuple[str, ...] = ("small", "blurred", "profile", "edge", "dark")
+#: With one of these, a prediction is uncertain whatever its confidence: the network was not trained on such faces.
+UNCERTAIN_WARNINGS: tuple[str, ...] = ("dark",)
 
 
 def compute_warnings(detection: Detection, crop: np.ndarray, image_shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -34,6 +39,7 @@ def compute_warnings(detection: Detection, crop: np.ndarray, image_shape: tuple[
         compute_sharpness(crop) < LOWEST_SHARPNESS,
         compute_turn(detection.landmarks) > LARGEST_TURN,
         compute_cut(detection, image_shape) > LARGEST_CUT,
+        float(np.percentile(crop, 99)) < DARKEST_HIGHLIGHT,
     )
     return tuple(compress(WARNINGS, holds))
 

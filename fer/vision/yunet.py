@@ -26,6 +26,8 @@ _SMALLEST_SIDE = 160
 #: Images this many times larger than the copy are also searched in tiles.
 _LARGE = 1.25
 _MOST_CANDIDATES = 5000
+#: OpenCV searches an image below 32 pixels on one side together with memory that earlier images left behind.
+_NARROWEST_SIDE = 64
 
 
 class YuNetDetector:
@@ -85,6 +87,7 @@ class YuNet:
             image: uint8 RGB (H, W, 3).
             score_threshold: least score, 0..1.
         """
+        image = _pad(image)
         network = self._load()
         network.setScoreThreshold(score_threshold)
         # OpenCV keeps the last size: without this, an image of another size raises or shifts every box.
@@ -108,6 +111,15 @@ class YuNet:
             )
             self._per_thread.network = network
         return network
+
+
+def _pad(image: np.ndarray) -> np.ndarray:
+    """Return an image with black pixels below and right of it, if it is narrower than the network can search."""
+    height, width = image.shape[:2]
+    if min(height, width) >= _NARROWEST_SIDE:
+        return image
+    missing = (0, max(0, _NARROWEST_SIDE - height), 0, max(0, _NARROWEST_SIDE - width))
+    return cv2.copyMakeBorder(image, *missing, cv2.BORDER_CONSTANT, value=(0, 0, 0))
 
 
 def build_detector(max_side: int | None = None) -> YuNetDetector:

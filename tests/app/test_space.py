@@ -1,5 +1,7 @@
 """The folder of the Space, its upload, and the app of the folder in a fresh environment."""
 
+import errno
+import os
 import re
 import shutil
 import subprocess
@@ -215,6 +217,19 @@ def test_an_earlier_space_is_kept_if_a_package_is_missing(earlier_space, monkeyp
     with pytest.raises(SpaceError, match=r"no no-such-package\. Remedy: pip install"):
         space.build_space(earlier_space)
     assert (earlier_space / "old.txt").exists()
+
+
+def test_an_earlier_space_is_kept_if_the_disk_is_full(earlier_space, monkeypatch):
+    before = {path: path.read_bytes() for path in earlier_space.rglob("*") if path.is_file()}
+
+    def fail(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shutil, "copytree", fail)
+    with pytest.raises(SpaceError, match="No space left"):
+        space.build_space(earlier_space)
+    assert {path: path.read_bytes() for path in earlier_space.rglob("*") if path.is_file()} == before
+    assert not list(earlier_space.parent.glob(f".{earlier_space.name}-*"))
 
 
 def test_a_dry_run_lists_every_file_and_sends_nothing(folder, stub_client):

@@ -84,6 +84,12 @@ def test_the_endpoints_keep_the_names_of_their_parameters(endpoints):
     assert names == {"/analyze_image": ["image"], "/analyze_video": ["video", "every"]}
 
 
+def test_the_endpoint_accepts_any_step(endpoints):
+    (step,) = [each for each in endpoints["/analyze_video"]["parameters"] if each["parameter_name"] == "every"]
+    assert "enum" not in step["type"]
+    assert step["type"]["type"] in ("number", "integer")
+
+
 def test_every_event_annotates_what_it_returns(wiring):
     # Gradio reads the annotations of an event's arguments; a missing one shifts them.
     for _, method in inspect.getmembers(wiring.Events, inspect.isfunction):

@@ -1,13 +1,14 @@
 import csv
 import shutil
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from data_sources import format_table, make_rows, pack, write_tree, write_votes
 
-from fer.data import format_preparation, load_dataset, prepare_dataset
+from fer.data import choose_name, draw_sample, format_preparation, load_dataset, prepare_dataset, save_dataset
 from fer.data.sources.kaggle import download_kaggle
 from fer.errors import DataError, OutputError, SettingsError
 
@@ -106,7 +107,8 @@ def test_a_source_without_rejects_removes_the_old_list(table, tmp_path):
     write_bad_rows(table, 0)
     prepare_dataset(str(table), "mine", tmp_path / "data", skip_bad=True)
     table.write_bytes(pack("gz", format_table(make_rows())))
-    assert prepare_dataset(str(table), "mine", tmp_path / "data", skip_bad=True).rejects_path is None
+    prepared = prepare_dataset(str(table), "mine", tmp_path / "data", skip_bad=True, overwrite=True)
+    assert prepared.rejects_path is None
     assert [entry.name for entry in (tmp_path / "data").iterdir()] == ["mine.npz"]
 
 
@@ -261,3 +263,34 @@ def test_a_source_of_three_expressions_is_prepared(tmp_path):
 def test_a_grouping_is_refused_for_a_table(table, tmp_path):
     with pytest.raises(SettingsError, match="'group_by' applies only to a folder tree"):
         prepare_dataset(str(table), "mine", tmp_path / "data", group_by="folder")
+
+
+def test_a_source_is_never_replaced_by_its_own_data_set(tmp_path):
+    save_dataset(draw_sample(140, name="mine"), tmp_path)
+    before = (tmp_path / "mine.npz").read_bytes()
+    with pytest.raises(OutputError, match="replace an input"):
+        prepare_dataset(tmp_path / "mine.npz", "mine", tmp_path, overwrite=True)
+    assert (tmp_path / "mine.npz").read_bytes() == before
+
+
+def test_one_group_is_in_the_singular(table, tmp_path):
+    preparation = prepare_dataset(str(table), "mine", tmp_path / "data")
+    leaks = replace(preparation.leaks, duplicate_faces=2, duplicate_groups=1, crossing_groups=1)
+    text = format_preparation(replace(preparation, leaks=leaks))
+    assert "2 faces in 1 group; 1 group across splits." in text
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        (None, "sample"),
+        ("a/fer2013.csv.gz", "fer2013"),
+        ("icml_face_data.csv", "icml_face_data"),
+        ("kaggle:owner/faces", "faces"),
+        ("photos/", "photos"),
+        ("my faces (2)", "my_faces_2"),
+        ("(1)/...", "dataset"),
+    ],
+)
+def test_the_default_name_is_the_sources(source, name):
+    assert choose_name(source) == name

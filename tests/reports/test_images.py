@@ -1,4 +1,7 @@
+import errno
 import json
+import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +11,10 @@ from PIL import Image
 from vision_media import StubClassifier, StubDetector
 
 from fer.analysis import Analyzer
-from fer.errors import ImageError, OutputError, SettingsError
+from fer.errors import InterruptedWork, OutputError, SettingsError
 from fer.labels import EXPRESSIONS
-from fer.reports.images import find_images, predict_files
+from fer.reports.images import predict_files
+from fer.reports.partial import PartialTable
 from fer.reports.tables import FACE_COLUMNS
 
 
@@ -112,8 +116,8 @@ def test_activation_maps_need_a_folder(folder, analyzer, tmp_path):
 
 
 def test_an_unknown_suffix_is_refused_before_any_work(folder, analyzer, tmp_path):
-    with pytest.raises(SettingsError, match=r"\.csv, \.json or \.parquet"):
-        predict_files(folder, tmp_path / "t.xlsx", analyzer=analyzer, progress=False)
+    with pytest.raises(SettingsError, match=r"\.csv, \.xlsx, \.json or \.parquet"):
+        predict_files(folder, tmp_path / "t.ods", analyzer=analyzer, progress=False)
     assert analyzer.classifier.batches == []
 
 
@@ -127,26 +131,6 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(folder, ana
     assert analyzer.classifier.batches == []
 
 
-def test_inputs_are_files_folders_and_patterns_without_repeats(folder):
-    names = [path.name for path in find_images([folder / "b.png", folder, str(folder / "*.png")])]
-    assert names == ["b.png", "a.png", "c.jpg", "a.PNG"]
-    assert [path.name for path in find_images(str(folder / "**" / "*.PNG"))] == ["a.PNG"]
-    assert [path.name for path in find_images(folder / "notes.txt")] == ["notes.txt"]
-
-
-def test_a_file_whose_name_is_a_pattern_is_found_by_name(tmp_path):
-    path = tmp_path / "a[1].png"
-    path.write_bytes(b"x")
-    assert find_images(str(path)) == [path]
-
-
-@pytest.mark.parametrize("inputs", ["missing.png", "none/*.png", [], "."])
-def test_inputs_that_match_no_image_are_an_error(inputs, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(ImageError, match="Received"):
-        find_images(inputs)
-
-
 def test_a_run_that_fails_leaves_the_old_table(folder, tmp_path):
     out = tmp_path / "t.csv"
     out.write_text("old")
@@ -157,3 +141,159 @@ def test_a_run_that_fails_leaves_the_old_table(folder, tmp_path):
     with pytest.raises(RuntimeError):
         predict_files(folder, out, analyzer=Analyzer(StubClassifier(), StubDetector(fail)), progress=False)
     assert out.read_text() == "old"
+
+
+# Outputs and inputs
+
+
+def read_all(folder):
+    return {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+@pytest.mark.parametrize("spelling", ["in", "in/../in", "link", "in/sub"])
+def test_annotated_copies_in_a_folder_of_the_images_are_refused(folder, tmp_path, monkeypatch, spelling):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    before = read_all(folder)
+    with pytest.raises(OutputError, match="folder of the images"):
+        predict_files("in", "t.csv", analyzer=lambda: pytest.fail("analyzed"), annotate=spelling, progress=False)
+    assert read_all(folder) == before
+
+
+@pytest.mark.parametrize("spelling", ["photo.csv", "./x/../photo.csv", "link.csv", "hard.csv"])
+def test_a_table_over_an_image_is_refused(tmp_path, monkeypatch, spelling):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    Image.new("RGB", (9, 9)).save("photo.csv", "PNG")
+    (tmp_path / "link.csv").symlink_to("photo.csv")
+    (tmp_path / "hard.csv").hardlink_to("photo.csv")
+    before = Path("photo.csv").read_bytes()
+    with pytest.raises(OutputError, match="replace an input"):
+        predict_files("photo.csv", spelling, analyzer=lambda: pytest.fail("analyzed"), progress=False)
+    assert Path("photo.csv").read_bytes() == before
+
+
+def test_a_file_that_is_no_annotated_copy_is_not_replaced(folder, analyzer, tmp_path):
+    drawn = tmp_path / "drawn"
+    drawn.mkdir()
+    Image.new("RGB", (9, 9)).save(drawn / "b.png")
+    with pytest.raises(OutputError, match=r"b\.png"):
+        predict_files(folder, tmp_path / "t.csv", analyzer=analyzer, annotate=drawn, progress=False)
+    assert analyzer.classifier.batches == []
+
+
+def test_annotated_copies_inside_the_input_are_no_photos_of_the_next_run(folder, analyzer, tmp_path):
+    for _ in range(2):
+        arguments = {"analyzer": analyzer, "annotate": folder / "drawn", "explain": True, "progress": False}
+        summary = predict_files(folder, tmp_path / "t.csv", **arguments)
+        assert summary.num_images == 4
+    assert "6 annotated copy" in summary.describe()
+    assert "1 .txt" in summary.describe()
+
+
+def test_a_file_instead_of_a_folder_of_copies_is_refused_in_one_line(folder, analyzer, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="a file"):
+        predict_files(folder, tmp_path / "t.csv", analyzer=analyzer, annotate=tmp_path / "file", progress=False)
+
+
+def test_a_name_that_is_not_utf_8_has_a_row_with_an_escaped_name(folder, analyzer, tmp_path):
+    pytest.importorskip("pyarrow")
+    name = os.fsdecode(os.fsencode(folder) + b"/gr\xfc\xdfe.png")
+    Image.new("RGB", (60, 90)).save(name)
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.jpg")).write_bytes(b"damaged")
+    for ending in ("csv", "json", "parquet", "xlsx"):
+        predict_files(folder, tmp_path / f"t.{ending}", analyzer=analyzer, annotate=tmp_path / "drawn", progress=False)
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table["image"].str.endswith("gr\\xfc\\xdfe.png").sum() == 1
+    assert "\\xff.jpg" in table.loc[table["image"].str.endswith("\\xff.jpg"), "error"].item()
+
+
+# Interruption
+
+
+class Interruption:
+    """Passes images on to an analyzer until Ctrl-C or an error after some of them."""
+
+    def __init__(self, analyzer, after, error=KeyboardInterrupt):
+        self.find, self.after, self.error = analyzer.detector.list_boxes, after, error
+        self.num_searched = 0
+
+    def __call__(self, image):
+        if self.num_searched == self.after:
+            raise self.error
+        self.num_searched += 1
+        return self.find(image)
+
+
+@pytest.fixture
+def many(tmp_path):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for index in range(7):
+        Image.fromarray(np.full((60, 90, 3), 1 + index % 2, np.uint8)).save(folder / f"{index}.png")
+    return folder
+
+
+def interrupt(many, out, error=KeyboardInterrupt, **options):
+    """Analyze images one by one, and stop in the fifth."""
+    stub = Analyzer(StubClassifier(), StubDetector(find_by_grey))
+    broken = Analyzer(StubClassifier(), StubDetector(Interruption(stub, 4, error)))
+    broken.analyze_images = partial(broken.analyze_images, batch_size=1)
+    predict_files(many, out, analyzer=broken, progress=False, **options)
+
+
+def test_ctrl_c_keeps_the_rows_so_far_and_resume_adds_the_others(many, analyzer, tmp_path):
+    out = tmp_path / "t.csv"
+    with pytest.raises(InterruptedWork, match=r"3 images left.*--resume"):
+        interrupt(many, out)
+    assert pd.read_csv(out)["image"].nunique() == 4
+    summary = predict_files(many, out, analyzer=analyzer, resume=True, progress=False)
+    assert summary.num_images == 7
+    predict_files(many, tmp_path / "whole.csv", analyzer=analyzer, progress=False)
+    assert out.read_text() == (tmp_path / "whole.csv").read_text()
+    assert not list(tmp_path.glob("*.partial"))
+
+
+def test_a_killed_run_is_resumed_from_its_whole_rows(many, analyzer, tmp_path):
+    out = tmp_path / "t.parquet"
+    pytest.importorskip("pyarrow")
+    with pytest.raises(SystemError):
+        interrupt(many, out, SystemError)
+    with (tmp_path / "t.parquet.partial").open("a") as stream:
+        stream.write('{"image": "cut o')
+    assert predict_files(many, out, analyzer=analyzer, resume=True, progress=False).num_images == 7
+    assert sum(analyzer.classifier.batches) == 3 * (1 + 2 + 1)
+    assert pd.read_parquet(out)["image"].nunique() == 7
+
+
+def test_there_must_be_something_to_resume_with_the_same_settings(many, analyzer, tmp_path):
+    with pytest.raises(SettingsError, match="interrupted"):
+        predict_files(many, tmp_path / "t.csv", analyzer=analyzer, resume=True, progress=False)
+    with pytest.raises(InterruptedWork):
+        interrupt(many, tmp_path / "t.csv", settings={"run": "one"})
+    with pytest.raises(SettingsError, match="settings it began with"):
+        predict_files(many, tmp_path / "t.csv", analyzer=analyzer, resume=True, settings={"run": "two"}, progress=False)
+
+
+def test_a_full_disk_ends_with_one_line_and_keeps_the_rows(many, analyzer, tmp_path, monkeypatch):
+    add = PartialTable.add
+
+    def fill_up(table, image, rows):
+        if len(table.rows) == 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        add(table, image, rows)
+
+    monkeypatch.setattr(PartialTable, "add", fill_up)
+    with pytest.raises(OutputError, match=r"No space left.*--resume"):
+        predict_files(many, tmp_path / "t.csv", analyzer=analyzer, progress=False)
+    monkeypatch.undo()
+    assert predict_files(many, tmp_path / "t.csv", analyzer=analyzer, resume=True, progress=False).num_images == 7
+
+
+def test_the_progress_shows_images_a_second_faces_and_errors(folder, analyzer, tmp_path, capsys):
+    predict_files(folder, tmp_path / "t.csv", analyzer=analyzer)
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "4 of 4" in last
+    assert "images/s" in last
+    assert "3 faces, 1 error" in last

@@ -1,4 +1,6 @@
 import io
+import json
+import zipfile
 
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from vision_media import StubClassifier, StubDetector
 from fer.analysis import Analyzer
 from fer.errors import OutputError, SettingsError
 from fer.reports import tables
-from fer.reports.tables import FACE_COLUMNS, build_table, choose_table_writer, faces_to_table
+from fer.reports.tables import FACE_COLUMNS, IMAGE_COLUMNS, build_table, choose_table_writer, faces_to_table
 
 
 def test_faces_become_one_row_each():
@@ -35,9 +37,9 @@ def test_missing_values_do_not_change_the_type_of_a_column():
     assert table["face"].tolist()[1] == 1
 
 
-@pytest.mark.parametrize("name", ["t.xlsx", "t", "csv"])
+@pytest.mark.parametrize("name", ["t.ods", "t", "csv"])
 def test_an_unknown_suffix_is_refused(tmp_path, name):
-    with pytest.raises(SettingsError, match=r"\.csv, \.json or \.parquet"):
+    with pytest.raises(SettingsError, match=r"\.csv, \.xlsx, \.json or \.parquet"):
         choose_table_writer(tmp_path / name)
 
 
@@ -57,3 +59,32 @@ def test_a_suffix_may_be_in_upper_case(tmp_path):
     stream = io.BytesIO()
     choose_table_writer(tmp_path / "T.CSV")(pd.DataFrame({"face": [1]}), stream)
     assert stream.getvalue() == b"face\n1\n"
+
+
+FORMULAS = ("=cmd|'/c calc'!A1.png", "+1.png", "-1.png", "@SUM(1).png", "\tx.png", "grüße.png")
+
+
+def build_names(names):
+    return build_table([{"image": name, "error": name} for name in names], IMAGE_COLUMNS)
+
+
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_no_cell_is_a_formula(tmp_path, ending):
+    path = tmp_path / f"t.{ending}"
+    with path.open("wb") as stream:
+        choose_table_writer(path)(build_names(FORMULAS), stream)
+    if ending == "xlsx":
+        content = zipfile.ZipFile(path).read("xl/worksheets/sheet1.xml").decode()
+        assert "<f>" not in content
+        assert "grüße.png" in zipfile.ZipFile(path).read("xl/sharedStrings.xml").decode("utf-8")
+    else:
+        table = pd.read_csv(path)
+        assert not table["image"].str.startswith(("=", "+", "-", "@", "\t")).any()
+        assert not table["error"].str.startswith(("=", "+", "-", "@", "\t")).any()
+        assert table["image"].tolist()[0] == f"./{FORMULAS[0]}"
+
+
+def test_paths_in_json_and_parquet_are_as_they_are(tmp_path):
+    with (tmp_path / "t.json").open("wb") as stream:
+        choose_table_writer(tmp_path / "t.json")(build_names(FORMULAS), stream)
+    assert [row["image"] for row in json.loads((tmp_path / "t.json").read_text("utf-8"))] == list(FORMULAS)

@@ -234,3 +234,21 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path, a
     with pytest.raises(OutputError, match=name):
         process_video(video, analyzer=analyzer, **{option: tmp_path / "file" / name}, progress=False)
     assert analyzer.classifier.batches == []
+
+
+@pytest.mark.parametrize("option", ["csv", "annotated", "plot"])
+@pytest.mark.parametrize("spelling", ["same", "link", "hard", "dots"])
+def test_an_output_over_the_video_is_refused_before_it_is_opened(tmp_path, option, spelling):
+    suffix = {"csv": ".csv", "annotated": ".mp4", "plot": ".png"}[option]
+    video = tmp_path / f"video{suffix}"
+    video.write_bytes(b"a video")
+    output = {"same": video, "dots": tmp_path / ".." / tmp_path.name / video.name}.get(
+        spelling, tmp_path / f"x{suffix}"
+    )
+    if spelling == "link":
+        output.symlink_to(video)
+    elif spelling == "hard":
+        output.hardlink_to(video)
+    with pytest.raises(OutputError, match="replace an input"):
+        process_video(video, **{option: output}, progress=False)
+    assert video.read_bytes() == b"a video"

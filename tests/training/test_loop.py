@@ -386,7 +386,7 @@ def test_a_teacher_from_a_preset_must_know_the_data_of_its_student(finished, tmp
 
 
 def test_a_teacher_inside_the_folder_of_its_student_is_refused(dataset, tmp_path):
-    with pytest.raises(ModelError, match="outside its student's folder"):
+    with pytest.raises(ModelError, match="outside the new run's folder"):
         train(dataset, make_student(tmp_path / "run" / "teacher"), tmp_path / "run", progress=False)
 
 

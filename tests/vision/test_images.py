@@ -1,3 +1,5 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -9,13 +11,21 @@ from PIL import Image
 from fer.errors import ImageError
 from fer.labels import FACE_SIZE
 from fer.vision.decoding import FORMATS, IMAGE_SUFFIXES
-from fer.vision.images import crop_central_square, decode_image, prepare_face, resize_by, shrink_to, write_image
+from fer.vision.images import (
+    convert_array,
+    crop_central_square,
+    decode_image,
+    prepare_face,
+    resize_by,
+    shrink_to,
+    write_image,
+)
 
 
 @pytest.mark.parametrize(
     "array",
     [
-        np.zeros((4, 4, 3), np.float32),
+        np.zeros((4, 4, 3), np.int32),
         np.zeros((4, 4, 4), np.uint8),
         np.zeros((0, 4, 3), np.uint8),
         np.zeros((2, 4, 4, 3), np.uint8),
@@ -92,8 +102,43 @@ def test_an_image_is_written_in_the_format_of_its_suffix(tmp_path, suffix):
     assert decode_image(path).mean() == pytest.approx(77, abs=1)
 
 
-@pytest.mark.parametrize("name", ["image.tiff", "image", "image.txt"])
+@pytest.mark.parametrize("name", ["image.tga", "image", "image.txt"])
 def test_an_image_is_not_written_with_another_suffix(tmp_path, name):
     with pytest.raises(ImageError, match=r"\.png"):
         write_image(np.zeros((2, 2), np.uint8), tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+# Arrays and open files whose meaning is clear
+
+
+def test_an_open_file_is_decoded_like_its_bytes():
+    stream = io.BytesIO()
+    Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3)).save(stream, "PNG")
+    stream.seek(0)
+    np.testing.assert_array_equal(decode_image(stream), decode_image(stream.getvalue()))
+
+
+def test_a_file_that_is_open_as_text_is_refused():
+    with pytest.raises(ImageError, match="'rb'"):
+        decode_image(io.StringIO("text"))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_fractions_are_scaled_to_bytes(dtype):
+    image = np.linspace(0, 1, 16).reshape(4, 4).astype(dtype)
+    np.testing.assert_array_equal(decode_image(image)[..., 0], np.rint(image.astype(np.float64) * 255))
+
+
+@pytest.mark.parametrize("highest", [1.5, 255.0, np.nan, -1.0])
+def test_floats_in_another_range_are_refused_with_the_remedy(highest):
+    image = np.zeros((4, 4, 3))
+    image[0, 0, 0] = highest
+    with pytest.raises(ImageError, match="astype"):
+        decode_image(image)
+
+
+def test_an_axis_of_one_channel_is_dropped():
+    grey = np.arange(20, dtype=np.uint8).reshape(4, 5)
+    np.testing.assert_array_equal(decode_image(grey[..., None]), decode_image(grey))
+    assert convert_array(grey[None, ..., None]).shape == (1, 4, 5)

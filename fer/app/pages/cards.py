@@ -20,6 +20,7 @@ WARNING_TEXTS: dict[str, str] = {
     "blurred": "blurred",
     "profile": "turned away",
     "edge": "cut by the edge",
+    "dark": "nearly black",
 }
 #: People whose timeline is drawn; the page counts the rest.
 MOST_PEOPLE = 4
