@@ -141,6 +141,26 @@ def photos(
     """Show the validation faces as photos and compare the accuracy with that on their own pixels."""
 
 
+@fer_task(
+    help={
+        "run": "name of the run under artifacts/, or a folder",
+        "data": "name of the prepared data set (default: the run's)",
+        "limit": "use only this many faces (default: all)",
+        "document": "Markdown file whose marked robustness report of this run is replaced",
+        "quiet": "no progress bar",
+    },
+)
+def robustness(
+    c: Context,
+    run: str = "xception",
+    data: str | None = None,
+    limit: int | None = None,
+    document: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Measure a run on validation faces under blur, noise, low light, occlusion and other corruptions."""
+
+
 @fer_task(help={"document": "Markdown file whose marked tables are replaced"})
 def experiments(c: Context, document: str = "docs/training.md") -> None:
     """Render the records in docs/experiments/records/ into a document."""

@@ -127,6 +127,33 @@ def photos(
     return figures
 
 
+def robustness(
+    run: str = "xception",
+    *,
+    data: str | None = None,
+    limit: int | None = None,
+    document: str | None = None,
+    quiet: bool = False,
+    log: Log = print,
+) -> dict[str, Any]:
+    """Measure a run on corrupted validation faces; return the content of ``robustness.json``."""
+    from fer.evaluation.documents import check_document, update_document
+    from fer.evaluation.robustness import report_robustness
+    from fer.evaluation.robustness_figures import render_robustness
+
+    _check_positive("--limit", limit)
+    target = Run.find(run)
+    section = f"robustness:{target.name}"
+    if document is not None:
+        check_document(document, [section])
+    figures = report_robustness(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
+    log(render_robustness(figures))
+    if document is not None:
+        update_document(document, {section: render_robustness(figures)})
+    log(f"Wrote {target.robustness} and {target.robustness_plot.name}.")
+    return figures
+
+
 def experiments(document: str = "docs/training.md", *, log: Log = print) -> None:
     """Replace the tables of past experiments in a document by their records."""
     from fer.evaluation.documents import update_document

@@ -185,6 +185,7 @@ def test_these_are_the_tasks(tmp_path):
         "evaluate",
         "pipeline",
         "photos",
+        "robustness",
         "experiments",
         "predict",
         "video",

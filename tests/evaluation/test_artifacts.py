@@ -26,6 +26,7 @@ from fer.files import compute_digest
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
 from fer.training import curves
+from fer.vision.corruptions import CORRUPTIONS
 
 REPOSITORY = Path(__file__).parents[2]
 RUNS = [REPOSITORY / "artifacts" / name for name in ("xception", "mini")]
@@ -41,8 +42,9 @@ FILES = (
     "confusion_matrix.csv",
     "classification_report.txt",
     "model_card.md",
+    "robustness.json",
 )
-PLOTS = ("curves.png", "confusion_matrix.png", "roc.png", "precision_recall.png", "reliability.png")
+PLOTS = ("robustness.png", "curves.png", "confusion_matrix.png", "roc.png", "precision_recall.png", "reliability.png")
 #: One face of 3,589 counts 0.00028; on another processor, rounding may change the prediction of a near-tie.
 TOLERANCE = 1e-3
 
@@ -159,6 +161,8 @@ def test_marked_sections_of_documents_are_those_of_their_sources():
         "figures:xception": "README.md",
         "limits:xception": "README.md",
         "photos:xception": "evaluation.md",
+        "robustness:xception": "evaluation.md",
+        "robustness:mini": "evaluation.md",
         "figures:mini": "model.md",
         "experiments:networks": "training.md",
         "experiments:resolution": "training.md",
@@ -183,7 +187,26 @@ def test_the_curves_can_be_drawn_from_the_history(run, tmp_path, monkeypatch):
 
 def test_card_is_rendered_from_the_files_of_the_run(run):
     config, teachers = Run(run).read_config(), Run(run).read_provenance()["teachers"]
-    assert (run / "model_card.md").read_text(encoding="utf-8") == render_model_card(read_metrics(run), config, teachers)
+    card = render_model_card(read_metrics(run), config, teachers, read_json(Run(run).robustness))
+    assert (run / "model_card.md").read_text(encoding="utf-8") == card
+
+
+def test_robustness_belongs_to_the_kept_network_and_the_whole_validation_split(run):
+    figures, metrics = read_json(Run(run).robustness), read_metrics(run)
+    assert figures["model_sha256"] == metrics["model_sha256"]
+    assert figures["data_sha256"] == metrics["data_sha256"]
+    assert (figures["part"], figures["n"]) == ("validation", metrics["validation"]["n"])
+    assert figures["clean"]["default"]["accuracy"] == pytest.approx(
+        metrics["default"]["validation"]["accuracy"], abs=1e-3
+    )
+    assert figures["clean"]["labels"]["accuracy"] == pytest.approx(metrics["validation"]["accuracy"], abs=1e-3)
+
+
+def test_robustness_is_measured_with_the_severities_of_the_code(run):
+    corruptions = read_json(Run(run).robustness)["corruptions"]
+    assert {name: tuple(block["values"]) for name, block in corruptions.items()} == {
+        name: corruption.values for name, corruption in CORRUPTIONS.items()
+    }
 
 
 def test_confusion_table_agrees_with_the_metrics_file(run):
