@@ -161,6 +161,28 @@ def robustness(
     """Measure a run on validation faces under blur, noise, low light, occlusion and other corruptions."""
 
 
+@fer_task(
+    help={
+        "data": "CSV table with the columns image or pixels, label, and groups",
+        "group": "its column of groups",
+        "out": "the figures: .csv; a report (.md) and a plot (.png) are written beside it",
+        "whole-image": "every image is one face already",
+        "run": "the run to use (default: the shipped one)",
+        "quiet": "no progress bar",
+    }
+)
+def audit(
+    c: Context,
+    data: str,
+    group: str,
+    out: str = "audit.csv",
+    whole_image: bool = False,
+    run: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Measure whether a network serves each group of your labelled faces equally well."""
+
+
 @fer_task(help={"document": "Markdown file whose marked tables are replaced"})
 def experiments(c: Context, document: str = "docs/training.md") -> None:
     """Render the records in docs/experiments/records/ into a document."""

@@ -154,6 +154,24 @@ def robustness(
     return figures
 
 
+def audit(
+    data: str,
+    group: str,
+    out: str = "audit.csv",
+    *,
+    whole_image: bool = False,
+    run: str | None = None,
+    quiet: bool = False,
+    log: Log = print,
+) -> None:
+    """Measure a network on each group of a labelled table; write the figures as CSV, Markdown and a plot."""
+    from fer.evaluation.audit_report import report_audit
+
+    classifier = _load_classifier(run)
+    log(report_audit(data, group, out, classifier=classifier, whole_image=whole_image, progress=not quiet))
+    log(f"Wrote {out}, with a report (.md) and a plot (.png) beside it.")
+
+
 def experiments(document: str = "docs/training.md", *, log: Log = print) -> None:
     """Replace the tables of past experiments in a document by their records."""
     from fer.evaluation.documents import update_document

@@ -186,6 +186,7 @@ def test_these_are_the_tasks(tmp_path):
         "pipeline",
         "photos",
         "robustness",
+        "audit",
         "experiments",
         "predict",
         "video",
