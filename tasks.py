@@ -183,6 +183,18 @@ def audit(
     """Measure whether a network serves each group of your labelled faces equally well."""
 
 
+@fer_task(
+    help={
+        "data": "name of the prepared data set",
+        "out": "the table of suspects, .csv; a sheet of faces (.png) is written beside it"
+        " (default: data/<name>.labels.csv)",
+        "run": "the run to use (default: the shipped one)",
+    }
+)
+def labels(c: Context, data: str = "fer2013", out: str | None = None, run: str | None = None) -> None:
+    """List the faces of a data set whose labels may be wrong."""
+
+
 @fer_task(help={"document": "Markdown file whose marked tables are replaced"})
 def experiments(c: Context, document: str = "docs/training.md") -> None:
     """Render the records in docs/experiments/records/ into a document."""

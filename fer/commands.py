@@ -14,11 +14,14 @@ from fer import evaluation, reports, training
 from fer.config import load_config, read_json
 from fer.data import Dataset, format_preparation, load_dataset, prepare_dataset
 from fer.errors import SettingsError
+from fer.evaluation.documents import check_document, update_document
 from fer.runs import Run
 
 #: Name of the prepared set of drawn faces, and of the preset and run that belong to it.
 SAMPLE = "sample"
 Log = Callable[[str], None]
+Measure = Callable[[], dict[str, Any]]
+Render = Callable[[dict[str, Any]], str]
 
 
 def preprocess(
@@ -86,7 +89,6 @@ def evaluate(
     run: str = "xception", *, data: str | None = None, document: str | None = None, log: Log = print
 ) -> dict[str, Any]:
     """Measure a run on validation and test, write its reports, and return the content of ``metrics.json``."""
-    from fer.evaluation.documents import check_document, update_document
     from fer.evaluation.model_card import SECTIONS, render_run_sections
 
     target = Run.find(run)
@@ -111,18 +113,15 @@ def photos(
     log: Log = print,
 ) -> dict[str, Any]:
     """Compare a run's accuracy on faces shown as photos with that on their own pixels; return ``photo_check.json``."""
-    from fer.evaluation.documents import check_document, update_document
     from fer.evaluation.photo_check import check_run, render_photo_check
 
     _check_positive("--limit", limit)
     target = Run.find(run)
-    section = f"photos:{target.name}"
-    if document is not None:
-        check_document(document, [section])
-    figures = check_run(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
-    log(render_photo_check(figures))
-    if document is not None:
-        update_document(document, {section: render_photo_check(figures)})
+
+    def measure() -> dict[str, Any]:
+        return check_run(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
+
+    figures = _report(f"photos:{target.name}", document, measure, render_photo_check, log)
     log(f"Wrote {target.photo_check}.")
     return figures
 
@@ -137,19 +136,16 @@ def robustness(
     log: Log = print,
 ) -> dict[str, Any]:
     """Measure a run on corrupted validation faces; return the content of ``robustness.json``."""
-    from fer.evaluation.documents import check_document, update_document
     from fer.evaluation.robustness import report_robustness
     from fer.evaluation.robustness_figures import render_robustness
 
     _check_positive("--limit", limit)
     target = Run.find(run)
-    section = f"robustness:{target.name}"
-    if document is not None:
-        check_document(document, [section])
-    figures = report_robustness(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
-    log(render_robustness(figures))
-    if document is not None:
-        update_document(document, {section: render_robustness(figures)})
+
+    def measure() -> dict[str, Any]:
+        return report_robustness(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
+
+    figures = _report(f"robustness:{target.name}", document, measure, render_robustness, log)
     log(f"Wrote {target.robustness} and {target.robustness_plot.name}.")
     return figures
 
@@ -172,9 +168,18 @@ def audit(
     log(f"Wrote {out}, with a report (.md) and a plot (.png) beside it.")
 
 
+def labels(data: str = "fer2013", out: str | None = None, *, run: str | None = None, log: Log = print) -> None:
+    """Write the faces of a data set whose labels may be wrong as a table and a sheet, and print their numbers."""
+    from fer.evaluation.label_report import report_labels
+
+    dataset = load_dataset(data)
+    table = Path(out or f"data/{dataset.name}.labels.csv")
+    log(report_labels(dataset, _load_classifier(run), table))
+    log(f"Wrote {table} and {table.with_suffix('.png')}, which shows faces of the data set.")
+
+
 def experiments(document: str = "docs/training.md", *, log: Log = print) -> None:
     """Replace the tables of past experiments in a document by their records."""
-    from fer.evaluation.documents import update_document
     from fer.evaluation.experiments import render_records
 
     tables = render_records()
@@ -274,6 +279,17 @@ def space(out: str = "build/space", *, push: str | None = None, dry_run: bool = 
 def bench(*, app: bool = False) -> None:
     """Measure and print speed."""
     benchmarks.run_bench(app=app)
+
+
+def _report(section: str, document: str | None, measure: Measure, render: Render, log: Log) -> dict[str, Any]:
+    """Measure, print the result, and put it into a section of a document, which is checked before any work."""
+    if document is not None:
+        check_document(document, [section])
+    figures = measure()
+    log(render(figures))
+    if document is not None:
+        update_document(document, {section: render(figures)})
+    return figures
 
 
 def _check_positive(flag: str, value: int | None) -> None:

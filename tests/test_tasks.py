@@ -187,6 +187,7 @@ def test_these_are_the_tasks(tmp_path):
         "photos",
         "robustness",
         "audit",
+        "labels",
         "experiments",
         "predict",
         "video",

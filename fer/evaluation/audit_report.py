@@ -101,7 +101,8 @@ def _render_gap(audit: Audit) -> str:
     )
     return (
         f"Largest gap in accuracy: {100 * gap.value:.1f} points ({100 * gap.low:+.1f} to {100 * gap.high:+.1f}),"
-        f" between **{best.name}** ({best.accuracy.value:.3f}) and **{worst.name}** ({worst.accuracy.value:.3f}), {verdict}."
+        f" between **{best.name}** ({best.accuracy.value:.3f}) and **{worst.name}** ({worst.accuracy.value:.3f}),"
+        f" {verdict}."
         f"{' With several groups, some gap is expected by chance alone.' if len(audit.groups) > 2 else ''}"
     )
 
