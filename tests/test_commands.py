@@ -165,6 +165,33 @@ def test_a_document_without_marks_of_the_run_is_refused_before_any_work(folder, 
         command("none", document="page.md")
 
 
+def test_audit_prints_its_report_and_names_its_files(monkeypatch):
+    calls = []
+
+    def report_audit(*arguments, **options):
+        calls.append((arguments, options))
+        return "# Audit"
+
+    monkeypatch.setattr("fer.evaluation.audit_report.report_audit", report_audit)
+    monkeypatch.setattr(commands, "_load_classifier", lambda run: f"classifier of {run}")
+    lines = []
+    commands.audit("faces.csv", "age", whole_image=True, run="mine", quiet=True, log=lines.append)
+    options = {"classifier": "classifier of mine", "whole_image": True, "progress": False}
+    assert calls == [(("faces.csv", "age", "audit.csv"), options)]
+    assert lines == ["# Audit", "Wrote audit.csv, with a report (.md) and a plot (.png) beside it."]
+
+
+def test_labels_writes_the_suspects_of_a_data_set_beside_it(folder):
+    save_dataset(draw_sample(140))
+    commands.train("sample", set=SHORT, quiet=True, log=ignore)
+    lines = []
+    commands.labels("sample", run="sample", log=lines.append)
+    assert (folder / "data" / "sample.labels.csv").is_file()
+    assert (folder / "data" / "sample.labels.png").is_file()
+    assert "| all | 140 |" in lines[0]
+    assert "sample.labels.png, which shows faces" in lines[1]
+
+
 def test_experiments_renders_the_records_into_a_document(folder):
     records = folder / "docs" / "experiments" / "records"
     records.mkdir(parents=True)

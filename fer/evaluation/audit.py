@@ -23,6 +23,8 @@ from fer.vision.images import ImageSource
 
 #: The name of all rows together, as if they were a group.
 ALL = "(all)"
+#: A group of fewer faces is too small to be called the best or the worst.
+FEW_FACES = 30
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,11 @@ class Audit:
 
     @property
     def worst_and_best(self) -> tuple[GroupFigures, GroupFigures]:
-        """The groups of lowest and highest accuracy."""
+        """The groups of lowest and highest accuracy, among those that are large enough if two are."""
         ordered = sorted(self.groups, key=lambda figures: figures.accuracy.value)
-        return ordered[0], ordered[-1]
+        large = [figures for figures in ordered if figures.n >= FEW_FACES]
+        compared = large if len(large) > 1 else ordered
+        return compared[0], compared[-1]
 
 
 def audit_groups(table: LabelledTable, analyzer: Analyzer, images: Iterable[ImageSource] | None = None) -> Audit:

@@ -4,15 +4,12 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from fer.evaluation.audit import Audit, Share
+from fer.evaluation.audit import FEW_FACES, Audit, Share
 from fer.plotting import BLUE, GREY, LIGHT_BLUE, label_axes, make_figure, save_figure
-
-#: Groups with fewer faces are drawn pale.
-FEW_FACES = 30
 
 
 def plot_audit(audit: Audit, path: str | Path, *, title: str = "") -> None:
-    """Draw a row per group, sorted by accuracy.
+    """Draw a row per group, sorted by accuracy; groups of few faces are pale.
 
     Args:
         audit: the figures.
@@ -53,4 +50,5 @@ def _draw_share(axes: Axes, share: Share, row: int, color: str) -> None:
         ha="center",
         fontsize=9,
         color=color,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6},
     )

@@ -7,8 +7,8 @@ from tqdm import tqdm
 
 from fer.analysis import Analyzer
 from fer.errors import SettingsError
-from fer.evaluation.audit import ALL, Audit, GroupFigures, Share, audit_groups, compute_gap
-from fer.evaluation.audit_plot import FEW_FACES, plot_audit
+from fer.evaluation.audit import ALL, FEW_FACES, Audit, GroupFigures, Share, audit_groups, compute_gap
+from fer.evaluation.audit_plot import plot_audit
 from fer.evaluation.labelled_table import read_labelled_table
 from fer.files import check_writable, write_atomically
 from fer.inference import Classifier
@@ -126,12 +126,12 @@ def _render_share(share: Share) -> str:
 
 def _render_legend(audit: Audit) -> str:
     sentences = [
-        "Accuracy, recalls and detection have Wilson's interval. Mean recall, over the expressions that a group has"
+        "Accuracy, recalls and detection have Wilson's interval. The mean recall (over the expressions that a group has)"
         " and the gap have the interval that follows from these."
     ]
     if audit.total.detected is not None:
         sentences.append("A face that is not detected counts as a wrong answer.")
     few = [figures.name for figures in audit.groups if figures.n < FEW_FACES]
     if few:
-        sentences.append(f"Fewer than {FEW_FACES} faces: {', '.join(few)}.")
+        sentences.append(f"Fewer than {FEW_FACES} faces: {', '.join(few)}; the gap is that of larger groups, if any.")
     return " ".join([*sentences, *audit.notes])

@@ -7,7 +7,7 @@ from vision_media import StubDetector
 
 from fer.analysis import Analyzer
 from fer.errors import DataError
-from fer.evaluation.audit import Share, audit_groups, combine_shares, compute_gap, compute_group, compute_share
+from fer.evaluation.audit import Audit, Share, audit_groups, combine_shares, compute_gap, compute_group, compute_share
 from fer.evaluation.labelled_table import LabelledTable
 
 
@@ -81,3 +81,13 @@ def test_images_that_cannot_be_read_are_left_out_and_named(tmp_path):
     unreadable = make_table([3, 3], shown=[3], groups=["a", "b"], sources=(bad, bad), is_faces=False)
     with pytest.raises(DataError, match="can be read"):
         audit_groups(unreadable, Analyzer(GreyClassifier(), whole_image=True))
+
+
+def test_a_small_group_is_neither_best_nor_worst_if_two_are_large():
+    def make_group(name, n, correct):
+        return compute_group(name, np.full(n, 3), np.where(np.arange(n) < correct, 3, 0))
+
+    groups = (make_group("large", 40, 20), make_group("larger", 50, 40), make_group("small", 5, 5))
+    names = [figures.name for figures in Audit(groups[0], groups).worst_and_best]
+    assert names == ["large", "larger"]
+    assert [figures.name for figures in Audit(groups[0], groups[1:]).worst_and_best] == ["larger", "small"]
