@@ -126,7 +126,7 @@ def _render_share(share: Share) -> str:
 
 def _render_legend(audit: Audit) -> str:
     sentences = [
-        "Accuracy, recalls and detection have Wilson's interval. The mean recall (over the expressions that a group has)"
+        "Accuracy, recalls and detection have Wilson's interval. The mean recall (of the expressions that a group has)"
         " and the gap have the interval that follows from these."
     ]
     if audit.total.detected is not None:

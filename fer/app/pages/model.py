@@ -174,16 +174,19 @@ def _render_plots(run: Run, *, is_robustness_known: bool) -> str:
     if not is_robustness_known:
         # The folder may still hold the plot of another network.
         del plots[run.robustness_plot]
-    figures = [_render_plot(path, text) for path, text in plots.items() if path.is_file()]
+    figures = [
+        _render_plot(path, text, is_wide=path == run.robustness_plot) for path, text in plots.items() if path.is_file()
+    ]
     if not figures:
         return render_notice("The plots are missing. Remedy: run `invoke evaluate`.")
     return f'<div class="fer-figures">{"".join(figures)}</div>'
 
 
-def _render_plot(path: Path, text: str) -> str:
+def _render_plot(path: Path, text: str, *, is_wide: bool) -> str:
     # Inside the page: the address of a served file would show its path on the server.
     source = encode_data_url(path.read_bytes(), "image/png")
-    return f'<figure><img src="{source}" alt="{text}" loading="lazy"><figcaption>{text}</figcaption></figure>'
+    width = ' class="fer-wide"' if is_wide else ""
+    return f'<figure{width}><img src="{source}" alt="{text}" loading="lazy"><figcaption>{text}</figcaption></figure>'
 
 
 def _join_sections(sections: dict[str, str], names: tuple[str, ...]) -> str:
