@@ -22,6 +22,7 @@ from fer.evaluation.experiments import render_records
 from fer.evaluation.metrics_file import compare_metrics, read_metrics
 from fer.evaluation.model_card import render_model_card, render_run_sections
 from fer.evaluation.photo_check import render_photo_check
+from fer.evaluation.robustness_figures import read_robustness
 from fer.files import compute_digest
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
@@ -42,9 +43,8 @@ FILES = (
     "confusion_matrix.csv",
     "classification_report.txt",
     "model_card.md",
-    "robustness.json",
 )
-PLOTS = ("robustness.png", "curves.png", "confusion_matrix.png", "roc.png", "precision_recall.png", "reliability.png")
+PLOTS = ("curves.png", "confusion_matrix.png", "roc.png", "precision_recall.png", "reliability.png")
 #: One face of 3,589 counts 0.00028; on another processor, rounding may change the prediction of a near-tie.
 TOLERANCE = 1e-3
 
@@ -187,10 +187,15 @@ def test_the_curves_can_be_drawn_from_the_history(run, tmp_path, monkeypatch):
 
 def test_card_is_rendered_from_the_files_of_the_run(run):
     config, teachers = Run(run).read_config(), Run(run).read_provenance()["teachers"]
-    card = render_model_card(read_metrics(run), config, teachers, read_json(Run(run).robustness))
+    card = render_model_card(
+        read_metrics(run), config, teachers, read_robustness(Run(run), read_metrics(run)["model_sha256"])
+    )
     assert (run / "model_card.md").read_text(encoding="utf-8") == card
 
 
+@pytest.mark.skipif(
+    not all(Run(folder).robustness.is_file() for folder in RUNS), reason="invoke robustness must run on both kept runs"
+)
 def test_robustness_belongs_to_the_kept_network_and_the_whole_validation_split(run):
     figures, metrics = read_json(Run(run).robustness), read_metrics(run)
     assert figures["model_sha256"] == metrics["model_sha256"]
@@ -202,6 +207,9 @@ def test_robustness_belongs_to_the_kept_network_and_the_whole_validation_split(r
     assert figures["clean"]["labels"]["accuracy"] == pytest.approx(metrics["validation"]["accuracy"], abs=1e-3)
 
 
+@pytest.mark.skipif(
+    not all(Run(folder).robustness.is_file() for folder in RUNS), reason="invoke robustness must run on both kept runs"
+)
 def test_robustness_is_measured_with_the_severities_of_the_code(run):
     corruptions = read_json(Run(run).robustness)["corruptions"]
     assert list(corruptions) == list(CORRUPTIONS)
