@@ -17,6 +17,7 @@ from fer.data import Dataset, choose_name, format_preparation, load_dataset, pre
 from fer.data.dataset import build_path
 from fer.data.sources.names import read_mapping
 from fer.errors import ImageError, InterruptedWork, SettingsError
+from fer.evaluation.documents import check_document, update_document
 from fer.files import check_writable
 from fer.runs import Run
 from fer.wording import format_count
@@ -24,6 +25,8 @@ from fer.wording import format_count
 #: Name of the prepared set of drawn faces, and of the preset and run that belong to it.
 SAMPLE = "sample"
 Log = Callable[[str], None]
+Measure = Callable[[], dict[str, Any]]
+Render = Callable[[dict[str, Any]], str]
 
 
 def preprocess(
@@ -168,7 +171,6 @@ def evaluate(
     run: str = "xception", *, data: str | None = None, document: str | None = None, log: Log = print
 ) -> dict[str, Any]:
     """Measure a run on validation and test, write its reports, and return the content of ``metrics.json``."""
-    from fer.evaluation.documents import check_document, update_document
     from fer.evaluation.model_card import SECTIONS, render_run_sections
 
     target = Run.find(run)
@@ -194,26 +196,74 @@ def photos(
     log: Log = print,
 ) -> dict[str, Any]:
     """Compare a run's accuracy on faces shown as photos with that on their own pixels; return ``photo_check.json``."""
-    from fer.evaluation.documents import check_document, update_document
     from fer.evaluation.photo_check import check_run, render_photo_check
 
     _check_positive("--limit", limit)
     target = Run.find(run)
-    section = f"photos:{target.name}"
-    if document is not None:
-        check_document(document, [section])
+
+    def measure() -> dict[str, Any]:
+        return check_run(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
+
     _check_reports(target, target.photo_check, document)
-    figures = check_run(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
-    log(render_photo_check(figures))
-    if document is not None:
-        update_document(document, {section: render_photo_check(figures)})
+    figures = _report(f"photos:{target.name}", document, measure, render_photo_check, log)
     log(f"Wrote {target.photo_check}.")
     return figures
 
 
+def robustness(
+    run: str = "xception",
+    *,
+    data: str | None = None,
+    limit: int | None = None,
+    document: str | None = None,
+    quiet: bool = False,
+    log: Log = print,
+) -> dict[str, Any]:
+    """Measure a run on corrupted validation faces; return the content of ``robustness.json``."""
+    from fer.evaluation.robustness import report_robustness
+    from fer.evaluation.robustness_figures import render_robustness
+
+    _check_positive("--limit", limit)
+    target = Run.find(run)
+
+    def measure() -> dict[str, Any]:
+        return report_robustness(target.folder, _load_dataset_of(target, data), limit=limit, progress=not quiet)
+
+    figures = _report(f"robustness:{target.name}", document, measure, render_robustness, log)
+    log(f"Wrote {target.robustness} and {target.robustness_plot.name}.")
+    return figures
+
+
+def audit(
+    data: str,
+    group: str,
+    out: str = "audit.csv",
+    *,
+    whole_image: bool = False,
+    run: str | None = None,
+    quiet: bool = False,
+    log: Log = print,
+) -> None:
+    """Measure a network on each group of a labelled table; write the figures as CSV, Markdown and a plot."""
+    from fer.evaluation.audit_report import report_audit
+
+    classifier = _load_classifier(run)
+    log(report_audit(data, group, out, classifier=classifier, whole_image=whole_image, progress=not quiet))
+    log(f"Wrote {out}, with a report (.md) and a plot (.png) beside it.")
+
+
+def labels(data: str = "fer2013", out: str | None = None, *, run: str | None = None, log: Log = print) -> None:
+    """Write the faces of a data set whose labels may be wrong as a table and a sheet, and print their numbers."""
+    from fer.evaluation.label_report import report_labels
+
+    dataset = load_dataset(data)
+    table = Path(out or f"data/{dataset.name}.labels.csv")
+    log(report_labels(dataset, _load_classifier(run), table))
+    log(f"Wrote {table} and {table.with_suffix('.png')}, which shows faces of the data set.")
+
+
 def experiments(document: str = "docs/training.md", *, log: Log = print) -> None:
     """Replace the tables of past experiments in a document by their records."""
-    from fer.evaluation.documents import update_document
     from fer.evaluation.experiments import render_records
 
     tables = render_records()
@@ -344,6 +394,17 @@ def _check_reports(run: Run, report: Path, document: str | None) -> None:
         check_writable(report)
     if document is not None:
         check_writable(document)
+
+
+def _report(section: str, document: str | None, measure: Measure, render: Render, log: Log) -> dict[str, Any]:
+    """Measure, print the result, and put it into a section of a document, which is checked before any work."""
+    if document is not None:
+        check_document(document, [section])
+    figures = measure()
+    log(render(figures))
+    if document is not None:
+        update_document(document, {section: render(figures)})
+    return figures
 
 
 def _check_positive(flag: str, value: int | None) -> None:

@@ -83,6 +83,9 @@ class Run:
     comparison: ClassVar = _File("comparison.json")
     #: Accuracy on faces shown as photos.
     photo_check: ClassVar = _File("photo_check.json")
+    #: Accuracy on corrupted faces, and its plot.
+    robustness: ClassVar = _File("robustness.json")
+    robustness_plot: ClassVar = _File("robustness.png")
 
     @classmethod
     def find(cls, name: str | Path) -> "Run":

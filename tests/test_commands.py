@@ -268,7 +268,7 @@ def test_training_without_data_names_the_task_that_prepares_them(folder):
     assert not (folder / "artifacts").exists()
 
 
-@pytest.mark.parametrize("command", [commands.evaluate, commands.photos])
+@pytest.mark.parametrize("command", [commands.evaluate, commands.photos, commands.robustness])
 @pytest.mark.usefixtures("folder")
 def test_a_missing_run_names_the_task_that_trains_it(command):
     with pytest.raises(ModelError, match="invoke train"):
@@ -306,11 +306,38 @@ def test_evaluate_replaces_the_marked_sections_of_the_run_in_a_document(folder):
     )
 
 
-@pytest.mark.parametrize("command", [commands.evaluate, commands.photos])
+@pytest.mark.parametrize("command", [commands.evaluate, commands.photos, commands.robustness])
 def test_a_document_without_marks_of_the_run_is_refused_before_any_work(folder, command):
     (folder / "page.md").write_text("no marks\n")
     with pytest.raises(DataError, match=":none:begin"):
         command("none", document="page.md")
+
+
+def test_audit_prints_its_report_and_names_its_files(monkeypatch):
+    calls = []
+
+    def report_audit(*arguments, **options):
+        calls.append((arguments, options))
+        return "# Audit"
+
+    monkeypatch.setattr("fer.evaluation.audit_report.report_audit", report_audit)
+    monkeypatch.setattr(commands, "_load_classifier", lambda run: f"classifier of {run}")
+    lines = []
+    commands.audit("faces.csv", "age", whole_image=True, run="mine", quiet=True, log=lines.append)
+    options = {"classifier": "classifier of mine", "whole_image": True, "progress": False}
+    assert calls == [(("faces.csv", "age", "audit.csv"), options)]
+    assert lines == ["# Audit", "Wrote audit.csv, with a report (.md) and a plot (.png) beside it."]
+
+
+def test_labels_writes_the_suspects_of_a_data_set_beside_it(folder):
+    save_dataset(draw_sample(140))
+    commands.train("sample", set=SHORT, quiet=True, log=ignore)
+    lines = []
+    commands.labels("sample", run="sample", log=lines.append)
+    assert (folder / "data" / "sample.labels.csv").is_file()
+    assert (folder / "data" / "sample.labels.png").is_file()
+    assert "| all | 140 |" in lines[0]
+    assert "sample.labels.png, which shows faces" in lines[1]
 
 
 def test_experiments_renders_the_records_into_a_document(folder):
@@ -323,9 +350,26 @@ def test_experiments_renders_the_records_into_a_document(folder):
 
 
 @pytest.mark.parametrize("limit", [0, -3])
-def test_a_limit_below_one_is_refused_before_any_work(limit):
+@pytest.mark.parametrize("command", [commands.photos, commands.robustness])
+def test_a_limit_below_one_is_refused_before_any_work(command, limit):
     with pytest.raises(SettingsError, match=f"--limit must be at least 1. Received: {limit}"):
-        commands.photos("none", limit=limit)
+        command("none", limit=limit)
+
+
+def test_robustness_writes_its_figures_into_the_run_a_document_and_the_model_card(folder):
+    save_dataset(draw_sample(140))
+    commands.train("sample", set=SHORT, quiet=True, log=ignore)
+    commands.evaluate("sample", log=ignore)
+    document, run = folder / "page.md", Run.find("sample")
+    document.write_text("<!-- robustness:sample:begin -->\nold\n<!-- robustness:sample:end -->\n")
+    lines = []
+    figures = commands.robustness("sample", limit=5, document=str(document), quiet=True, log=lines.append)
+    assert figures == json.loads(run.robustness.read_text())
+    assert document.read_text() == f"<!-- robustness:sample:begin -->\n{lines[0]}\n<!-- robustness:sample:end -->\n"
+    assert lines[0] in run.model_card.read_text()
+    # Another evaluation of the same network keeps the section.
+    commands.evaluate("sample", log=ignore)
+    assert lines[0] in run.model_card.read_text()
 
 
 # Images and videos

@@ -29,7 +29,7 @@ from fer.evaluation.metrics import (
     summarize_views,
 )
 from fer.evaluation.metrics_file import round_figures, write_metrics
-from fer.evaluation.model_card import render_model_card
+from fer.evaluation.model_card import write_model_card
 from fer.evaluation.origin import describe_data, describe_network, read_git_commit, read_versions
 from fer.evaluation.predictions import Kind, Predictions, predict_split
 from fer.files import write_atomically
@@ -89,8 +89,7 @@ def evaluate_run(
     write_reports(run, test["default"], splits["test"].faces)
     metrics["seconds"] = round(time.perf_counter() - started, 1)
     metrics = round_figures(metrics)
-    teachers = run.read_provenance().get("teachers", {})
-    write_atomically(run.model_card, render_model_card(metrics, classifier.config, teachers))
+    write_model_card(run, metrics, classifier.config)
     write_metrics(metrics, run.folder)
     return metrics
 

@@ -17,6 +17,8 @@ from fer.evaluation.figures import (
     render_figures_table,
 )
 from fer.evaluation.metrics_file import read_metrics
+from fer.evaluation.robustness_figures import read_robustness, render_robustness
+from fer.files import write_atomically
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
 
@@ -25,6 +27,7 @@ HEADINGS = {
     "figures": "Figures",
     "classes": "Per expression, test split",
     "calibration": "Calibration",
+    "robustness": "Robustness",
     "protocol": "Protocol",
     "data": "Data",
     "training": "Training",
@@ -63,13 +66,19 @@ _FER2013 = (
 )
 
 
-def render_sections(metrics: dict[str, Any], config: Config | None, teachers: Mapping[str, str]) -> dict[str, str]:
+def render_sections(
+    metrics: dict[str, Any],
+    config: Config | None,
+    teachers: Mapping[str, str],
+    robustness: dict[str, Any] | None = None,
+) -> dict[str, str]:
     """Return the sections of a model card as Markdown without headings.
 
     Args:
         metrics: the content of the run's ``metrics.json``.
         config: the settings of the run, if they are known.
         teachers: the sha256 of each teacher's network, by its path.
+        robustness: the content of the run's ``robustness.json``, if it has one.
 
     Returns:
         The text of each of :data:`SECTIONS`.
@@ -79,6 +88,7 @@ def render_sections(metrics: dict[str, Any], config: Config | None, teachers: Ma
         "figures": render_figures_table(metrics),
         "classes": render_class_table(metrics),
         "calibration": render_calibrations(metrics),
+        "robustness": render_robustness(robustness),
         "protocol": _PROTOCOL,
         "data": _render_data(metrics),
         "training": _render_training(config, teachers) if config else "The settings of this run are not known.",
@@ -93,21 +103,35 @@ def render_run_sections(run: Run) -> dict[str, str]:
     Raises:
         ModelError: the run has no ``metrics.json`` or no ``config.json``.
     """
-    return render_sections(read_metrics(run.folder), run.read_config(), run.read_provenance().get("teachers", {}))
+    metrics = read_metrics(run.folder)
+    teachers, robustness = run.read_provenance().get("teachers", {}), read_robustness(run, metrics["model_sha256"])
+    return render_sections(metrics, run.read_config(), teachers, robustness)
 
 
-def render_model_card(metrics: dict[str, Any], config: Config | None, teachers: Mapping[str, str]) -> str:
+def write_model_card(run: Run, metrics: dict[str, Any], config: Config | None) -> None:
+    """Write the model card of a run with these figures and settings; its other files are read."""
+    teachers, robustness = run.read_provenance().get("teachers", {}), read_robustness(run, metrics["model_sha256"])
+    write_atomically(run.model_card, render_model_card(metrics, config, teachers, robustness))
+
+
+def render_model_card(
+    metrics: dict[str, Any],
+    config: Config | None,
+    teachers: Mapping[str, str],
+    robustness: dict[str, Any] | None = None,
+) -> str:
     """Return a model card with the front matter that Hugging Face reads.
 
     Args:
         metrics: as for :func:`render_sections`.
         config: likewise.
         teachers: likewise.
+        robustness: likewise.
 
     Reference:
         https://huggingface.co/docs/hub/model-cards, for the front matter.
     """
-    sections = render_sections(metrics, config, teachers)
+    sections = render_sections(metrics, config, teachers, robustness)
     title = f"# FER-DL `{metrics['model']}`: facial expression recognition"
     parts = [title, sections["introduction"]]
     parts += [f"## {heading}\n\n{sections[name]}" for name, heading in HEADINGS.items()]

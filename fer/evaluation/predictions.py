@@ -61,18 +61,29 @@ def predict_split(classifier: Classifier, split: Dataset) -> dict[Kind, Predicti
     """
     raw = classifier.predict_heads(split.faces)
     mirrored = classifier.predict_heads(split.faces[:, :, ::-1])
-    targets: dict[Head, np.ndarray] = {"labels": split.labels, "votes": compute_ferplus_majority(split.votes)}
-    default = classifier.with_prior(classifier.prior)
     predictions: dict[Kind, Predictions] = {}
+    for kind, (answering, y_true) in list_answers(classifier, split).items():
+        plain, flipped = answering.calibrate(raw), answering.calibrate(mirrored)
+        answers = Predictions(y_true, answering.combine(raw), plain, (plain + flipped) / 2.0, answering.calibration)
+        predictions[kind] = answers.select(y_true >= 0)
+    return predictions
+
+
+def list_answers(classifier: Classifier, split: Dataset) -> dict[Kind, tuple[Classifier, np.ndarray]]:
+    """Return for each kind of :func:`predict_split` the classifier that answers, and what it is measured against.
+
+    Args:
+        classifier: a network with one head or two; its prior is used for the default answer.
+        split: the faces of one split of a prepared data set.
+
+    Returns:
+        For each kind the classifier, and the true classes of all faces, int64 (N,): -1 for a face without one.
+    """
+    default = classifier.with_prior(classifier.prior)
+    targets: dict[Head, np.ndarray] = {"labels": split.labels, "votes": compute_ferplus_majority(split.votes)}
+    answers: dict[Kind, tuple[Classifier, np.ndarray]] = {}
     for name, y_true in targets.items():
         head = name if name in classifier.heads else classifier.heads[0]
-        index = classifier.heads.index(head)
-        kinds: dict[Kind, tuple[Classifier, np.ndarray]] = {
-            name: (classifier.with_head(head), raw[:, index]),
-            "default" if name == "labels" else "default_votes": (default, default.combine(raw)),
-        }
-        for kind, (answering, before) in kinds.items():
-            plain, flipped = answering.calibrate(raw), answering.calibrate(mirrored)
-            answers = Predictions(y_true, before, plain, (plain + flipped) / 2.0, answering.calibration)
-            predictions[kind] = answers.select(y_true >= 0)
-    return predictions
+        answers[name] = classifier.with_head(head), y_true
+        answers["default" if name == "labels" else "default_votes"] = default, y_true
+    return answers

@@ -14,11 +14,11 @@ References:
 import functools
 from dataclasses import dataclass, fields
 
-import cv2
 import numpy as np
 
 from fer.config import DegradationConfig, PhaseConfig
 from fer.training.augmentation import make_generator
+from fer.vision.degradation import add_light, apply_gamma, blur, compress, occlude, reduce_resolution
 
 #: Standard deviation of the blur in pixels of a 48-pixel face.
 _BLUR_SIGMA = (0.4, 1.8)
@@ -100,11 +100,8 @@ def degrade_faces(faces: np.ndarray, parameters: Degradation) -> np.ndarray:
     Returns:
         float32 (N, 48, 48), 0..255.
     """
-    side = faces.shape[-1]
-    degraded = 255.0 * (faces / 255.0) ** parameters.gamma[:, None, None].astype(np.float32)
-    ramp = np.linspace(-0.5, 0.5, side, dtype=np.float32)
-    light = parameters.light.astype(np.float32)
-    degraded += light[:, 0, None, None] * ramp[None, None, :] + light[:, 1, None, None] * ramp[None, :, None]
+    degraded = apply_gamma(faces, parameters.gamma[:, None, None].astype(np.float32))
+    degraded = add_light(degraded, parameters.light.astype(np.float32))
     np.clip(degraded, 0.0, 255.0, out=degraded)
     for index, face in enumerate(degraded):
         degraded[index] = _degrade_face(face, parameters, index)
@@ -120,33 +117,18 @@ def make_noise_bank(side: int) -> np.ndarray:
 
 def _degrade_face(face: np.ndarray, parameters: Degradation, index: int) -> np.ndarray:
     if parameters.occlusion[index, 2]:
-        _occlude(face, parameters.occlusion[index], parameters.occlusion_grey[index], parameters.is_ellipse[index])
+        box, grey = parameters.occlusion[index], parameters.occlusion_grey[index]
+        face = occlude(face, box, grey, is_ellipse=bool(parameters.is_ellipse[index]))
     if parameters.blur[index]:
-        face = cv2.GaussianBlur(face, (0, 0), parameters.blur[index], borderType=cv2.BORDER_REFLECT_101)
+        face = blur(face, parameters.blur[index])
     if parameters.side[index]:
-        size = (int(parameters.side[index]),) * 2
-        face = cv2.resize(cv2.resize(face, size, interpolation=cv2.INTER_AREA), face.shape[::-1])
+        face = reduce_resolution(face, int(parameters.side[index]))
     if parameters.noise[index]:
         noise = make_noise_bank(len(face))[parameters.noise_index[index]]
         face = face + np.float32(parameters.noise[index]) * noise
     if parameters.quality[index]:
-        face = _compress(face, int(parameters.quality[index]))
+        face = compress(face, int(parameters.quality[index]))
     return np.asarray(np.clip(face, 0.0, 255.0))
-
-
-def _occlude(face: np.ndarray, box: np.ndarray, grey: float, is_ellipse: bool) -> None:
-    x, y, width, height = (box * face.shape[0]).tolist()
-    if is_ellipse:
-        centre, axes = (round(x + width / 2), round(y + height / 2)), (round(width / 2), round(height / 2))
-        cv2.ellipse(face, centre, axes, 0.0, 0.0, 360.0, grey, thickness=cv2.FILLED)
-    else:
-        cv2.rectangle(face, (round(x), round(y)), (round(x + width), round(y + height)), grey, thickness=cv2.FILLED)
-
-
-def _compress(face: np.ndarray, quality: int) -> np.ndarray:
-    pixels = np.clip(np.rint(face), 0, 255).astype(np.uint8)
-    _, content = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(content, cv2.IMREAD_GRAYSCALE), np.float32)
 
 
 def _draw_occlusions(rng: np.random.Generator, num_faces: int) -> tuple[np.ndarray, np.ndarray]:

@@ -1,9 +1,9 @@
 """Measure how FER2013's faces are framed relative to YuNet's boxes and landmarks.
 
-The constants of :mod:`fer.vision.alignment` were measured here; only the documentation and the tests use this module.
+The constants of :mod:`fer.vision.alignment` were measured here.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -58,7 +58,8 @@ def measure_frame(faces: Iterable[np.ndarray]) -> FrameMeasurement:
     Raises:
         ImageError: YuNet finds a face in none of them.
     """
-    detections, num_faces = _detect_prepared(faces)
+    searched = list(detect_prepared(faces))
+    detections, num_faces = [detection for detection in searched if detection is not None], len(searched)
     if not detections:
         raise ImageError(f"A frame is measured on faces. Received: {num_faces} images in which YuNet finds none.")
     landmarks = np.array([detection.landmarks for detection in detections], np.float64)
@@ -107,17 +108,24 @@ def measure_photo_frame(faces: Iterable[np.ndarray], *, seed: int = 0) -> tuple[
     return _average(comparisons), len(comparisons)
 
 
-def _detect_prepared(faces: Iterable[np.ndarray]) -> tuple[list[Detection], int]:
+def detect_prepared(faces: Iterable[np.ndarray]) -> Iterator[Detection | None]:
+    """Yield YuNet's best detection in each of some faces that fill their image, or None where it finds none.
+
+    Args:
+        faces: uint8 (48, 48) grey, 0..255.
+    """
     side = FACE_SIZE * _ENLARGEMENT
-    detector, num_faces = YuNetDetector(side, small_faces=False), 0
-    detections: list[Detection] = []
+    detector = YuNetDetector(side, small_faces=False)
     for face in faces:
-        num_faces += 1
         large = cv2.resize(face, (side, side), interpolation=cv2.INTER_CUBIC)
-        for detection in detector.detect(cv2.cvtColor(large, cv2.COLOR_GRAY2RGB))[:1]:
-            landmarks = (np.asarray(detection.landmarks) + 0.5) / _ENLARGEMENT - 0.5
-            detections.append(Detection(scale_box(detection.box, 1 / _ENLARGEMENT), detection.score, landmarks))
-    return detections, num_faces
+        detections = detector.detect(cv2.cvtColor(large, cv2.COLOR_GRAY2RGB))
+        yield _shrink(detections[0]) if detections else None
+
+
+def _shrink(detection: Detection) -> Detection:
+    """Return a detection in the pixels of the face, whose centres lie at whole numbers."""
+    landmarks = (np.asarray(detection.landmarks) + 0.5) / _ENLARGEMENT - 0.5
+    return Detection(scale_box(detection.box, 1 / _ENLARGEMENT), detection.score, landmarks)
 
 
 def _compare(box: Box, centre: tuple[float, float], side: float) -> tuple[float, float, float]:

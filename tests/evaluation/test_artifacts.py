@@ -22,10 +22,12 @@ from fer.evaluation.experiments import render_records
 from fer.evaluation.metrics_file import compare_metrics, read_metrics
 from fer.evaluation.model_card import render_model_card, render_run_sections
 from fer.evaluation.photo_check import render_photo_check
+from fer.evaluation.robustness_figures import read_robustness
 from fer.files import compute_digest
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
 from fer.training import curves
+from fer.vision.corruptions import CORRUPTIONS
 
 REPOSITORY = Path(__file__).parents[2]
 RUNS = [REPOSITORY / "artifacts" / name for name in ("xception", "mini")]
@@ -159,6 +161,8 @@ def test_marked_sections_of_documents_are_those_of_their_sources():
         "figures:xception": "README.md",
         "limits:xception": "README.md",
         "photos:xception": "evaluation.md",
+        "robustness:xception": "evaluation.md",
+        "robustness:mini": "evaluation.md",
         "figures:mini": "model.md",
         "experiments:networks": "training.md",
         "experiments:resolution": "training.md",
@@ -183,7 +187,34 @@ def test_the_curves_can_be_drawn_from_the_history(run, tmp_path, monkeypatch):
 
 def test_card_is_rendered_from_the_files_of_the_run(run):
     config, teachers = Run(run).read_config(), Run(run).read_provenance()["teachers"]
-    assert (run / "model_card.md").read_text(encoding="utf-8") == render_model_card(read_metrics(run), config, teachers)
+    card = render_model_card(
+        read_metrics(run), config, teachers, read_robustness(Run(run), read_metrics(run)["model_sha256"])
+    )
+    assert (run / "model_card.md").read_text(encoding="utf-8") == card
+
+
+@pytest.mark.skipif(
+    not all(Run(folder).robustness.is_file() for folder in RUNS), reason="invoke robustness must run on both kept runs"
+)
+def test_robustness_belongs_to_the_kept_network_and_the_whole_validation_split(run):
+    figures, metrics = read_json(Run(run).robustness), read_metrics(run)
+    assert figures["model_sha256"] == metrics["model_sha256"]
+    assert figures["data_sha256"] == metrics["data_sha256"]
+    assert (figures["part"], figures["n"]) == ("validation", metrics["validation"]["n"])
+    assert figures["clean"]["default"]["accuracy"] == pytest.approx(
+        metrics["default"]["validation"]["accuracy"], abs=1e-3
+    )
+    assert figures["clean"]["labels"]["accuracy"] == pytest.approx(metrics["validation"]["accuracy"], abs=1e-3)
+
+
+@pytest.mark.skipif(
+    not all(Run(folder).robustness.is_file() for folder in RUNS), reason="invoke robustness must run on both kept runs"
+)
+def test_robustness_is_measured_with_the_severities_of_the_code(run):
+    corruptions = read_json(Run(run).robustness)["corruptions"]
+    assert list(corruptions) == list(CORRUPTIONS)
+    for name, corruption in CORRUPTIONS.items():
+        assert corruptions[name]["values"] == pytest.approx(corruption.values), name
 
 
 def test_confusion_table_agrees_with_the_metrics_file(run):

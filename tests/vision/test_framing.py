@@ -5,7 +5,7 @@ import skimage.data
 
 from fer.errors import ImageError
 from fer.vision.alignment import FRAME, align_face
-from fer.vision.framing import LANDMARKS, FrameMeasurement, measure_frame, measure_photo_frame
+from fer.vision.framing import LANDMARKS, FrameMeasurement, detect_prepared, measure_frame, measure_photo_frame
 from fer.vision.yunet import YuNetDetector
 
 
@@ -30,6 +30,15 @@ def test_the_eyes_of_an_aligned_face_lie_left_and_right_of_the_middle(aligned_as
 def test_searched_and_detected_faces_are_counted(aligned_astronaut):
     assert (aligned_astronaut.num_faces, aligned_astronaut.num_detected) == (2, 2)
     assert aligned_astronaut.tilt_spread == 0.0
+
+
+def test_prepared_faces_are_searched_in_order_and_located_in_their_own_pixels():
+    image = skimage.data.astronaut()
+    crop = align_face(image, YuNetDetector().detect(image)[0])
+    missed, detection = detect_prepared([np.zeros((48, 48), np.uint8), crop])
+    assert missed is None
+    assert detection is not None
+    assert 0 < detection.landmarks.min() < detection.landmarks.max() < 48
 
 
 def test_a_frame_cannot_be_measured_without_faces():

@@ -13,11 +13,12 @@ from fer.app.pages.cards import render_notice
 from fer.errors import ModelError
 from fer.evaluation.metrics_file import read_metrics
 from fer.evaluation.model_card import HEADINGS, render_run_sections
+from fer.evaluation.robustness_figures import read_robustness
 from fer.labels import COLORS, EXPRESSIONS
 from fer.runs import Run
 
 #: Sections of the model card above and below the confusion matrix and the plots.
-_FIGURE_SECTIONS = ("figures", "classes", "calibration")
+_FIGURE_SECTIONS = ("figures", "classes", "robustness", "calibration")
 _CARD_SECTIONS = ("protocol", "data", "training", "limits", "origin")
 
 
@@ -59,7 +60,7 @@ def build_model_page(run: Run | None = None) -> ModelPage:
         headline=_render_headline(metrics),
         figures=_join_sections(sections, _FIGURE_SECTIONS),
         confusion=_render_confusion(run.confusion_matrix),
-        plots=_render_plots(run),
+        plots=_render_plots(run, is_robustness_known=read_robustness(run, metrics["model_sha256"]) is not None),
         card=_join_sections(sections, _CARD_SECTIONS),
     )
 
@@ -160,6 +161,7 @@ def _render_label(name: str) -> str:
 def _list_plots(run: Run) -> dict[Path, str]:
     """Return the captions of the run's plots, by path."""
     return {
+        run.robustness_plot: "Accuracy under corruptions of increasing severity, against that on faces as they are",
         run.reliability: "Reliability: accuracy at each confidence, before and after calibration",
         run.precision_recall: "Precision and recall of each expression",
         run.roc: "True and false positive rates of each expression",
@@ -167,17 +169,24 @@ def _list_plots(run: Run) -> dict[Path, str]:
     }
 
 
-def _render_plots(run: Run) -> str:
-    figures = [_render_plot(path, text) for path, text in _list_plots(run).items() if path.is_file()]
+def _render_plots(run: Run, *, is_robustness_known: bool) -> str:
+    plots = _list_plots(run)
+    if not is_robustness_known:
+        # The folder may still hold the plot of another network.
+        del plots[run.robustness_plot]
+    figures = [
+        _render_plot(path, text, is_wide=path == run.robustness_plot) for path, text in plots.items() if path.is_file()
+    ]
     if not figures:
         return render_notice("The plots are missing. Remedy: run `invoke evaluate`.")
     return f'<div class="fer-figures">{"".join(figures)}</div>'
 
 
-def _render_plot(path: Path, text: str) -> str:
+def _render_plot(path: Path, text: str, *, is_wide: bool) -> str:
     # Inside the page: the address of a served file would show its path on the server.
     source = encode_data_url(path.read_bytes(), "image/png")
-    return f'<figure><img src="{source}" alt="{text}" loading="lazy"><figcaption>{text}</figcaption></figure>'
+    width = ' class="fer-wide"' if is_wide else ""
+    return f'<figure{width}><img src="{source}" alt="{text}" loading="lazy"><figcaption>{text}</figcaption></figure>'
 
 
 def _join_sections(sections: dict[str, str], names: tuple[str, ...]) -> str:

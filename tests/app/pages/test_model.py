@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 from fer.app.pages.model import build_model_page
+from fer.config import read_json
 from fer.evaluation.metrics_file import read_metrics
 from fer.runs import SHIPPED_RUNS, Run
 
@@ -51,8 +52,26 @@ def test_the_diagonal_of_the_confusion_matrix_is_the_recall_of_the_default_answe
 
 def test_every_plot_is_shown(shipped_page):
     captions = re.findall(r"<figcaption>(\w+)", shipped_page.plots)
-    assert captions == ["Reliability", "Precision", "True", "Training"]
-    assert shipped_page.plots.count("data:image/png;base64,") == 4
+    robustness = ["Accuracy"] if SHIPPED.robustness.is_file() else []
+    assert captions == [*robustness, "Reliability", "Precision", "True", "Training"]
+    assert shipped_page.plots.count("data:image/png;base64,") == len(captions)
+
+
+@pytest.mark.skipif(not SHIPPED.robustness.is_file(), reason="invoke robustness must run on the shipped run")
+def test_the_robustness_of_the_run_is_shown(shipped_page):
+    mean = read_json(SHIPPED.robustness)["mean"]["default"]["accuracy"]
+    assert f"### Robustness\n\n**Mean corruption accuracy {mean:.3f}**" in shipped_page.figures
+
+
+@pytest.mark.skipif(not SHIPPED.robustness.is_file(), reason="invoke robustness must run on the shipped run")
+def test_the_plot_of_many_panels_is_as_wide_as_the_page(shipped_page):
+    assert re.findall(r'<figure class="fer-wide">.*?<figcaption>(\w+)', shipped_page.plots) == ["Accuracy"]
+
+
+def test_the_robustness_of_another_network_is_not_shown(run, shipped_metrics):
+    page = build_page(run, shipped_metrics | {"model_sha256": "0" * 64})
+    assert "### Robustness\n\nNot measured" in page.figures
+    assert "corruptions" not in page.plots
 
 
 def test_the_card_has_the_sections_that_are_not_figures(shipped_page):
@@ -149,7 +168,7 @@ def test_a_run_without_figures_is_not_evaluated_yet(tmp_path):
 
 def test_a_missing_matrix_or_plot_names_the_remedy(run):
     run.confusion_matrix.unlink()
-    for plot in (run.reliability, run.precision_recall, run.roc, run.curves):
+    for plot in (run.robustness_plot, run.reliability, run.precision_recall, run.roc, run.curves):
         plot.unlink()
     page = build_model_page(run)
     assert "invoke evaluate" in page.confusion
