@@ -244,8 +244,8 @@ def test_a_missing_video_is_an_error(tmp_path):
         next(make_analyzer().analyze_video(tmp_path / "missing.mp4"))
 
 
-def test_an_analyzed_stream_has_the_durations_of_the_frames(tmp_path, monkeypatch):
-    with VideoReader(write_irregular_video(tmp_path / "a.avi", monkeypatch)) as video:
+def test_an_analyzed_stream_has_the_durations_of_the_frames(tmp_path):
+    with VideoReader(write_irregular_video(tmp_path / "a.mkv")) as video:
         frames = list(make_analyzer(StubDetector([(5.0, 5.0, 35.0, 40.0)])).analyze_stream(Stream(video)))
     assert [len(analyzed.faces) for analyzed in frames] == [1] * 6
     assert sum(analyzed.duration for analyzed in frames) == pytest.approx(1.5)

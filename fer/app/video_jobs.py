@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fer.analysis import Analyzer
 from fer.errors import FerError, VideoError
-from fer.reports.videos import VideoSummary, process_video
+from fer.reports.video_summaries import VideoSummary
+from fer.reports.videos import process_video
 from fer.vision.streams import Limits
 from fer.vision.video import VideoReader
 
@@ -147,7 +148,6 @@ class VideoJob:
                 every=self.every,
                 limits=self.limits,
                 stop=self._stop,
-                codec="vp09",
                 name=self.name,
                 on_frame=self._count_frame,
                 progress=False,

@@ -13,7 +13,7 @@ from PIL import Image
 import fer
 from fer.app.api import describe_image
 from fer.runs import SHIPPED_RUNS
-from fer.vision.video import VideoWriter
+from fer.vision.video_writer import VideoWriter
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from html import escape
 from fer.app.video_jobs import Progress
 from fer.labels import COLORS, EXPRESSIONS
 from fer.reports.timeline import PersonTime
-from fer.reports.videos import VideoSummary
+from fer.reports.video_summaries import VideoSummary
 
 
 def render_progress(progress: Progress) -> str:
