@@ -1,30 +1,27 @@
 """Analysis of videos and cameras into tables, annotated copies, plots and summaries."""
 
-import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from tqdm import tqdm
 
 from fer.analysis import Analyzer
 from fer.errors import SettingsError, VideoError
-from fer.files import check_writable
 from fer.reports.tables import VideoTable
+from fer.reports.video_outputs import check_folders, check_outputs, choose_stems
 from fer.reports.video_summaries import BatchSummary, VideoSummary
 from fer.vision.annotation import draw_faces
 from fer.vision.containers import escape_name, is_camera, is_network
 from fer.vision.faces import AnalyzedFrame
-from fer.vision.image_sequences import ImageSequence
 from fer.vision.sound import SoundCopier
-from fer.vision.sources import Source, name_stem, open_source
-from fer.vision.streams import NO_LIMITS, Limits, Stream
+from fer.vision.sources import Source, open_source
+from fer.vision.streams import NO_LIMITS, Limits, Stream, stop_on_interrupt
 from fer.vision.tracking import Tracker
-from fer.vision.video import VideoReader
+from fer.vision.video import FrameSource, VideoReader
 from fer.vision.video_writer import VideoWriter
 from fer.vision.yunet import DEFAULT_SIDE
 
@@ -83,11 +80,11 @@ def process_video(
         Wrote talk.csv.
     """
     _check_settings(analyzer, every, max_side)
-    _check_outputs(source, csv, annotated, plot)
+    check_outputs(source, csv, annotated, plot)
     reading = _Reading(every, limits, smoothing_seconds, rate, allow_network, on_frame, on_message, progress)
     with ExitStack() as stack:
-        stop = stack.enter_context(_stop_on_interrupt(stop))
-        video = stack.enter_context(reading.open(source, stop))
+        stop = stack.enter_context(stop_on_interrupt(stop))
+        video = stack.enter_context(closing(reading.open(source, stop)))
         analyzer = Analyzer(max_side=max_side or DEFAULT_SIDE) if analyzer is None else analyzer
         table = None if csv is None else stack.enter_context(VideoTable(csv))
         write_rows = None if table is None else table.write
@@ -132,12 +129,12 @@ def process_videos(
         0.75
     """
     _check_settings(analyzer, every, None)
-    _check_folders(sources, csv, annotated, plot)
+    check_folders(sources, csv, annotated, plot)
     analyzer = Analyzer(max_side=DEFAULT_SIDE) if analyzer is None else analyzer
     reading = _Reading(every, NO_LIMITS, None, rate, allow_network, None, on_message, progress)
-    stems = _choose_stems(sources)
+    stems = choose_stems(sources)
     batch = BatchSummary(files=[Path(csv)])
-    with VideoTable(csv, is_batch=True) as table, _stop_on_interrupt(None) as stop:
+    with VideoTable(csv, is_batch=True) as table, stop_on_interrupt(None) as stop:
         for number, source in enumerate(sources):
             if stop.is_set():
                 batch.num_skipped = len(sources) - number
@@ -146,7 +143,7 @@ def process_videos(
             copy = None if annotated is None else Path(annotated) / f"{stem}.mp4"
             curves = None if plot is None else Path(plot) / f"{stem}.png"
             try:
-                with reading.open(source, stop) as video:
+                with closing(reading.open(source, stop)) as video:
                     write_rows = partial(table.write, video=name)
                     summary = _analyze(video, analyzer, reading, stop, name, write_rows, _Copy.of(source, copy))
             except VideoError as error:
@@ -175,7 +172,7 @@ class _Reading:
     on_message: Callable[[str], object] | None
     progress: bool
 
-    def open(self, source: Source, stop: threading.Event) -> VideoReader | ImageSequence:
+    def open(self, source: Source, stop: threading.Event) -> FrameSource:
         return open_source(
             source, rate=self.rate, allow_network=self.allow_network, on_message=self.on_message, stop=stop
         )
@@ -198,7 +195,7 @@ class _Copy:
 
 
 def _analyze(
-    video: VideoReader | ImageSequence,
+    video: FrameSource,
     analyzer: Analyzer,
     reading: _Reading,
     stop: threading.Event,
@@ -227,7 +224,7 @@ def _analyze(
 
 
 def _open_copy(
-    stack: ExitStack, summary: VideoSummary, video: VideoReader | ImageSequence, copy: _Copy
+    stack: ExitStack, summary: VideoSummary, video: FrameSource, copy: _Copy
 ) -> Callable[[AnalyzedFrame], None]:
     """Return a function that writes a frame to the annotated copy, which the stack completes."""
     sound = None
@@ -246,29 +243,6 @@ def _open_copy(
     )
 
 
-@contextmanager
-def _stop_on_interrupt(stop: threading.Event | None) -> Iterator[threading.Event]:
-    """Yield an event that the first Ctrl-C sets, so that a file is never left in the middle of a write.
-
-    A second Ctrl-C interrupts as usual. Outside the main thread signals are left alone.
-    """
-    stop = threading.Event() if stop is None else stop
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def request_stop(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, request_stop)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _check_settings(analyzer: Analyzer | None, every: int, max_side: int | None) -> None:
     if every < 1:
         raise SettingsError(f"The step between frames must be at least 1. Received: {every}.")
@@ -279,56 +253,6 @@ def _check_settings(analyzer: Analyzer | None, every: int, max_side: int | None)
             f"max_side belongs to the analyzer. Received: max_side={max_side} and an analyzer."
             " Remedy: pass max_side to the Analyzer."
         )
-
-
-def _check_outputs(
-    source: Source, csv: str | Path | None, annotated: str | Path | None, plot: str | Path | None
-) -> None:
-    for path, suffix, kind in (
-        (csv, ".csv", "A video's table"),
-        (annotated, ".mp4", "An annotated video"),
-        (plot, ".png", "A video's plot"),
-    ):
-        if path is not None and Path(path).suffix.lower() != suffix:
-            raise SettingsError(f"{kind} must end in {suffix}. Received: {path}.")
-    for path in (csv, annotated, plot):
-        if path is not None:
-            _check_output(path, [source])
-
-
-def _check_folders(
-    sources: Sequence[Source], csv: str | Path, annotated: str | Path | None, plot: str | Path | None
-) -> None:
-    _check_outputs("", csv, None, None)
-    stems = _choose_stems(sources)
-    for folder, suffix in ((annotated, ".mp4"), (plot, ".png")):
-        if folder is not None and Path(folder).suffix:
-            raise SettingsError(f"The copies and plots of many videos need a folder. Received: {folder}.")
-        if folder is not None:
-            for stem in stems:
-                _check_output(Path(folder) / f"{stem}{suffix}", sources)
-    _check_output(csv, sources)
-
-
-def _check_output(path: str | Path, sources: Sequence[Source]) -> None:
-    written = Path(path).resolve()
-    for source in sources:
-        if not is_camera(source) and not is_network(source) and source and Path(str(source)).resolve() == written:
-            raise SettingsError(
-                f"An output must not replace the video that it is made from. Received: {escape_name(path)}."
-                " Remedy: choose another path."
-            )
-    check_writable(path)
-
-
-def _choose_stems(sources: Sequence[Source]) -> list[str]:
-    """Return a name for the files of each video: its own without suffix, numbered if another one has the same."""
-    stems: list[str] = []
-    for source in sources:
-        stem = name_stem(source)
-        taken = sum(other == stem or other.startswith(f"{stem}_") for other in stems)
-        stems.append(f"{stem}_{taken + 1}" if stem in stems else stem)
-    return stems
 
 
 def _finish(

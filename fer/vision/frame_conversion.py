@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 if TYPE_CHECKING:
     import av
+    from av.sidedata.sidedata import SideData
     from av.video.stream import VideoStream
 
 #: Pixel aspects outside this range are taken for damage: no camera or disc has them.
@@ -45,7 +46,7 @@ class FrameConverter:
 
 def _read_display_matrix(frame: "av.VideoFrame") -> np.ndarray | None:
     # Iteration gives side data in PyAV; the mapping's own search by type raises for types that a frame lacks.
-    for data in frame.side_data:
+    for data in cast("Iterator[SideData]", iter(frame.side_data)):
         if data.type.name == "DISPLAYMATRIX":
             return np.frombuffer(bytes(data), np.int32).reshape(3, 3)
     return None

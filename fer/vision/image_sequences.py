@@ -10,9 +10,8 @@ from fer.vision.containers import escape_name
 from fer.vision.decoding import IMAGE_SUFFIXES
 from fer.vision.images import decode_image
 from fer.vision.video import VideoFrame, check_size
+from fer.vision.video_properties import DEFAULT_RATE
 
-#: Frames per second of images whose rate is not given.
-DEFAULT_RATE = 25.0
 _NUMBER = re.compile(r"%0?(\d*)d")
 
 

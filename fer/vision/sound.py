@@ -42,7 +42,7 @@ class SoundCopier:
         self._output: Any = None
         self._resampler: Any = None
         self._packets: Any = iter(())
-        self._next: Packet | None = None
+        self._next: Packet[Any] | None = None
 
     def attach(self, container: "OutputContainer") -> None:
         """Add a stream for the sound to the container that the frames are written to."""
@@ -98,24 +98,25 @@ class SoundCopier:
         import av
 
         assert self._input is not None
-        rate = min(_SAMPLE_RATES, key=lambda known: abs(known - self._input.codec_context.sample_rate))
-        layout = "mono" if self._input.codec_context.channels == 1 else "stereo"
+        codec = self._input.codec_context
+        rate = min(_SAMPLE_RATES, key=lambda known: abs(known - codec.sample_rate))
+        layout = "mono" if codec.channels == 1 else "stereo"
         self._output = container.add_stream("aac", rate=rate, layout=layout)
         self._output.codec_context.format = "fltp"
         self._output.codec_context.time_base = Fraction(1, rate)
         self._resampler = av.AudioResampler("fltp", layout, rate, frame_size=1024)
 
-    def _read(self) -> "Packet | None":
+    def _read(self) -> "Packet[Any] | None":
         import av
 
         try:
-            packet: Packet | None = next(self._packets, None)
+            packet: Packet[Any] | None = next(self._packets, None)
         except (av.error.FFmpegError, OSError):
             self.num_faults += 1
             return None
         return packet
 
-    def _copy(self, packet: "Packet", time: float | None) -> None:
+    def _copy(self, packet: "Packet[Any]", time: float | None) -> None:
         if self.is_copied:
             # A player would show the frames late if the sound began before them.
             if time is not None and time >= self.start and packet.time_base is not None:
@@ -127,8 +128,9 @@ class SoundCopier:
             return
         assert self._input is not None
         for frame in self._input.decode(packet):
-            if frame.time is not None and frame.time < self.start:
-                continue
-            frame.pts = None if frame.pts is None else frame.pts - round(self.start / frame.time_base)
+            if frame.pts is not None and frame.time_base is not None:
+                if frame.pts * frame.time_base < self.start:
+                    continue
+                frame.pts -= round(self.start / frame.time_base)
             for resampled in self._resampler.resample(frame):
                 self._target.mux(self._output.encode(resampled))

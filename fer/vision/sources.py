@@ -9,8 +9,9 @@ from pathlib import Path
 
 from fer.errors import VideoError
 from fer.vision.containers import VIDEO_SUFFIXES, escape_name, is_camera, is_network
-from fer.vision.image_sequences import DEFAULT_RATE, ImageSequence, find_frames
+from fer.vision.image_sequences import ImageSequence, find_frames
 from fer.vision.video import VideoReader
+from fer.vision.video_properties import DEFAULT_RATE
 
 Source = str | Path | int
 

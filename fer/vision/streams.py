@@ -1,10 +1,13 @@
 """The frames of a video or camera with their durations, until its end, a limit or a request to stop."""
 
+import signal
 import statistics
 import threading
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Literal
 
 from fer.vision.video import FrameSource, VideoFrame
@@ -95,3 +98,29 @@ class Stream:
         is_late = self.limits.seconds is not None and frame.seconds >= self.limits.seconds
         is_surplus = self.limits.frames is not None and count >= self.limits.frames
         return "limit" if is_late or is_surplus else None
+
+
+@contextmanager
+def stop_on_interrupt(stop: threading.Event | None = None) -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C sets, so that a file is never left in the middle of a write.
+
+    Args:
+        stop: the event; None makes one.
+
+    A second Ctrl-C interrupts as usual. Outside the main thread signals are left alone.
+    """
+    stop = threading.Event() if stop is None else stop
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, request_stop)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

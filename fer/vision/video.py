@@ -5,15 +5,13 @@ timestamps of the frames, so a variable frame rate is kept. One frame is in memo
 video.
 """
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -24,22 +22,19 @@ from fer.vision.containers import (
     is_camera,
     is_network,
     open_container,
-    open_file,
     to_seconds,
 )
+from fer.vision.frame_clock import FrameClock
 from fer.vision.frame_conversion import Deinterlacer, FrameConverter, read_pixel_aspect
+from fer.vision.video_properties import choose_rate, find_video, measure_length, scan_length
 
 if TYPE_CHECKING:
     import av
     from av.container import InputContainer
     from av.packet import Packet
-    from av.video.stream import VideoStream
 
-_DEFAULT_RATE = 25.0
 #: Largest number of errors without a readable packet between them, after which a file counts as ended.
 _MOST_FAULTS = 50
-#: Seconds by which a timestamp must fall for the frames to count as those of a new recording.
-_NEW_RECORDING = 1.0
 #: A file ends early if this many seconds are missing that its header states, or this many frames.
 _MISSING_SECONDS = 0.5
 _MISSING_FRAMES = 2
@@ -88,39 +83,8 @@ class FrameSource(Protocol):
     def read(self, every: int = 1, max_pixels: int | None = None) -> Iterator[VideoFrame]:
         """Yield the frames whose index is a multiple of ``every``."""
 
-
-class FrameClock:
-    """Times of the frames of a stream from its timestamps: they start at 0 and increase, whatever a file holds.
-
-    Args:
-        rate: frames per second, for frames without a timestamp.
-    """
-
-    def __init__(self, rate: float) -> None:
-        self.step = 1.0 / rate
-        self.last = -math.inf
-        self.origin: float | None = None
-
-    def read(self, timestamp: float | None) -> float:
-        """Return the time of the next frame, given its timestamp in seconds."""
-        # Of a number of seconds that is larger than any recording's, the step may be lost in the rounding.
-        usual = max(0.0, self.last + self.step, math.nextafter(self.last, math.inf))
-        if timestamp is None or not math.isfinite(timestamp):
-            self.last = usual
-            return usual
-        if self.origin is None:
-            self.origin = timestamp - usual
-        seconds = timestamp - self.origin
-        if seconds <= self.last:
-            if seconds < self.last - _NEW_RECORDING:
-                self.origin = timestamp - usual
-            seconds = usual
-        self.last = seconds
-        return seconds
-
-    def restart(self, seconds: float) -> None:
-        """Start again with the next timestamp, which is given at least this time: the stream was interrupted."""
-        self.last, self.origin = max(self.last, seconds - self.step), None
+    def close(self) -> None:
+        """Release the source."""
 
 
 class VideoReader:
@@ -166,7 +130,13 @@ class VideoReader:
         self._allow_network = allow_network
         self._open()
         self.is_live = self.is_camera or (self._is_network and self._container.duration is None)
-        self.num_promised, self.rate = self._measure_length()
+        self.rate = choose_rate(self._stream)
+        self.num_promised = 0
+        if not self.is_live:
+            length = measure_length(self._container, self._stream)
+            if length is None and not self._is_network:
+                length, self.rate = scan_length(source, self.rate)
+            self.num_promised = length or 0
         self.num_read = self.num_faults = 0
         self.start: float | None = None
         self._num_packets, self._end, self._attempt = 0, 0.0, 0
@@ -177,8 +147,9 @@ class VideoReader:
         """Whether a file has fewer frames than its table states, or ends before the time in its header."""
         stated = self._container.duration
         has_few_frames = self._stream.frames - self._num_packets > _MISSING_FRAMES
-        is_timed = stated is not None and self._container.format.name.split(",")[0] in _TIMED_FORMATS
-        return has_few_frames or (is_timed and self._end < stated / 1e6 - _MISSING_SECONDS)
+        if stated is None or self._container.format.name.split(",")[0] not in _TIMED_FORMATS:
+            return has_few_frames
+        return has_few_frames or self._end < stated / 1e6 - _MISSING_SECONDS
 
     def read(self, every: int = 1, max_pixels: int | None = None) -> Iterator[VideoFrame]:
         """Yield the frames whose index is a multiple of ``every``; the others are skipped.
@@ -221,23 +192,9 @@ class VideoReader:
 
     def _open(self) -> None:
         self._container = open_container(self._source, allow_network=self._allow_network)
-        self._stream = _find_video(self._container, self.name)
+        self._stream = find_video(self._container, self.name)
         self._stream.thread_type = "SLICE" if self.is_camera or self._is_network else "AUTO"
         self._converter = FrameConverter(read_pixel_aspect(self._stream))
-
-    def _measure_length(self) -> tuple[int, float]:
-        """Return the number of frames, 0 if unknown, and their average rate."""
-        rate = _choose_rate(self._stream.average_rate, self._stream.guessed_rate)
-        if self.is_live:
-            return 0, rate
-        if self._stream.frames:
-            return self._stream.frames, rate
-        duration = to_seconds(self._stream.duration, self._stream.time_base)
-        if duration is None and self._container.duration is not None:
-            duration = self._container.duration / 1e6
-        if duration:
-            return max(1, round(duration * rate)), rate
-        return (0, rate) if self._is_network else _scan_length(self._source, rate)
 
     def _decode_all(self) -> "Iterator[av.VideoFrame]":
         """Yield all frames; a live network stream that drops is opened again."""
@@ -271,7 +228,7 @@ class VideoReader:
                 if self._is_network or self.is_camera:
                     return
 
-    def _decode_packet(self, packet: "Packet") -> "list[av.VideoFrame]":
+    def _decode_packet(self, packet: "Packet[Any]") -> "list[av.VideoFrame]":
         import av
 
         try:
@@ -284,7 +241,7 @@ class VideoReader:
         self.num_faults += sum(frame.is_corrupt for frame in frames)
         return frames
 
-    def _count_packet(self, packet: "Packet") -> None:
+    def _count_packet(self, packet: "Packet[Any]") -> None:
         if not packet.size:
             return
         if packet.stream_index == self._stream.index:
@@ -323,43 +280,3 @@ def check_size(width: int, height: int, max_pixels: int | None) -> None:
             f"A video's frames must have at most {max_pixels / 1e6:.1f} megapixels."
             f" Received: {width}x{height}. Remedy: save the video smaller."
         )
-
-
-def _find_video(container: "InputContainer", name: str) -> "VideoStream":
-    # A cover image beside the sound is a video stream of one frame.
-    streams = [stream for stream in container.streams.video if stream.codec_context is not None]
-    moving = [stream for stream in streams if "attached_pic" not in str(stream.disposition).lower()]
-    if not moving:
-        close_container(container)
-        raise VideoError(
-            f"A video must hold at least one readable frame. Received: {name}, without one."
-            " Remedy: choose a file that shows something."
-        )
-    return moving[0]
-
-
-def _choose_rate(*rates: Fraction | None) -> float:
-    """Return the first rate that a camera can have, or the default."""
-    return next((float(rate) for rate in rates if rate and 0 < rate <= 1000), _DEFAULT_RATE)
-
-
-def _scan_length(source: str | Path | int, rate: float) -> tuple[int, float]:
-    """Return number and rate of the frames of a file that states neither, as a browser records it, from its packets."""
-    import av
-
-    times: list[float] = []
-    count = 0
-    container = open_file(source)
-    try:
-        for packet in container.demux(video=0):
-            count += bool(packet.size)
-            seconds = to_seconds(packet.pts, packet.time_base)
-            if packet.size and seconds is not None:
-                times.append(seconds)
-    except (av.error.FFmpegError, OSError):
-        # The count so far is an estimate; reading reports the damage.
-        pass
-    finally:
-        close_container(container)
-    span = max(times) - min(times) if times else 0.0
-    return count, (len(times) - 1) / span if span > 0 else rate

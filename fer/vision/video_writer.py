@@ -118,7 +118,8 @@ class VideoWriter:
     def _mux(self, container: "OutputContainer", frame: Any) -> None:
         for packet in self._stream.encode(frame):
             # The muxer cannot know how long the last frame is shown.
-            packet.duration = self._durations.pop(packet.pts, packet.duration)
+            if packet.pts is not None:
+                packet.duration = self._durations.pop(packet.pts, 0) or packet.duration
             container.mux(packet)
 
     def _fit(self, image: np.ndarray) -> np.ndarray:
