@@ -117,10 +117,7 @@ def open_file(path: str | Path | int) -> "InputContainer":
         ) from None
     try:
         return _open(content, options=options, io_open=_refuse_io, buffer_size=_BUFFER_SIZE)
-    except OSError as error:
-        content.close()
-        raise _refuse(path, error, "convert it to mp4 (H.264)") from None
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         content.close()
         raise _refuse(path, error, "convert it to mp4 (H.264)") from None
 
@@ -180,7 +177,10 @@ def _open(file: object, **options: Any) -> "InputContainer":
     # PyAV takes a tenth of a second to import.
     import av
 
-    container: InputContainer = av.open(file, "r", metadata_errors="replace", **options)
+    try:
+        container: InputContainer = av.open(file, "r", metadata_errors="replace", **options)
+    except av.error.FFmpegError as error:
+        raise OSError(error.errno, error.strerror) from None
     return container
 
 

@@ -226,9 +226,11 @@ class VideoReader:
                 # Damage between two packets: the demuxer finds the next one.
                 self.num_faults, num_failed = self.num_faults + 1, num_failed + 1
                 if self._is_network or self.is_camera:
-                    return
+                    break
+        yield from self._decode_packet(None)
 
-    def _decode_packet(self, packet: "Packet[Any]") -> "list[av.VideoFrame]":
+    def _decode_packet(self, packet: "Packet[Any] | None") -> "list[av.VideoFrame]":
+        """Return the frames that a packet completes; None asks for those that the decoder still holds."""
         import av
 
         try:

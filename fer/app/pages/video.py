@@ -50,7 +50,7 @@ def _render_person(track_id: int, person: PersonTime) -> str:
 
 
 def _render_time_left(progress: Progress) -> str:
-    if not progress.total or not progress.done or progress.done >= progress.total:
+    seconds = progress.seconds_left
+    if seconds is None:
         return ""
-    seconds = (progress.total - progress.done) / progress.rate
     return f" · about {seconds:.0f} s left" if seconds < 90 else f" · about {seconds / 60:.0f} min left"
