@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -312,3 +313,23 @@ def test_a_frame_is_not_copied_before_detection(astronaut):
     seen = []
     make_analyzer(StubDetector(lambda image: seen.append(image) or [])).analyze(frame)
     assert np.shares_memory(seen[0], frame)
+
+
+@pytest.mark.parametrize("kind", ["plain", "anamorphic", "interlaced", "turned", "recorded by a browser"])
+def test_the_expression_is_that_of_the_plain_video(tmp_path, astronaut, yunet, kind):
+    """The same face in a video with pixels that are not square, interlaced, or lying on its side."""
+    face = cv2.resize(astronaut, (384, 384), interpolation=cv2.INTER_AREA)
+    options, name = {"codec": "libx264"}, "v.mp4"
+    if kind == "anamorphic":
+        face, options["aspect"] = cv2.resize(face, (270, 384), interpolation=cv2.INTER_AREA), Fraction(64, 45)
+    elif kind == "interlaced":
+        options["codec_options"] = {"flags": "+ilme+ildct", "x264opts": "tff=1"}
+    elif kind == "turned":
+        face, options["rotation"] = np.rot90(face, -1), 90
+    elif kind == "recorded by a browser":
+        options, name = {"codec": "libvpx", "container_options": {"live": "1"}}, "v.webm"
+    path = write_video(tmp_path / name, [face] * 10, 25.0, times=[index / 25 for index in range(10)], **options)
+    items = list(Analyzer(max_side=320).analyze_video(path))
+    assert [index for index, _, _ in items] == list(range(10))
+    np.testing.assert_allclose([seconds for _, seconds, _ in items], np.arange(10) / 25, atol=2e-3)
+    assert [[face.label for face in faces] for _, _, faces in items] == [["happy"]] * 10
