@@ -163,6 +163,11 @@ class VideoReader:
         """
         if every < 1:
             raise VideoError(f"The step 'every' must be at least 1. Received: {every}. Remedy: use 1 for all frames.")
+        codec = self._stream.codec_context
+        check_size(codec.width, codec.height, max_pixels)
+        if max_pixels is not None:
+            # The decoder itself refuses larger frames in the middle of the file, before it takes memory for them.
+            codec.options = {"max_pixels": str(max_pixels)}
         for frame in self._decode_all():
             index, self.num_read = self.num_read, self.num_read + 1
             timestamp = to_seconds(frame.pts, frame.time_base)

@@ -2,6 +2,7 @@ import subprocess
 import sys
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from vision_media import draw_frames, find_media, write_video
@@ -223,3 +224,27 @@ def test_a_damaged_video_has_frames_or_is_a_video_error(tmp_path):
 def test_a_missing_camera_is_a_video_error():
     with pytest.raises(VideoError, match="camera"):
         VideoReader("97")
+
+
+def test_a_frame_with_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "v.mp4", draw_frames(3), codec="libx264")
+    with VideoReader(path) as reader:
+        monkeypatch.setattr(reader, "_decode_all", lambda: pytest.fail("decoded"))
+        with pytest.raises(VideoError, match="64x48"):
+            next(reader.read(max_pixels=64 * 48 - 1))
+
+
+def test_a_frame_that_just_fits_the_limit_is_read(tmp_path):
+    with VideoReader(write_video(tmp_path / "v.mp4", draw_frames(3), codec="libx264")) as reader:
+        assert len(list(reader.read(max_pixels=64 * 48))) == 3
+
+
+def test_a_sound_with_a_cover_image_is_no_video(tmp_path):
+    with av.open(str(tmp_path / "song.mp4"), "w") as container:
+        sound = container.add_stream("aac", rate=48000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        frame.sample_rate = 48000
+        container.mux(sound.encode(frame))
+        container.mux(sound.encode(None))
+    with pytest.raises(VideoError, match="readable frame"):
+        VideoReader(tmp_path / "song.mp4")
