@@ -20,9 +20,14 @@ def find_video(container: "InputContainer", name: str) -> "VideoStream":
     Raises:
         VideoError: there is none.
     """
+    from av.stream import Disposition
+
     # A cover image beside the sound is a video stream of one frame.
-    streams = [stream for stream in container.streams.video if stream.codec_context is not None]
-    moving = [stream for stream in streams if "attached_pic" not in str(stream.disposition).lower()]
+    moving = [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context is not None and Disposition.attached_pic not in stream.disposition
+    ]
     if not moving:
         close_container(container)
         raise VideoError(

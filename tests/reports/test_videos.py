@@ -1,10 +1,12 @@
 import gc
+import http.server
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -363,11 +365,38 @@ print(summary.describe())
 """
 
 
+@pytest.fixture(params=["file", "network stream"])
+def endless(tmp_path, request):
+    """A video of a minute, as a file and as a stream of a server that sends it in small pieces."""
+    frames = draw_frames(60) * 10
+    if request.param == "file":
+        yield str(write_video(tmp_path / "a.avi", frames, rate=10.0))
+        return
+    content = write_video(tmp_path / "a.ts", frames, codec="mpeg2video", rate=25.0).read_bytes()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                for start in range(0, len(content), 2000):
+                    self.wfile.write(content[start : start + 2000])
+                    time.sleep(0.02)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/live"
+    server.shutdown()
+    server.server_close()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
-def test_ctrl_c_ends_with_a_readable_table_and_copy(tmp_path):
-    path = write_video(tmp_path / "a.avi", draw_frames(60) * 10, rate=10.0)
+def test_ctrl_c_ends_with_a_readable_table_and_copy(tmp_path, endless):
     table, copy = tmp_path / "t.csv", tmp_path / "o.mp4"
-    command = [sys.executable, "-c", INTERRUPTED, str(Path(__file__).parents[1]), str(path), str(table), str(copy)]
+    command = [sys.executable, "-c", INTERRUPTED, str(Path(__file__).parents[1]), endless, str(table), str(copy)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not table.exists() or table.read_text().count("\n") < 6:

@@ -5,6 +5,7 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 from vision_media import draw_frames, find_media, write_video
 
 from fer.errors import VideoError
@@ -241,7 +242,12 @@ def test_a_frame_that_just_fits_the_limit_is_read(tmp_path):
 
 def test_a_sound_with_a_cover_image_is_no_video(tmp_path):
     with av.open(str(tmp_path / "song.mp4"), "w") as container:
+        cover = container.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = Disposition.attached_pic
         sound = container.add_stream("aac", rate=48000, layout="mono")
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(draw_frames(1)[0], format="rgb24")))
+        container.mux(cover.encode(None))
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
         frame.sample_rate = 48000
         container.mux(sound.encode(frame))
