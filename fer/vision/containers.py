@@ -198,4 +198,4 @@ def _refuse(source: object, error: Exception, remedy: str) -> VideoError:
 
 def to_seconds(value: int | None, time_base: Fraction | None) -> float | None:
     """Return a time of a container in seconds, or None where it has none."""
-    return None if value is None or time_base is None else float(value * time_base)
+    return None if value is None or time_base is None else value * time_base.numerator / time_base.denominator
