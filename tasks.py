@@ -334,24 +334,28 @@ def predict(
 
 @fer_task(
     help={
-        "input": "a video, or the number of a camera",
-        "csv": "table with one row per frame and face",
-        "annotated": "copy with the faces drawn in, .mp4",
-        "plot": "image of each person's expressions over time",
+        "input": "a video, a camera's number, a folder of videos or of images, a pattern, or an address;"
+        " may be repeated",
+        "csv": "table with one row per frame and face (default, if nothing else is asked for: beside the video)",
+        "annotated": "copy with the faces drawn in, .mp4; a folder for many videos",
+        "plot": "image of each person's expressions over time; a folder for many videos",
         "every": "analyze each frame whose index is a multiple of this",
         "max-side": "longer side in pixels of the copy that is searched for faces (default: 640)",
+        "fps": "frames per second of a folder or pattern of images (default: 25)",
         "run": "the run to use (default: the shipped one)",
         "quiet": "no progress bar",
-    }
+    },
+    iterable=["input"],
 )
 def video(
     c: Context,
-    input: str,
+    input: list[str],
     csv: str | None = None,
     annotated: str | None = None,
     plot: str | None = None,
     every: int = 1,
     max_side: int = 640,
+    fps: int | None = None,
     run: str | None = None,
     quiet: bool = False,
 ) -> None:

@@ -329,29 +329,44 @@ def predict(
 
 
 def video(
-    input: str,
+    input: str | Iterable[str],
     *,
     csv: str | None = None,
     annotated: str | None = None,
     plot: str | None = None,
     every: int = 1,
     max_side: int = 640,
+    fps: int | None = None,
     run: str | None = None,
     quiet: bool = False,
     log: Log = print,
 ) -> None:
-    """Write a video's or camera's table, annotated copy and plot, and print a summary."""
+    """Write the table, annotated copies and plots of videos or of a camera, and print a summary."""
+    from fer.vision.sources import find_sources, name_table
+
     _check_positive("--max-side", max_side)
-    summary = reports.process_video(
-        input,
-        analyzer=fer.Analyzer(_load_classifier(run), max_side=max_side),
-        csv=csv,
-        annotated=annotated,
-        plot=plot,
-        every=every,
-        progress=not quiet,
-    )
-    log(summary.describe())
+    _check_positive("--every", every)
+    _check_positive("--fps", fps)
+    sources = find_sources(input if isinstance(input, str) else list(input))
+    if csv is None and (sources.is_batch or (annotated is None and plot is None)):
+        csv = str(name_table(sources))
+    options: dict[str, Any] = {
+        "analyzer": fer.Analyzer(_load_classifier(run), max_side=max_side),
+        "csv": csv,
+        "annotated": annotated,
+        "plot": plot,
+        "every": every,
+        "rate": fps,
+        "allow_network": True,
+        "on_message": log,
+        "progress": not quiet,
+    }
+    if sources.is_batch:
+        log(reports.process_videos(sources.videos, **options).describe())
+    else:
+        log(reports.process_video(sources.videos[0], **options).describe())
+    if sources.left_aside:
+        log(sources.describe_left_aside())
 
 
 def app(*, host: str | None = None, port: int | None = None) -> None:

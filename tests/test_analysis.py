@@ -1,6 +1,7 @@
 import io
 import subprocess
 import sys
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -246,8 +247,8 @@ def test_a_missing_video_is_an_error(tmp_path):
         next(make_analyzer().analyze_video(tmp_path / "missing.mp4"))
 
 
-def test_an_analyzed_stream_has_the_durations_of_the_frames(tmp_path, monkeypatch):
-    with VideoReader(write_irregular_video(tmp_path / "a.avi", monkeypatch)) as video:
+def test_an_analyzed_stream_has_the_durations_of_the_frames(tmp_path):
+    with VideoReader(write_irregular_video(tmp_path / "a.mkv")) as video:
         frames = list(make_analyzer(StubDetector([(5.0, 5.0, 35.0, 40.0)])).analyze_stream(Stream(video)))
     assert [len(analyzed.faces) for analyzed in frames] == [1] * 6
     assert sum(analyzed.duration for analyzed in frames) == pytest.approx(1.5)
@@ -328,3 +329,23 @@ def test_boxes_are_in_the_pixels_of_a_photo_that_was_read_at_reduced_size(monkey
     np.testing.assert_allclose(face.box, expected.box, atol=12)
     np.testing.assert_allclose(face.landmarks, expected.landmarks, atol=12)
     assert analyzed.faces[0].box == face.box
+
+
+@pytest.mark.parametrize("kind", ["plain", "anamorphic", "interlaced", "turned", "recorded by a browser"])
+def test_the_expression_is_that_of_the_plain_video(tmp_path, astronaut, yunet, kind):
+    """The same face in a video with pixels that are not square, interlaced, or lying on its side."""
+    face = cv2.resize(astronaut, (384, 384), interpolation=cv2.INTER_AREA)
+    options, name = {"codec": "libx264"}, "v.mp4"
+    if kind == "anamorphic":
+        face, options["aspect"] = cv2.resize(face, (270, 384), interpolation=cv2.INTER_AREA), Fraction(64, 45)
+    elif kind == "interlaced":
+        options["codec_options"] = {"flags": "+ilme+ildct", "x264opts": "tff=1"}
+    elif kind == "turned":
+        face, options["rotation"] = np.rot90(face, -1), 90
+    elif kind == "recorded by a browser":
+        options, name = {"codec": "libvpx", "container_options": {"live": "1"}}, "v.webm"
+    path = write_video(tmp_path / name, [face] * 10, 25.0, times=[index / 25 for index in range(10)], **options)
+    items = list(Analyzer(max_side=320).analyze_video(path))
+    assert [index for index, _, _ in items] == list(range(10))
+    np.testing.assert_allclose([seconds for _, seconds, _ in items], np.arange(10) / 25, atol=2e-3)
+    assert [[face.label for face in faces] for _, _, faces in items] == [["happy"]] * 10

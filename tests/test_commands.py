@@ -404,11 +404,25 @@ def test_video_passes_its_options_on_and_prints_a_summary(streamed):
     lines = []
     commands.video("in.mp4", csv="out.csv", plot="out.png", every=2, max_side=320, quiet=True, log=lines.append)
     [(arguments, options)] = streamed
-    assert arguments == ("in.mp4",)
+    assert arguments == (Path("in.mp4"),)
     assert options["analyzer"] == {"max_side": 320}
     assert (options["csv"], options["plot"], options["annotated"]) == ("out.csv", "out.png", None)
-    assert (options["every"], options["progress"]) == (2, False)
+    assert (options["every"], options["progress"], options["allow_network"]) == (2, False, True)
     assert lines == ["3 frames"]
+
+
+def test_video_writes_a_table_beside_the_video_if_nothing_is_asked_for(streamed):
+    commands.video("folder/in.mp4", log=lambda line: None)
+    assert streamed[0][1]["csv"] == str(Path("folder/in_faces.csv"))
+    commands.video("folder/in.mp4", plot="p.png", log=lambda line: None)
+    assert streamed[1][1]["csv"] is None
+
+
+def test_several_videos_are_one_table(streamed, monkeypatch):
+    monkeypatch.setattr(reports, "process_videos", reports.process_video)
+    commands.video(["a/in.mp4", "b.mp4"], log=lambda line: None)
+    assert streamed[0][0] == ([Path("a/in.mp4"), Path("b.mp4")],)
+    assert streamed[0][1]["csv"] == str(Path("a/videos_faces.csv"))
 
 
 def test_a_side_below_one_is_refused_before_any_work(streamed):

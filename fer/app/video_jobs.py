@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fer.analysis import Analyzer
 from fer.errors import FerError, VideoError
-from fer.reports.videos import VideoSummary, process_video
+from fer.reports.video_summaries import VideoSummary
+from fer.reports.videos import process_video
 from fer.vision.streams import Limits
 from fer.vision.video import VideoReader
 
@@ -17,6 +18,8 @@ MAX_BYTES = 200 * 2**20
 MAX_SECONDS = 120.0
 MAX_FRAMES = 7200
 MAX_PIXELS = 3840 * 2160
+#: Number of frames after the first one from which the time left is estimated.
+_LEAST_STEPS = 10
 LIMITS = Limits(seconds=MAX_SECONDS, frames=MAX_FRAMES, pixels=MAX_PIXELS)
 
 
@@ -28,16 +31,25 @@ class Progress:
         done: number of frames analyzed.
         total: number of frames to analyze according to the file; 0 if unknown.
         seconds: time since the job started.
+        seconds_per_frame: mean time from frame to frame; None before there are enough for a steady estimate.
     """
 
     done: int
     total: int
     seconds: float
+    seconds_per_frame: float | None = None
 
     @property
     def rate(self) -> float:
         """Frames analyzed per second."""
         return self.done / self.seconds if self.seconds > 0 else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimated seconds until the last frame; None if unknown."""
+        if not self.total or self.seconds_per_frame is None or self.done >= self.total:
+            return None
+        return (self.total - self.done) * self.seconds_per_frame
 
 
 @dataclass
@@ -66,6 +78,8 @@ class VideoJob:
     _done: int = 0
     _total: int = 0
     _started: float = 0.0
+    _first: float = 0.0
+    _latest: float = 0.0
 
     @property
     def annotated(self) -> Path:
@@ -85,7 +99,10 @@ class VideoJob:
     @property
     def progress(self) -> Progress:
         """The progress so far."""
-        return Progress(self._done, self._total, time.monotonic() - self._started)
+        # The first frame waits for the network to be compiled and says nothing about the others.
+        num_steps = self._done - 1
+        per_frame = (self._latest - self._first) / num_steps if num_steps >= _LEAST_STEPS else None
+        return Progress(self._done, self._total, time.monotonic() - self._started, per_frame)
 
     def list_files(self) -> tuple[Path | None, Path | None, Path | None]:
         """Return annotated copy, plot and table; None for a file that was not written, as a job stopped at once."""
@@ -137,6 +154,9 @@ class VideoJob:
         return math.ceil(min(video.num_promised, seconds * video.rate, frames * self.every) / self.every)
 
     def _run(self) -> None:
+        # The plot's library takes a second to import, for which a cancelled job should not wait.
+        import fer.reports.timeline_plot  # noqa: F401
+
         try:
             self.summary = process_video(
                 self.path,
@@ -147,7 +167,6 @@ class VideoJob:
                 every=self.every,
                 limits=self.limits,
                 stop=self._stop,
-                codec="vp09",
                 name=self.name,
                 on_frame=self._count_frame,
                 progress=False,
@@ -156,6 +175,9 @@ class VideoJob:
             self.error = error
 
     def _count_frame(self) -> None:
+        self._latest = time.monotonic()
+        if not self._done:
+            self._first = self._latest
         self._done += 1
 
 

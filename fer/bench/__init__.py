@@ -17,6 +17,8 @@ def run_bench(*, app: bool = False, log: Callable[[str], None] = print) -> None:
     else:
         from fer.bench.frames import run_frame_bench
         from fer.bench.networks import run_network_bench
+        from fer.bench.videos import run_video_bench
 
         run_network_bench(log=log)
         run_frame_bench(log=log)
+        run_video_bench(log=log)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer.data.sources.folders import parse_expression
+from fer.data.sources.names import EXPRESSION_NAMES, normalize
 from fer.data.sources.tables import USAGE_TO_SPLIT, parse_pixels
 from fer.errors import DataError, SettingsError
 from fer.labels import EXPRESSIONS, FACE_SIZE
@@ -141,7 +141,7 @@ def _parse_label(column: str, text: str) -> int:
     if column == "emotion" and text.isdigit() and int(text) < len(EXPRESSIONS):
         return int(text)
     # A number by itself may follow any of several orders.
-    expression = None if text.isdigit() else parse_expression(text)
+    expression = None if text.isdigit() else EXPRESSION_NAMES.get(normalize(text))
     if expression is None:
         raise ValueError(f"the {column} must be an expression; it is {text[:20]!r}")
     return EXPRESSIONS.index(expression)

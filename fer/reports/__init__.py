@@ -10,9 +10,9 @@ from fer.lazy import export_lazily
 if TYPE_CHECKING:
     from fer.reports.images import predict_files
     from fer.reports.tables import faces_to_table
-    from fer.reports.videos import process_video
+    from fer.reports.videos import process_video, process_videos
 
-__all__ = ["faces_to_table", "predict_files", "process_video"]
+__all__ = ["faces_to_table", "predict_files", "process_video", "process_videos"]
 
 __getattr__ = export_lazily(
     __name__,
@@ -20,5 +20,6 @@ __getattr__ = export_lazily(
         "faces_to_table": "fer.reports.tables",
         "predict_files": "fer.reports.images",
         "process_video": "fer.reports.videos",
+        "process_videos": "fer.reports.videos",
     },
 )

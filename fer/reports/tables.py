@@ -4,15 +4,15 @@ A table has one row per face; an image or frame without a face gets one row too.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from types import TracebackType
 from typing import IO, Any, BinaryIO, cast
 
 import pandas as pd
 
-from fer.errors import SettingsError
+from fer.errors import OutputError, SettingsError
 from fer.files import check_writable, show_path
 from fer.labels import EXPRESSIONS
 from fer.vision.faces import AnalyzedFrame, AnalyzedImage, Face
@@ -36,8 +36,10 @@ FACE_COLUMNS: tuple[str, ...] = (
 _PATH_COLUMNS = ("image", "video")
 #: The columns of a table of images.
 IMAGE_COLUMNS: tuple[str, ...] = ("image", *FACE_COLUMNS, "error")
-#: The columns of a table of a video's frames; "raw" probabilities are those before smoothing.
+#: The columns of a table of one video's frames; "raw" probabilities are those before smoothing.
 VIDEO_COLUMNS: tuple[str, ...] = ("frame", "seconds", *FACE_COLUMNS, *(f"raw_{name}" for name in EXPRESSIONS))
+#: The columns of a table of many videos; a video that cannot be read has one row with its error.
+BATCH_COLUMNS: tuple[str, ...] = ("video", *VIDEO_COLUMNS, "error")
 
 _TYPES: dict[str, str] = (
     dict.fromkeys(("face", "track_id"), "Int64")
@@ -61,6 +63,16 @@ def protect_cells(table: pd.DataFrame) -> pd.DataFrame:
         starts = table[name].str.startswith(_FORMULA_STARTS).fillna(False).astype(bool)
         table.loc[starts, name] = prefix + table.loc[starts, name]
     return table
+
+
+def _protect_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Do the same for a row."""
+    return {
+        name: f"{'./' if name in _PATH_COLUMNS else chr(39)}{value}"
+        if isinstance(value, str) and value.startswith(_FORMULA_STARTS)
+        else value
+        for name, value in row.items()
+    }
 
 
 def _write_xlsx(table: pd.DataFrame, stream: IO[bytes]) -> None:
@@ -123,24 +135,71 @@ def build_frame_rows(analyzed: AnalyzedFrame) -> list[dict[str, Any]]:
     return rows
 
 
-@contextmanager
-def open_video_table(path: str | Path) -> Iterator[Callable[[AnalyzedFrame], None]]:
-    """Open a CSV table and yield a function that appends the rows of a frame and flushes them to disk.
+class VideoTable:
+    """A CSV table of one or many videos, written frame by frame: a killed process leaves whole rows.
 
     Args:
         path: the table; missing folders are created.
+        is_batch: whether the table has many videos, and thus the columns ``video`` and ``error``.
+
+    Raises:
+        OutputError: the table cannot be written.
+
+    Example:
+        >>> with VideoTable("talk.csv") as table:  # doctest: +SKIP
+        ...     table.write(analyzed)
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        table = csv.DictWriter(stream, VIDEO_COLUMNS, lineterminator="\n")
-        table.writeheader()
 
-        def write(analyzed: AnalyzedFrame) -> None:
-            table.writerows(build_frame_rows(analyzed))
-            stream.flush()
+    def __init__(self, path: str | Path, *, is_batch: bool = False) -> None:
+        self.path = Path(path)
+        check_writable(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = self.path.open("w", encoding="utf-8", newline="")
+        columns = BATCH_COLUMNS if is_batch else VIDEO_COLUMNS
+        self._table = csv.DictWriter(self._stream, columns, lineterminator="\n", extrasaction="ignore")
+        self._table.writeheader()
 
-        yield write
+    def write(self, analyzed: AnalyzedFrame, video: str = "") -> None:
+        """Append the rows of a frame and flush them to disk.
+
+        Args:
+            analyzed: the frame.
+            video: name of the video, in a table of many.
+
+        Raises:
+            OutputError: the table cannot be written.
+        """
+        self._write({"video": video} | row for row in build_frame_rows(analyzed))
+
+    def write_error(self, video: str, error: str) -> None:
+        """Append a row for a video that cannot be read.
+
+        Args:
+            video: name of the video.
+            error: one line that says why.
+        """
+        self._write([{"video": video, "error": error}])
+
+    def close(self) -> None:
+        """Complete the file."""
+        self._stream.close()
+
+    def __enter__(self) -> "VideoTable":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _write(self, rows: Iterable[dict[str, Any]]) -> None:
+        try:
+            self._table.writerows(_protect_row(row) for row in rows)
+            self._stream.flush()
+        except OSError as error:
+            raise OutputError(
+                f"A table must be writable. Received: {self.path} ({error.strerror}). Remedy: check the free space."
+            ) from None
 
 
 def choose_table_writer(path: str | Path) -> TableWriter:

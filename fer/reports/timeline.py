@@ -17,6 +17,8 @@ _FIRST_BIN_SECONDS = 0.1
 #: arise where frames are further apart than bins are wide.
 _LONGEST_PAUSE = 1.0
 _SMALLEST_SHARE = 0.005
+#: Seconds that a frame counts for at least, so that no bin is without weight.
+_LEAST_WEIGHT = 1e-6
 
 #: A person's bins without a pause: their indices or times (B,), rising, and their mean probabilities, float64 (B, 7).
 Stretch = tuple[np.ndarray, np.ndarray]
@@ -60,13 +62,13 @@ class TimeBins:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        # The last of the eight numbers of a bin counts its frames.
+        # The last of the eight numbers of a bin is the sum of its weights.
         self._sums: dict[int, dict[int, np.ndarray]] = {}
 
-    def add(self, track_id: int, probabilities: np.ndarray, seconds: float) -> None:
-        """Add a person's probabilities, float (7,), at a time."""
+    def add(self, track_id: int, probabilities: np.ndarray, seconds: float, weight: float = 1.0) -> None:
+        """Add a person's probabilities, float (7,), at a time; their weight is the duration of the frame."""
         sums = self._sums.setdefault(track_id, {}).setdefault(self.find_bin(seconds), np.zeros(len(EXPRESSIONS) + 1))
-        sums += [*probabilities, 1.0]
+        sums += np.append(probabilities, 1.0) * weight
 
     def find_bin(self, seconds: float) -> int:
         """Return the index of the bin that a time falls into."""
@@ -142,7 +144,7 @@ class Timeline:
         self.end = max(self.end, seconds + duration)
         while self._bins.find_bin(seconds) >= MOST_BINS:
             self._bins.merge_pairs()
-        self._bins.add(track_id, probabilities, seconds)
+        self._bins.add(track_id, probabilities, seconds, max(duration, _LEAST_WEIGHT))
 
     def read_stretches(self, track_id: int) -> list[Stretch]:
         """Return a person's curve, in one piece for each stretch of time on screen.

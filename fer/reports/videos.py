@@ -1,97 +1,32 @@
-"""Analysis of a video or camera into a table, an annotated copy, a plot and a summary."""
+"""Analysis of videos and cameras into tables, annotated copies, plots and summaries."""
 
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from fer.analysis import Analyzer
-from fer.errors import SettingsError
-from fer.files import check_apart, check_writable
-from fer.labels import EXPRESSIONS
+from fer.errors import SettingsError, VideoError
 from fer.progress import Progress
-from fer.reports.tables import open_video_table
-from fer.reports.timeline import Timeline
+from fer.reports.tables import VideoTable
+from fer.reports.video_outputs import check_folders, check_outputs, choose_stems
+from fer.reports.video_summaries import BatchSummary, VideoSummary
 from fer.vision.annotation import draw_faces
+from fer.vision.containers import escape_name, is_camera, is_network
 from fer.vision.faces import AnalyzedFrame
-from fer.vision.streams import NO_LIMITS, Limits, Stream
+from fer.vision.sound import SoundCopier
+from fer.vision.sources import Source, open_source
+from fer.vision.streams import NO_LIMITS, Limits, Stream, stop_on_interrupt
 from fer.vision.tracking import Tracker
-from fer.vision.video import VideoReader, VideoWriter, is_camera
+from fer.vision.video import FrameSource, VideoReader
+from fer.vision.video_writer import VideoWriter
 from fer.vision.yunet import DEFAULT_SIDE
 
 
-@dataclass
-class VideoSummary:
-    """What :func:`process_video` found.
-
-    Args:
-        name: name of the video, or number of the camera.
-        num_frames: number of frames read.
-        num_promised: number of frames according to the file; 0 if unknown.
-        num_analyzed: number of frames analyzed.
-        num_without_face: number of these without a face.
-        stopped: whether the analysis ended before the video did.
-        timeline: the time on screen and the expressions of each person.
-    """
-
-    name: str
-    num_frames: int = 0
-    num_promised: int = 0
-    num_analyzed: int = 0
-    num_without_face: int = 0
-    stopped: bool = False
-    timeline: Timeline = field(default_factory=Timeline)
-
-    @property
-    def shares(self) -> dict[str, float]:
-        """Share of each expression in the time on screen of all people together, 0..1."""
-        people = self.timeline.people.values()
-        totals = np.sum([person.seconds_by_label for person in people] or [np.zeros(len(EXPRESSIONS))], axis=0)
-        return {name: float(value) / (totals.sum() or 1.0) for name, value in zip(EXPRESSIONS, totals, strict=True)}
-
-    @property
-    def is_incomplete(self) -> bool:
-        """Whether the file gave fewer frames than it promises."""
-        return self.num_promised > self.num_frames and not self.stopped
-
-    @property
-    def headline(self) -> str:
-        """Name and numbers of frames."""
-        frames = f"{self.num_frames} of {self.num_promised}" if self.is_incomplete else str(self.num_frames)
-        return f"{self.name}: {frames} frames, {self.num_analyzed} analyzed"
-
-    @property
-    def remarks(self) -> list[str]:
-        """What limits the result, one sentence each."""
-        remarks = []
-        if self.is_incomplete:
-            remarks.append("The file gave fewer frames than it promises: it may be damaged or cut short.")
-        if self.stopped:
-            remarks.append("Stopped before the end.")
-        if self.num_without_face:
-            remarks.append(f"No face was found in {self.num_without_face} of the {self.num_analyzed} frames.")
-        return remarks
-
-    def add(self, analyzed: AnalyzedFrame) -> None:
-        """Count a frame and its people."""
-        self.num_analyzed += 1
-        self.num_without_face += not analyzed.faces
-        self.timeline.add(analyzed)
-
-    def describe(self) -> str:
-        """Return the summary as text, one fact per line."""
-        people = [
-            f"person {track_id}, {person.seconds:.1f} s: {person.describe_shares()}"
-            for track_id, person in sorted(self.timeline.people.items())
-        ]
-        return "\n".join([self.headline, *people, *self.remarks])
-
-
 def process_video(
-    source: str | Path | int,
+    source: Source,
     *,
     analyzer: Analyzer | None = None,
     csv: str | Path | None = None,
@@ -102,9 +37,11 @@ def process_video(
     limits: Limits = NO_LIMITS,
     stop: threading.Event | None = None,
     smoothing_seconds: float | None = None,
-    codec: str = "mp4v",
+    rate: float | None = None,
+    allow_network: bool = False,
     name: str | None = None,
     on_frame: Callable[[], object] | None = None,
+    on_message: Callable[[str], object] | None = None,
     progress: bool = True,
 ) -> VideoSummary:
     """Analyze a video or camera frame by frame, in memory that does not grow with its length.
@@ -112,23 +49,26 @@ def process_video(
     Ctrl-C ends the analysis like the end of the stream. A killed process leaves the rows written so far.
 
     Args:
-        source: a video file, or the number of a camera.
+        source: a video file, the number of a camera, a folder of images or a pattern such as "frame_%04d.jpg", or a
+            network address.
         analyzer: detects and classifies the faces; None builds one with the shipped network and ``max_side``.
         csv: a table with one row per face, and one row per frame without a face; written frame by frame.
-        annotated: an .mp4 copy with the faces drawn in.
+        annotated: an .mp4 copy with the faces drawn in and the sound of a file.
         plot: a .png plot of each person's expressions over time.
         every: analyze only frames whose index is a multiple of this.
         max_side: longer side, in pixels, of the copy that is searched for faces; None means 640.
         limits: how much of the stream to read.
         stop: ends the analysis after the current frame once it is set.
         smoothing_seconds: time constant of the smoothing; None uses the tracker's default.
-        codec: codec of the annotated copy, see :class:`fer.vision.video.VideoWriter`.
+        rate: frames per second of images; None means 25.
+        allow_network: whether a network address is opened.
         name: name of the video in the summary and the plot; None uses the source.
         on_frame: called after each analyzed frame.
+        on_message: called with a sentence when a network stream drops or is opened again.
         progress: show a progress bar.
 
     Raises:
-        OutputError: an output cannot be written, or is the video itself; nothing is analyzed before this is checked.
+        OutputError: an output cannot be written, or is the source; nothing is analyzed before this is checked.
         SettingsError: an output has the wrong suffix, or a setting is out of range.
         VideoError: the video cannot be opened, holds no frame, or has frames above the limit.
 
@@ -136,48 +76,171 @@ def process_video(
         >>> print(process_video("talk.mp4", csv="talk.csv").describe())  # doctest: +SKIP
         talk.mp4: 250 frames, 250 analyzed
         person 1, 10.0 s: neutral 62 %, happy 38 %
+        Wrote talk.csv.
     """
     _check_settings(analyzer, every, max_side)
-    _check_outputs(source, csv, annotated, plot)
-    tracker = Tracker() if smoothing_seconds is None else Tracker(smoothing_seconds=smoothing_seconds)
+    check_outputs(source, csv, annotated, plot)
+    reading = _Reading(every, limits, smoothing_seconds, rate, allow_network, on_frame, on_message, progress)
     with ExitStack() as stack:
-        video = stack.enter_context(VideoReader(source))
+        stop = stack.enter_context(stop_on_interrupt(stop))
+        video = stack.enter_context(closing(reading.open(source, stop)))
         analyzer = Analyzer(max_side=max_side or DEFAULT_SIDE) if analyzer is None else analyzer
-        summary = VideoSummary(name or video.name, num_promised=video.num_promised)
-        stream = Stream(video, every=every, limits=limits, stop=stop)
-        writers = _open_writers(stack, video, csv, annotated, codec)
-        bar = stack.enter_context(Progress(total=video.num_promised or None, unit=" frames", disable=not progress))
-        # Ctrl-C is the usual way to end a camera.
+        table = None if csv is None else stack.enter_context(VideoTable(csv))
+        write_rows = None if table is None else table.write
+        summary = _analyze(video, analyzer, reading, stop, name, write_rows, _Copy.of(source, annotated))
+    return _finish(summary, csv, annotated, plot)
+
+
+def process_videos(
+    sources: Sequence[Source],
+    csv: str | Path,
+    *,
+    analyzer: Analyzer | None = None,
+    annotated: str | Path | None = None,
+    plot: str | Path | None = None,
+    every: int = 1,
+    rate: float | None = None,
+    allow_network: bool = False,
+    on_message: Callable[[str], object] | None = None,
+    progress: bool = True,
+) -> BatchSummary:
+    """Analyze many videos into one table with a column ``video``; a video that cannot be read is a row with its error.
+
+    Args:
+        sources: the videos, as :func:`process_video` takes them.
+        csv: the table.
+        analyzer: detects and classifies the faces; None builds one with the shipped network.
+        annotated: folder for annotated copies.
+        plot: folder for plots.
+        every: analyze only frames whose index is a multiple of this.
+        rate: frames per second of images; None means 25.
+        allow_network: whether a network address is opened.
+        on_message: called with a sentence when a network stream drops or is opened again.
+        progress: show a progress bar for each video.
+
+    Raises:
+        OutputError: the table or a folder cannot be written.
+        SettingsError: a setting is out of range.
+        VideoError: no video can be read; the table has their errors.
+
+    Example:
+        >>> process_videos(["a.mp4", "b.mp4"], "both.csv").videos[0].shares["happy"]  # doctest: +SKIP
+        0.75
+    """
+    _check_settings(analyzer, every, None)
+    check_folders(sources, csv, annotated, plot)
+    analyzer = Analyzer(max_side=DEFAULT_SIDE) if analyzer is None else analyzer
+    reading = _Reading(every, NO_LIMITS, None, rate, allow_network, None, on_message, progress)
+    stems = choose_stems(sources)
+    batch = BatchSummary(files=[Path(csv)])
+    with VideoTable(csv, is_batch=True) as table, stop_on_interrupt(None) as stop:
+        for number, source in enumerate(sources):
+            if stop.is_set():
+                batch.num_skipped = len(sources) - number
+                break
+            name, stem = escape_name(source), stems[number]
+            copy = None if annotated is None else Path(annotated) / f"{stem}.mp4"
+            curves = None if plot is None else Path(plot) / f"{stem}.png"
+            try:
+                with closing(reading.open(source, stop)) as video:
+                    write_rows = partial(table.write, video=name)
+                    summary = _analyze(video, analyzer, reading, stop, name, write_rows, _Copy.of(source, copy))
+            except VideoError as error:
+                batch.errors[name] = str(error)
+                table.write_error(name, str(error))
+            else:
+                batch.videos.append(_finish(summary, None, copy, curves))
+    if batch.errors and not batch.videos:
+        raise VideoError(
+            f"At least one video must be readable. Received: {len(batch.errors)} that are not."
+            f" Remedy: see the column 'error' of {csv}."
+        )
+    return batch
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How videos are read; see :func:`process_video`."""
+
+    every: int
+    limits: Limits
+    smoothing_seconds: float | None
+    rate: float | None
+    allow_network: bool
+    on_frame: Callable[[], object] | None
+    on_message: Callable[[str], object] | None
+    progress: bool
+
+    def open(self, source: Source, stop: threading.Event) -> FrameSource:
+        return open_source(
+            source, rate=self.rate, allow_network=self.allow_network, on_message=self.on_message, stop=stop
+        )
+
+    def build_tracker(self) -> Tracker:
+        return Tracker() if self.smoothing_seconds is None else Tracker(smoothing_seconds=self.smoothing_seconds)
+
+
+@dataclass(frozen=True)
+class _Copy:
+    """An annotated copy, and the file whose sound it gets."""
+
+    path: Path
+    source: Path | None
+
+    @classmethod
+    def of(cls, source: Source, annotated: str | Path | None) -> "_Copy | None":
+        is_file = not is_camera(source) and not is_network(source) and Path(str(source)).is_file()
+        return None if annotated is None else cls(Path(annotated), Path(str(source)) if is_file else None)
+
+
+def _analyze(
+    video: FrameSource,
+    analyzer: Analyzer,
+    reading: _Reading,
+    stop: threading.Event,
+    name: str | None,
+    write_rows: Callable[[AnalyzedFrame], None] | None,
+    copy: _Copy | None,
+) -> VideoSummary:
+    summary = VideoSummary(name or video.name, num_promised=video.num_promised)
+    stream = Stream(video, every=reading.every, limits=reading.limits, stop=stop)
+    with ExitStack() as stack:
+        writers = [] if write_rows is None else [write_rows]
+        if copy is not None:
+            writers.append(_open_copy(stack, summary, video, copy))
+        total, hidden = video.num_promised or None, not reading.progress
+        bar = stack.enter_context(Progress(total=total, unit=" frames", disable=hidden))
         with suppress(KeyboardInterrupt):
-            for analyzed in analyzer.analyze_stream(stream, tracker=tracker):
+            for analyzed in analyzer.analyze_stream(stream, tracker=reading.build_tracker()):
                 summary.add(analyzed)
                 for write in writers:
                     write(analyzed)
                 bar.update(video.num_read - bar.n)
-                if on_frame is not None:
-                    on_frame()
-        summary.stopped = stream.ending != "end"
-        summary.num_frames = video.num_read
-    if plot is not None:
-        _plot(summary, plot)
+                if reading.on_frame is not None:
+                    reading.on_frame()
+        summary.stopped = stream.ending != "end" or stop.is_set()
+    summary.num_frames, summary.num_faults, summary.ended_early = video.num_read, video.num_faults, video.ended_early
     return summary
 
 
-def _open_writers(
-    stack: ExitStack, video: VideoReader, csv: str | Path | None, annotated: str | Path | None, codec: str
-) -> list[Callable[[AnalyzedFrame], None]]:
-    """Return the functions that write a frame to the outputs asked for; the stack closes the outputs."""
-    writers = []
-    if csv is not None:
-        writers.append(stack.enter_context(open_video_table(csv)))
-    if annotated is not None:
-        copy = stack.enter_context(VideoWriter(annotated, video.rate, codec=codec))
+def _open_copy(
+    stack: ExitStack, summary: VideoSummary, video: FrameSource, copy: _Copy
+) -> Callable[[AnalyzedFrame], None]:
+    """Return a function that writes a frame to the annotated copy, which the stack completes."""
+    sound = None
+    if copy.source is not None and isinstance(video, VideoReader):
+        sound = SoundCopier(copy.source, lambda: video.start)
+    writer = VideoWriter(copy.path, video.rate, sound=sound)
 
-        def write_copy(analyzed: AnalyzedFrame) -> None:
-            copy.write(draw_faces(analyzed.frame.image, analyzed.faces), analyzed.frame.seconds)
+    def close() -> None:
+        writer.close(is_whole=not summary.stopped)
+        if sound is not None and sound.num_faults:
+            summary.notes.append(f"The sound has {sound.num_faults} errors: a part of it is missing from the copy.")
 
-        writers.append(write_copy)
-    return writers
+    stack.callback(close)
+    return lambda analyzed: writer.write(
+        draw_faces(analyzed.frame.image, analyzed.faces), analyzed.frame.seconds, analyzed.duration
+    )
 
 
 def _check_settings(analyzer: Analyzer | None, every: int, max_side: int | None) -> None:
@@ -192,20 +255,15 @@ def _check_settings(analyzer: Analyzer | None, every: int, max_side: int | None)
         )
 
 
-def _check_outputs(
-    source: str | Path | int, csv: str | Path | None, annotated: str | Path | None, plot: str | Path | None
-) -> None:
-    outputs = [path for path in (csv, annotated, plot) if path is not None]
-    check_apart([] if is_camera(source) else [str(source)], outputs)
-    for path, suffix, kind in ((csv, ".csv", "video's table"), (plot, ".png", "video's plot")):
-        if path is not None and Path(path).suffix.lower() != suffix:
-            raise SettingsError(f"A {kind} must end in {suffix}. Received: {path}.")
-    for path in outputs:
-        check_writable(path)
+def _finish(
+    summary: VideoSummary, csv: str | Path | None, annotated: str | Path | None, plot: str | Path | None
+) -> VideoSummary:
+    """Draw the plot, and list the files that were written."""
+    if plot is not None:
+        # matplotlib takes most of a second to import.
+        from fer.reports.timeline_plot import plot_timeline
 
-
-def _plot(summary: VideoSummary, path: str | Path) -> None:
-    # matplotlib takes most of a second to import.
-    from fer.reports.timeline_plot import plot_timeline
-
-    plot_timeline(summary.timeline, path, title=Path(summary.name).name)
+        plot_timeline(summary.timeline, plot, title=Path(summary.name).name)
+    # No frame, no copy.
+    summary.files = [Path(path) for path in (csv, annotated, plot) if path is not None and Path(path).is_file()]
+    return summary

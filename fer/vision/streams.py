@@ -1,12 +1,16 @@
 """The frames of a video or camera with their durations, until its end, a limit or a request to stop."""
 
+import signal
+import statistics
 import threading
+from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Literal
 
-from fer.errors import VideoError
-from fer.vision.video import VideoFrame, VideoReader
+from fer.vision.video import FrameSource, VideoFrame
 
 #: Why a stream ended: the video was over, a limit was reached, or the caller asked for it.
 Ending = Literal["end", "limit", "stopped"]
@@ -27,6 +31,9 @@ class Limits:
     pixels: int | None = None
 
 
+#: The last frame of a stream lasts as long as the median of this many frames before it.
+_NUM_DURATIONS = 250
+
 #: Read a stream to its end.
 NO_LIMITS = Limits()
 
@@ -35,7 +42,7 @@ class Stream:
     """A video or camera while it is read: iterate over it, once, for its frames and their durations.
 
     A frame's duration is the time until the next one, so a frame is given when the next one has been read. The last
-    frame of a video gets the usual duration.
+    frame of a video gets the median duration of the frames before it.
 
     Args:
         video: the opened video or camera.
@@ -53,7 +60,7 @@ class Stream:
 
     def __init__(
         self,
-        video: VideoReader,
+        video: FrameSource,
         *,
         every: int = 1,
         limits: Limits = NO_LIMITS,
@@ -72,16 +79,17 @@ class Stream:
             VideoError: the video holds no frame, or a frame has too many pixels.
         """
         previous: VideoFrame | None = None
-        for count, frame in enumerate(self.video.read(self.every)):
+        durations: deque[float] = deque(maxlen=_NUM_DURATIONS)
+        for count, frame in enumerate(self.video.read(self.every, self.limits.pixels)):
             if previous is not None:
-                yield previous, frame.seconds - previous.seconds
+                durations.append(frame.seconds - previous.seconds)
+                yield previous, durations[-1]
             self.ending = self._find_ending(frame, count)
             if self.ending is not None:
                 return
-            self._check_size(frame)
             previous = frame
         if previous is not None:
-            yield previous, self.every / self.video.rate
+            yield previous, statistics.median(durations) if durations else self.every / self.video.rate
         self.ending = "end"
 
     def _find_ending(self, frame: VideoFrame, count: int) -> Ending | None:
@@ -91,10 +99,28 @@ class Stream:
         is_surplus = self.limits.frames is not None and count >= self.limits.frames
         return "limit" if is_late or is_surplus else None
 
-    def _check_size(self, frame: VideoFrame) -> None:
-        height, width = frame.image.shape[:2]
-        if self.limits.pixels is not None and height * width > self.limits.pixels:
-            raise VideoError(
-                f"A video's frames must have at most {self.limits.pixels / 1e6:.1f} megapixels."
-                f" Received: {width}x{height}. Remedy: save the video smaller."
-            )
+
+@contextmanager
+def stop_on_interrupt(stop: threading.Event | None = None) -> Iterator[threading.Event]:
+    """Yield an event that the first Ctrl-C sets, so that a file is never left in the middle of a write.
+
+    Args:
+        stop: the event; None makes one.
+
+    A second Ctrl-C interrupts as usual. Outside the main thread signals are left alone.
+    """
+    stop = threading.Event() if stop is None else stop
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def request_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, request_stop)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,7 +1,8 @@
 """Tracking of people from frame to frame, and smoothing of each person's probabilities over time.
 
 One :class:`Tracker` belongs to one stream. All times are seconds of the stream, not counts of frames, so the results do
-not depend on the frame rate or on skipped frames.
+not depend on the frame rate. Only a person who was missing in several frames is forgotten, so that the frames of a
+timelapse may be further apart than people may be hidden.
 """
 
 import math
@@ -15,8 +16,9 @@ from fer.vision.boxes import Box, compute_area, compute_centre, compute_containm
 
 #: Least intersection over union, 0..1, of a person's boxes in two frames.
 LEAST_OVERLAP = 0.2
-#: A person who is hidden for longer than this, in seconds, gets a new number.
+#: A person who is hidden for longer than this, in seconds, and missing in at least this many frames, gets a new number.
 LONGEST_GAP = 1.5
+MOST_MISSED_FRAMES = 2
 #: Time constant of the smoothing, in seconds: after this time an old prediction has lost 63 % of its weight.
 SMOOTHING_SECONDS = 0.4
 #: Time constant of the averaged velocity, in seconds: the boxes of a still face move by a few pixels.
@@ -37,6 +39,7 @@ class Track:
         track_id: number of the person, from 1, never used twice.
         box: last box, in pixels.
         seconds: time of the last box.
+        num_missed: number of frames since then without this person.
         whole_box: last box of the uncovered face.
         whole_seconds: time of that box.
         velocity: movement of that box's centre, in pixels per second; None before the second box.
@@ -49,6 +52,7 @@ class Track:
     seconds: float
     whole_box: Box
     whole_seconds: float
+    num_missed: int = 0
     velocity: tuple[float, float] | None = None
     probabilities: np.ndarray | None = None
     predicted: float = 0.0
@@ -61,6 +65,7 @@ class Tracker:
     Args:
         least_overlap: least intersection over union, 0..1, of a person's boxes in two frames.
         longest_gap: seconds that a face may be hidden.
+        most_missed: number of frames in which a face must be missing as well.
         smoothing_seconds: time constant of the smoothing; 0 turns it off.
 
     Example:
@@ -73,6 +78,7 @@ class Tracker:
 
     least_overlap: float = LEAST_OVERLAP
     longest_gap: float = LONGEST_GAP
+    most_missed: int = MOST_MISSED_FRAMES
     smoothing_seconds: float = SMOOTHING_SECONDS
     tracks: list[Track] = field(default_factory=list)
     _next_id: int = 1
@@ -90,7 +96,13 @@ class Tracker:
         """
         if self.tracks and seconds < max(track.seconds for track in self.tracks):
             self.tracks.clear()
-        self.tracks = [track for track in self.tracks if seconds - track.seconds <= self.longest_gap]
+        self.tracks = [
+            track
+            for track in self.tracks
+            if seconds - track.seconds <= self.longest_gap or track.num_missed < self.most_missed
+        ]
+        for track in self.tracks:
+            track.num_missed += 1
         assigned = self._assign(boxes, seconds)
         self._last_update = seconds
         return [self._update_track(assigned.get(index), box, seconds) for index, box in enumerate(boxes)]
@@ -142,7 +154,7 @@ class Tracker:
             self._next_id += 1
             self.tracks.append(track)
             return track.track_id
-        track.box, track.seconds = box, seconds
+        track.box, track.seconds, track.num_missed = box, seconds, 0
         covered_for = seconds - track.whole_seconds
         if compute_area(box) >= _COVERED_AREA * compute_area(track.whole_box) or covered_for > self.longest_gap:
             track.velocity = _compute_velocity(track, box, seconds)

@@ -1,24 +1,47 @@
-"""Reading of videos and cameras, frame by frame with index and time, and writing of annotated videos.
+"""Reading of videos, cameras and network streams, frame by frame with index and time.
 
-Frames are uint8 (H, W, 3), RGB. Times are in seconds, from the timestamps of the container, so a variable frame rate is
-kept. One frame is in memory at a time, whatever the length of the video.
+Frames are uint8 (H, W, 3), RGB, upright, with square pixels and without interlacing. Times are in seconds, from the
+timestamps of the frames, so a variable frame rate is kept. One frame is in memory at a time, whatever the length of the
+video.
 """
 
-import math
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol
 
-import cv2
 import numpy as np
 
 from fer.errors import VideoError
+from fer.vision.containers import (
+    close_container,
+    escape_name,
+    is_camera,
+    is_network,
+    open_container,
+    to_seconds,
+)
+from fer.vision.frame_clock import FrameClock
+from fer.vision.frame_conversion import Deinterlacer, FrameConverter, read_pixel_aspect
+from fer.vision.video_properties import choose_rate, find_video, measure_length, scan_length
 
-_DEFAULT_RATE = 25.0
-#: Seconds for which an annotated video may repeat one frame.
-_LONGEST_STILL = 10.0
+if TYPE_CHECKING:
+    import av
+    from av.container import InputContainer
+    from av.packet import Packet
+
+#: Largest number of errors without a readable packet between them, after which a file counts as ended.
+_MOST_FAULTS = 50
+#: A file ends early if this many seconds are missing that its header states, or this many frames.
+_MISSING_SECONDS = 0.5
+_MISSING_FRAMES = 2
+#: Formats whose header states a duration; that of the others is estimated from the file itself.
+_TIMED_FORMATS = ("mov", "matroska", "flv", "asf")
+#: Seconds before each new attempt to open a network stream that dropped.
+RECONNECT_DELAYS = (1.0, 2.0, 4.0, 8.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +50,7 @@ class VideoFrame:
 
     Args:
         index: index of the frame among all frames of the stream, from 0.
-        seconds: time from the start.
+        seconds: time from the first frame.
         image: uint8 (H, W, 3), RGB.
     """
 
@@ -36,50 +59,124 @@ class VideoFrame:
     image: np.ndarray
 
 
-class VideoReader:
-    """A video file or camera, read once from start to end.
-
-    Args:
-        source: a path, or the number of a camera (0 or "0").
+class FrameSource(Protocol):
+    """What gives frames: a :class:`VideoReader`, or the images of a folder.
 
     Attributes:
-        rate: frames per second according to the container; 25 if it has no rate.
-        num_promised: number of frames according to the container; 0 for a camera or if the container has no number.
+        name: name of the source, for messages.
+        rate: frames per second.
+        num_promised: number of frames according to the source; 0 if unknown.
         num_read: number of frames read so far.
+        num_faults: number of errors so far.
+    """
+
+    name: str
+    rate: float
+    num_promised: int
+    num_read: int
+    num_faults: int
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether the source gave less than it states."""
+
+    def read(self, every: int = 1, max_pixels: int | None = None) -> Iterator[VideoFrame]:
+        """Yield the frames whose index is a multiple of ``every``."""
+
+    def close(self) -> None:
+        """Release the source."""
+
+
+class VideoReader:
+    """A video file, camera or network stream, read once from start to end.
+
+    Args:
+        source: a path, the number of a camera (0 or "0"), or an address if that is allowed.
+        allow_network: whether an address is opened.
+        on_message: called with a sentence when a network stream drops or is opened again.
+        stop: ends the attempts to open a dropped network stream once it is set.
+
+    Attributes:
+        name: the source as text.
+        is_camera: whether the source is a camera.
+        is_live: whether the source has no end of its own: a camera, or a network stream of unknown length.
+        rate: frames per second on average, according to the container; 25 if it has no rate.
+        num_promised: number of frames according to the container, or estimated from its duration; 0 if unknown.
+        num_read: number of frames read so far.
+        num_faults: number of errors that the decoder reported so far.
+        start: timestamp of the first frame, in seconds; None before it is read.
 
     Raises:
         VideoError: the file is missing or not a video, or the camera cannot be opened.
+
+    Example:
+        >>> with VideoReader("talk.mp4") as video:  # doctest: +SKIP
+        ...     times = [frame.seconds for frame in video.read()]
     """
 
-    def __init__(self, source: str | Path | int) -> None:
-        self.name = str(source)
+    def __init__(
+        self,
+        source: str | Path | int,
+        *,
+        allow_network: bool = False,
+        on_message: Callable[[str], object] | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.name = escape_name(source)
         self.is_camera = is_camera(source)
-        self._capture = _open_capture(source, self.is_camera)
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
-        count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        self.rate = float(rate) if math.isfinite(rate) and 0 < rate <= 1000 else _DEFAULT_RATE
-        self.num_promised = int(count) if not self.is_camera and math.isfinite(count) and 0 < count < 2**31 else 0
-        self.num_read = 0
+        self._source, self._is_network = source, is_network(source)
+        self._on_message = on_message or (lambda message: None)
+        self._stop = threading.Event() if stop is None else stop
+        self._allow_network = allow_network
+        self._open()
+        self.is_live = self.is_camera or (self._is_network and self._container.duration is None)
+        self.rate = choose_rate(self._stream)
+        self.num_promised = 0
+        if not self.is_live:
+            length = measure_length(self._container, self._stream)
+            if length is None and not self._is_network:
+                length, self.rate = scan_length(source, self.rate)
+            self.num_promised = length or 0
+        self.num_read = self.num_faults = 0
+        self.start: float | None = None
+        self._num_packets, self._end, self._attempt = 0, 0.0, 0
+        self._clock = FrameClock(self.rate)
 
-    def read(self, every: int = 1) -> Iterator[VideoFrame]:
+    @property
+    def ended_early(self) -> bool:
+        """Whether a file has fewer frames than its table states, or ends before the time in its header."""
+        stated = self._container.duration
+        has_few_frames = self._stream.frames - self._num_packets > _MISSING_FRAMES
+        if stated is None or self._container.format.name.split(",")[0] not in _TIMED_FORMATS:
+            return has_few_frames
+        return has_few_frames or self._end < stated / 1e6 - _MISSING_SECONDS
+
+    def read(self, every: int = 1, max_pixels: int | None = None) -> Iterator[VideoFrame]:
         """Yield the frames whose index is a multiple of ``every``; the others are skipped.
 
+        Args:
+            every: step between the frames.
+            max_pixels: largest number of pixels of a frame; None sets no limit.
+
         Raises:
-            VideoError: the stream has no readable frame, or ``every`` is below 1.
+            VideoError: the stream has no readable frame, a frame is too large, or ``every`` is below 1.
         """
         if every < 1:
             raise VideoError(f"The step 'every' must be at least 1. Received: {every}. Remedy: use 1 for all frames.")
-        started, last = time.monotonic(), -math.inf
-        while self._capture.grab():
+        codec = self._stream.codec_context
+        check_size(codec.width, codec.height, max_pixels)
+        if max_pixels is not None:
+            # The decoder itself refuses larger frames in the middle of the file, before it takes memory for them.
+            codec.options = {"max_pixels": str(max_pixels)}
+        for frame in self._decode_all():
             index, self.num_read = self.num_read, self.num_read + 1
-            seconds = time.monotonic() - started if self.is_camera else self._read_time(index, last)
-            last = seconds
+            timestamp = to_seconds(frame.pts, frame.time_base)
+            seconds = self._clock.read(timestamp)
+            if self.start is None:
+                self.start = timestamp or 0.0
             if index % every == 0:
-                frame = self._retrieve()
-                if frame is None:
-                    self.num_read = index
-                    break
-                yield VideoFrame(index, seconds, frame)
+                check_size(frame.width, frame.height, max_pixels)
+                yield VideoFrame(index, seconds, self._converter.convert(frame))
         if not self.num_read:
             raise VideoError(
                 f"A video must hold at least one readable frame. Received: {self.name}, without one."
@@ -88,7 +185,7 @@ class VideoReader:
 
     def close(self) -> None:
         """Release the file or camera."""
-        self._capture.release()
+        close_container(self._container)
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -98,122 +195,95 @@ class VideoReader:
     ) -> None:
         self.close()
 
-    def _read_time(self, index: int, last: float) -> float:
-        seconds = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        # Some containers have no times, or repeat one where they are damaged: time must increase, at the stated rate.
-        if not math.isfinite(seconds) or seconds <= last or seconds < 0 or (index and seconds == 0):
-            return 0.0 if index == 0 else last + 1.0 / self.rate
-        return seconds
+    def _open(self) -> None:
+        self._container = open_container(self._source, allow_network=self._allow_network)
+        self._stream = find_video(self._container, self.name)
+        self._stream.thread_type = "SLICE" if self.is_camera or self._is_network else "AUTO"
+        self._converter = FrameConverter(read_pixel_aspect(self._stream))
 
-    def _retrieve(self) -> np.ndarray | None:
-        read, frame = self._capture.retrieve()
-        if not read or frame is None or not frame.size:
-            return None
-        return cv2.cvtColor(frame, cv2.COLOR_GRAY2RGB if frame.ndim == 2 else cv2.COLOR_BGR2RGB)
+    def _decode_all(self) -> "Iterator[av.VideoFrame]":
+        """Yield all frames; a live network stream that drops is opened again."""
+        started = time.monotonic()
+        while True:
+            deinterlacer = Deinterlacer()
+            for frame in self._decode(self._container):
+                self._attempt = 0
+                yield from deinterlacer.add(frame)
+            yield from deinterlacer.flush()
+            if not (self._is_network and self.is_live and self._reconnect()):
+                return
+            self._clock.restart(time.monotonic() - started)
+
+    def _decode(self, container: "InputContainer") -> "Iterator[av.VideoFrame]":
+        import av
+
+        streams = [self._stream, *container.streams.audio]
+        num_failed = 0
+        while num_failed < _MOST_FAULTS:
+            try:
+                for packet in container.demux(*streams):
+                    self._count_packet(packet)
+                    if packet.stream_index == self._stream.index:
+                        yield from self._decode_packet(packet)
+                    num_failed = 0
+                return
+            except (av.error.FFmpegError, OSError):
+                # Damage between two packets: the demuxer finds the next one.
+                self.num_faults, num_failed = self.num_faults + 1, num_failed + 1
+                if self._is_network or self.is_camera:
+                    break
+        yield from self._decode_packet(None)
+
+    def _decode_packet(self, packet: "Packet[Any] | None") -> "list[av.VideoFrame]":
+        """Return the frames that a packet completes; None asks for those that the decoder still holds."""
+        import av
+
+        try:
+            frames: list[av.VideoFrame] = self._stream.decode(packet)
+        except av.error.EOFError:
+            return []
+        except (av.error.FFmpegError, OSError):
+            self.num_faults += 1
+            return []
+        self.num_faults += sum(frame.is_corrupt for frame in frames)
+        return frames
+
+    def _count_packet(self, packet: "Packet[Any]") -> None:
+        if not packet.size:
+            return
+        if packet.stream_index == self._stream.index:
+            self._num_packets += 1
+            self.num_faults += packet.is_corrupt
+        time_of = packet.pts if packet.pts is not None else packet.dts
+        end = to_seconds(None if time_of is None else time_of + (packet.duration or 0), packet.time_base)
+        self._end = max(self._end, end or 0.0)
+
+    def _reconnect(self) -> bool:
+        """Open a network stream that dropped again, and return whether that succeeded."""
+        while self._attempt < len(RECONNECT_DELAYS):
+            delay = RECONNECT_DELAYS[self._attempt]
+            self._attempt += 1
+            self._on_message(f"{self.name} dropped after frame {self.num_read}; opening it again in {delay:.0f} s.")
+            if self._stop.wait(delay):
+                return False
+            close_container(self._container)
+            try:
+                self._open()
+            except VideoError:
+                continue
+            return True
+        self._on_message(f"{self.name} did not come back.")
+        return False
 
 
-class VideoWriter:
-    """Writes RGB frames of one size to an mp4 file with a constant frame rate.
-
-    Args:
-        path: the file to write, with the suffix .mp4.
-        rate: frames per second.
-        codec: "mp4v" is fast and plays in video players; "vp09" is slower and plays in browsers too.
+def check_size(width: int, height: int, max_pixels: int | None) -> None:
+    """Check the size of a frame.
 
     Raises:
-        VideoError: the path has another suffix.
+        VideoError: the frame has more than ``max_pixels`` pixels.
     """
-
-    def __init__(self, path: str | Path, rate: float, *, codec: str = "mp4v") -> None:
-        self.path = Path(path)
-        if self.path.suffix.lower() != ".mp4":
-            raise VideoError(f"An annotated video must end in .mp4. Received: {self.path}. Remedy: rename it.")
-        self.rate = rate
-        self.codec = codec
-        self.num_written = 0
-        self._removed_seconds = 0.0
-        self._writer: cv2.VideoWriter | None = None
-        self._size = (0, 0)
-
-    def write(self, image: np.ndarray, seconds: float | None = None) -> None:
-        """Add a frame; the first one decides the size of the video.
-
-        Args:
-            image: uint8 (H, W, 3), RGB.
-            seconds: time of the frame. The frame is repeated or dropped so that a variable rate keeps its times; None
-                adds it once.
-
-        Raises:
-            VideoError: the file cannot be written.
-        """
-        writer = self._open(image) if self._writer is None else self._writer
-        frame = cv2.cvtColor(self._fit(image), cv2.COLOR_RGB2BGR)
-        for _ in range(1 if seconds is None else self._count_copies(seconds)):
-            writer.write(frame)
-            self.num_written += 1
-
-    def close(self) -> None:
-        """Complete the file."""
-        if self._writer is not None:
-            self._writer.release()
-
-    def __enter__(self) -> "VideoWriter":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def _count_copies(self, seconds: float) -> int:
-        copies = round((seconds - self._removed_seconds) * self.rate) + 1 - self.num_written
-        # A jump in the times of a damaged file must not fill the disk with copies of one frame: the pause is shortened.
-        longest = round(_LONGEST_STILL * self.rate) + 1
-        if copies > longest:
-            self._removed_seconds += (copies - longest) / self.rate
-        return max(0, min(copies, longest))
-
-    def _fit(self, image: np.ndarray) -> np.ndarray:
-        # Codecs need even sides; a frame of another size, after a change of camera mode, is resized to the first one.
-        frame = image[: self._size[1], : self._size[0]]
-        if (
-            frame.shape[:2] != self._size[::-1]
-            or max(image.shape[0] - frame.shape[0], image.shape[1] - frame.shape[1]) > 1
-        ):
-            return cv2.resize(image, self._size, interpolation=cv2.INTER_AREA)
-        return np.ascontiguousarray(frame)
-
-    def _open(self, image: np.ndarray) -> "cv2.VideoWriter":
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._size = (max(2, image.shape[1] // 2 * 2), max(2, image.shape[0] // 2 * 2))
-        self._writer = cv2.VideoWriter(str(self.path), cv2.VideoWriter.fourcc(*self.codec), self.rate, self._size)
-        if not self._writer.isOpened():
-            raise VideoError(
-                f"An annotated video must be writable. Received: {self.path} with codec {self.codec}."
-                " Remedy: check the folder, or use the codec mp4v."
-            )
-        return self._writer
-
-
-def is_camera(source: str | Path | int) -> bool:
-    """Return whether a source is the number of a camera rather than a file."""
-    return isinstance(source, int) or (isinstance(source, str) and source.isdecimal())
-
-
-def _open_capture(source: str | Path | int, camera: bool) -> "cv2.VideoCapture":
-    if camera:
-        capture = cv2.VideoCapture(int(str(source)))
-        remedy = "check that the camera is connected and not in use"
-    else:
-        # OpenCV would also open patterns and addresses; only existing files are allowed.
-        if not Path(str(source)).is_file():
-            raise VideoError(
-                f"A video must be an existing file or the number of a camera. Received: {source}."
-                " Remedy: check the path."
-            )
-        capture = cv2.VideoCapture(str(source))
-        remedy = "convert it to mp4 (H.264)"
-    if not capture.isOpened():
-        capture.release()
-        raise VideoError(f"A video must be in a format that OpenCV reads. Received: {source}. Remedy: {remedy}.")
-    return capture
+    if max_pixels is not None and height * width > max_pixels:
+        raise VideoError(
+            f"A video's frames must have at most {max_pixels / 1e6:.1f} megapixels."
+            f" Received: {width}x{height}. Remedy: save the video smaller."
+        )

@@ -15,7 +15,8 @@ from fer.app.data_urls import decode_image_url
 from fer.bench.app import open_live, watch_live
 from fer.bench.camera import pan_over
 from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, write_camera_video
-from fer.vision.video import VideoReader, VideoWriter
+from fer.vision.video import VideoReader
+from fer.vision.video_writer import VideoWriter
 from fer.vision.yunet import YuNetDetector
 
 pytestmark = [
@@ -102,7 +103,7 @@ def wait_until(condition, seconds=60.0):
 
 
 def write_talk(path, count):
-    with VideoWriter(path, 25.0, codec="vp09") as writer:
+    with VideoWriter(path, 25.0) as writer:
         for frame in pan_over(read_astronaut(), count):
             writer.write(frame)
     return path

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from app_media import APP, list_files, read_astronaut
 from PIL import Image
+from vision_media import write_video
 
 import fer
 from fer.app.api import describe_image
 from fer.runs import SHIPPED_RUNS
-from fer.vision.video import VideoWriter
+from fer.vision.video_writer import VideoWriter
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,34 @@ def test_analyze_video_answers_each_frame_and_keeps_no_file(client, app_server, 
     assert [frame["faces"][0]["track_id"] for frame in answer["frames"]] == [1] * 4
     assert answer["people"][0]["seconds"] == pytest.approx(1.0, abs=0.05)
     assert list_files(app_server.temporary) == []
+
+
+def test_a_client_never_gets_the_face_of_another_clients_video(app_server, tmp_path):
+    """An interlaced plain white video, sent after one with a face, was once answered with that face."""
+    from gradio_client import Client
+
+    portrait = write_video(tmp_path / "face.mp4", [read_astronaut()] * 5, codec="libx264")
+    options = {"flags": "+ilme+ildct", "x264opts": "tff=1"}
+    frames = [np.full((480, 480, 3), 255, np.uint8)] * 5
+    white = write_video(tmp_path / "white.mp4", frames, codec="libx264", codec_options=options)
+    clients = [Client(app_server.url, verbose=False, analytics_enabled=False) for _ in range(2)]
+    for _ in range(2):
+        seen, unseen = (
+            client.predict(send(path), 1, api_name="/analyze_video")
+            for client, path in zip(clients, (portrait, white), strict=True)
+        )
+        assert [len(frame["faces"]) for frame in seen["frames"]] == [1] * 5
+        assert [len(frame["faces"]) for frame in unseen["frames"]] == [0] * 5
+    for client in clients:
+        client.close()
+
+
+@pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile {path}\n", "#EXTM3U\n#EXTINF:1,\n{path}\n"])
+def test_an_upload_cannot_show_another_video_of_the_server(client, tmp_path, text):
+    secret = write_video(tmp_path / "secret.mp4", [read_astronaut()] * 3, codec="libx264")
+    (tmp_path / "list.mp4").write_text(text.format(path=secret))
+    with pytest.raises(Exception, match=r"list\.mp4"):
+        client.predict(send(tmp_path / "list.mp4"), 1, api_name="/analyze_video")
 
 
 @pytest.mark.parametrize(

@@ -47,8 +47,8 @@ def test_the_results_show_the_visitors_name_of_the_file_and_the_people(video, tm
     assert any(f"background:{code}" in html for code in COLORS.values())
 
 
-def test_time_on_screen_follows_a_variable_frame_rate(tmp_path, monkeypatch):
-    path = write_irregular_video(tmp_path / "v.avi", monkeypatch)
+def test_time_on_screen_follows_a_variable_frame_rate(tmp_path):
+    path = write_irregular_video(tmp_path / "v.mkv")
     summary = run(VideoJob(path, tmp_path / "out", build_stub_analyzer())).finish()
     assert summary.timeline.people[1].seconds == pytest.approx(1.5)
 
@@ -124,13 +124,46 @@ def test_an_unexpected_exception_becomes_an_error(video, tmp_path):
 
 
 def test_progress_is_a_bar_with_text():
-    html = render_progress(Progress(done=20, total=80, seconds=4.0))
+    html = render_progress(Progress(done=20, total=80, seconds=4.0, seconds_per_frame=0.2))
     assert 'max="80" value="20"' in html
     assert "frame 20 of 80 · 5 frames/s · about 12 s left" in html
 
 
 def test_a_long_time_left_is_in_minutes():
-    assert "about 10 min left" in render_progress(Progress(done=10, total=3010, seconds=2.0))
+    assert "about 10 min left" in render_progress(Progress(done=10, total=3010, seconds=2.0, seconds_per_frame=0.2))
+
+
+def test_the_time_left_is_not_shown_before_it_can_be_estimated():
+    assert "left" not in render_progress(Progress(done=5, total=80, seconds=4.0))
+
+
+def test_the_estimate_of_the_time_left_is_steady(tmp_path):
+    """The first frame takes ten times as long as the others, which must not be extrapolated."""
+    calls, totals = [], []
+
+    def find(image):
+        calls.append(None)
+        time.sleep(0.5 if len(calls) == 1 else 0.02)
+        return [(8, 8, 40, 40)]
+
+    job = VideoJob(write_video(tmp_path / "t.avi", draw_frames(60)), tmp_path / "out", build_stub_analyzer(find))
+    job.start()
+    while not job.wait(0.05):
+        progress = job.progress
+        if progress.seconds_left is not None:
+            totals.append(progress.seconds + progress.seconds_left)
+    assert len(totals) > 5
+    assert max(totals) < 1.5 * min(totals)
+
+
+def test_a_job_ends_within_a_second_of_being_cancelled(video, tmp_path):
+    job = VideoJob(video, tmp_path / "out", build_stub_analyzer(lambda image: time.sleep(0.1) or [(8, 8, 40, 40)]))
+    job.start()
+    while job.progress.done < 3:
+        time.sleep(0.01)
+    job.stop()
+    assert job.wait(1.0)
+    assert job.finish().stopped
 
 
 def test_progress_after_the_last_frame():
@@ -152,5 +185,5 @@ def test_the_annotated_copy_has_the_frames_of_the_video(video, tmp_path):
     with VideoReader(job.annotated) as copy:
         frames = [frame.image for frame in copy.read()]
     assert len(frames) == 30
-    # VP9 is lossy, but the grey still identifies each frame.
+    # H.264 is lossy, but the grey still identifies each frame.
     np.testing.assert_allclose([frame.mean() for frame in frames], [index * 4 for index in range(30)], atol=4)

@@ -1,12 +1,15 @@
 import gc
+import http.server
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import av
 import numpy as np
 import pandas as pd
 import psutil
@@ -15,11 +18,12 @@ from stream_media import write_irregular_video
 from vision_media import StubClassifier, StubDetector, draw_frames, find_media, write_video
 
 from fer.analysis import Analyzer
+from fer.app.api import analyze_video
 from fer.errors import OutputError, SettingsError, VideoError
 from fer.labels import EXPRESSIONS
-from fer.reports.tables import VIDEO_COLUMNS
-from fer.reports.videos import process_video
-from fer.vision.images import decode_image
+from fer.reports.tables import BATCH_COLUMNS, VIDEO_COLUMNS
+from fer.reports.videos import process_video, process_videos
+from fer.vision.images import decode_image, write_image
 from fer.vision.streams import Limits
 from fer.vision.video import VideoReader
 
@@ -68,8 +72,8 @@ def test_the_summary_counts_frames_and_time_on_screen(analyzer, video):
     assert remarks == summary.remarks == ["No face was found in 3 of the 12 frames."]
 
 
-def test_time_on_screen_follows_a_variable_frame_rate(tmp_path, monkeypatch):
-    path = write_irregular_video(tmp_path / "a.avi", monkeypatch)
+def test_time_on_screen_follows_a_variable_frame_rate(tmp_path):
+    path = write_irregular_video(tmp_path / "a.mkv")
     analyzer = Analyzer(StubClassifier(), StubDetector([(5.0, 5.0, 35.0, 40.0)]))
     summary = process_video(path, analyzer=analyzer, progress=False)
     assert summary.timeline.people[1].seconds == pytest.approx(1.5)
@@ -189,8 +193,8 @@ def test_memory_does_not_grow_with_the_length(tmp_path, analyzer):
     used = []
     read = VideoReader.read
 
-    def measure(self, every=1):
-        for frame in read(self, every):
+    def measure(self, every=1, max_pixels=None):
+        for frame in read(self, every, max_pixels):
             if frame.index in (300, 750, 1199):
                 gc.collect()
                 used.append(process.memory_info().rss)
@@ -219,7 +223,7 @@ def test_a_wrong_setting_is_refused(video, analyzer, options, fact):
 
 
 def test_an_annotated_copy_must_be_an_mp4(tmp_path, analyzer, video):
-    with pytest.raises(VideoError, match=r"\.mp4"):
+    with pytest.raises(SettingsError, match=r"\.mp4"):
         process_video(video, analyzer=analyzer, annotated=tmp_path / "o.gif", progress=False)
 
 
@@ -252,3 +256,164 @@ def test_an_output_over_the_video_is_refused_before_it_is_opened(tmp_path, optio
     with pytest.raises(OutputError, match="replace an input"):
         process_video(video, **{option: output}, progress=False)
     assert video.read_bytes() == b"a video"
+
+
+def test_the_files_that_were_written_are_named(tmp_path, analyzer, video):
+    table, copy, plot = tmp_path / "t.csv", tmp_path / "o.mp4", tmp_path / "p.png"
+    summary = process_video(video, analyzer=analyzer, csv=table, annotated=copy, plot=plot, progress=False)
+    assert summary.files == [table, copy, plot]
+    assert summary.describe().split("\n")[-1] == f"Wrote {table}, {copy}, {plot}."
+
+
+def test_the_annotated_copy_has_the_sound_and_the_times_of_the_video(tmp_path, analyzer):
+    times = [0.0, 0.1, 0.6, 0.8, 1.8, 1.9]
+    path = write_video(tmp_path / "a.mkv", draw_frames(6), times=times, codec="libx264", sound=2.0)
+    process_video(path, analyzer=analyzer, annotated=tmp_path / "o.mp4", progress=False)
+    with av.open(str(tmp_path / "o.mp4")) as container:
+        assert [stream.type for stream in container.streams] == ["video", "audio"]
+    with VideoReader(tmp_path / "o.mp4") as copy:
+        np.testing.assert_allclose([frame.seconds for frame in copy.read()], times, atol=2e-3)
+
+
+def test_a_frame_each_two_seconds_keeps_one_person(tmp_path, analyzer):
+    path = write_video(tmp_path / "a.mkv", draw_frames(14), times=[2.0 * index for index in range(14)])
+    assert list(process_video(path, analyzer=analyzer, progress=False).timeline.people) == [1]
+
+
+def test_every_36th_frame_keeps_one_person(tmp_path, analyzer):
+    path = write_video(tmp_path / "a.avi", draw_frames(60) * 6, rate=24.0)
+    analyzer.detector.list_boxes = lambda image: [(5.0, 5.0, 35.0, 40.0)]
+    summary = process_video(path, analyzer=analyzer, every=36, progress=False)
+    assert (list(summary.timeline.people), summary.num_analyzed) == ([1], 10)
+
+
+def test_shares_at_a_variable_rate_are_those_of_the_time(tmp_path):
+    """Three seconds of one expression at 2 frames a second, and three of another at 24, are half and half."""
+    times = [index / 2 for index in range(6)] + [3 + index / 24 for index in range(72)]
+    frames = [np.full((48, 64, 3), 40 if seconds < 3 else 60, np.uint8) for seconds in times]
+    path = write_video(tmp_path / "a.mkv", frames, times=times)
+    analyzer = Analyzer(StubClassifier(), StubDetector([(5.0, 5.0, 35.0, 40.0)]))
+    summary = process_video(path, analyzer=analyzer, progress=False, smoothing_seconds=0.0)
+    shares = sorted(summary.shares.values())[-2:]
+    np.testing.assert_allclose(shares, [0.5, 0.5], atol=0.02)
+    answer = analyze_video(path, analyzer)["people"][0]
+    np.testing.assert_allclose(sorted(answer["shares"].values())[-2:], [0.5, 0.5], atol=0.05)
+    (_, means), *_ = summary.timeline.read_stretches(1)
+    assert len(means)
+
+
+def test_the_decoders_errors_are_reported(tmp_path, analyzer):
+    content = bytearray(write_video(tmp_path / "a.avi", draw_frames(40), codec="mpeg4").read_bytes())
+    start = content.index(b"movi")
+    content[start + 200 : start + 1500] = bytes(1300)
+    (tmp_path / "b.avi").write_bytes(content)
+    summary = process_video(tmp_path / "b.avi", analyzer=analyzer, progress=False)
+    assert any("damaged" in remark for remark in summary.remarks)
+
+
+def test_images_are_a_video_with_a_rate(tmp_path, analyzer):
+    for index, frame in enumerate(draw_frames(6)):
+        write_image(frame, tmp_path / f"f_{index}.png")
+    table = tmp_path / "out" / "t.csv"
+    process_video(tmp_path / "f_%d.png", analyzer=analyzer, csv=table, rate=2.0, progress=False)
+    assert pd.read_csv(table)["seconds"].tolist() == [0.0, 0.5, 1.0, 1.5, 2.0, 2.5]
+
+
+@pytest.fixture
+def batch(tmp_path):
+    (tmp_path / "bad.mp4").write_bytes(b"no video" * 50)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_video(tmp_path / name / "talk.avi", draw_frames(12), rate=10.0)
+    return [tmp_path / "a" / "talk.avi", tmp_path / "bad.mp4", tmp_path / "b" / "talk.avi"]
+
+
+def test_many_videos_are_one_table_and_a_bad_one_is_a_row_with_its_error(tmp_path, analyzer, batch):
+    summary = process_videos(batch, tmp_path / "t.csv", analyzer=analyzer, progress=False)
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert tuple(table.columns) == BATCH_COLUMNS
+    assert table["video"].value_counts().to_dict() == {str(batch[0]): 12, str(batch[1]): 1, str(batch[2]): 12}
+    assert "bad.mp4" in table["error"].dropna().item()
+    assert (len(summary.videos), list(summary.errors)) == (2, [str(batch[1])])
+    assert "2 of 3 videos were read." in summary.describe()
+
+
+def test_the_copies_and_plots_of_many_videos_are_in_folders(tmp_path, analyzer, batch):
+    process_videos(
+        batch,
+        tmp_path / "t.csv",
+        analyzer=analyzer,
+        annotated=tmp_path / "copies",
+        plot=tmp_path / "plots",
+        progress=False,
+    )
+    assert sorted(path.name for path in (tmp_path / "copies").iterdir()) == ["talk.mp4", "talk_2.mp4"]
+    assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == ["talk.png", "talk_2.png"]
+
+
+def test_many_videos_of_which_none_is_readable_are_an_error_after_the_table(tmp_path, analyzer, batch):
+    with pytest.raises(VideoError, match="column 'error'"):
+        process_videos([batch[1]], tmp_path / "t.csv", analyzer=analyzer, progress=False)
+    assert len(pd.read_csv(tmp_path / "t.csv")) == 1
+
+
+INTERRUPTED = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from vision_media import StubClassifier, StubDetector
+from fer.analysis import Analyzer
+from fer.reports.videos import process_video
+detector = StubDetector(lambda image: time.sleep(0.02) or [(5.0, 5.0, 35.0, 40.0)])
+analyzer = Analyzer(StubClassifier(), detector)
+source, table, copy = sys.argv[2:]
+summary = process_video(source, analyzer=analyzer, csv=table, annotated=copy, allow_network=True, progress=False)
+print(summary.describe())
+"""
+
+
+@pytest.fixture(params=["file", "network stream"])
+def endless(tmp_path, request):
+    """A video of a minute, as a file and as a stream of a server that sends it in small pieces."""
+    frames = draw_frames(60) * 10
+    if request.param == "file":
+        yield str(write_video(tmp_path / "a.avi", frames, rate=10.0))
+        return
+    content = write_video(tmp_path / "a.ts", frames, codec="mpeg2video", rate=25.0).read_bytes()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            with suppress(OSError):
+                for start in range(0, len(content), 2000):
+                    self.wfile.write(content[start : start + 2000])
+                    time.sleep(0.02)
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/live"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for another process")
+def test_ctrl_c_ends_with_a_readable_table_and_copy(tmp_path, endless):
+    table, copy = tmp_path / "t.csv", tmp_path / "o.mp4"
+    command = [sys.executable, "-c", INTERRUPTED, str(Path(__file__).parents[1]), endless, str(table), str(copy)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not table.exists() or table.read_text().count("\n") < 6:
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.send_signal(signal.SIGINT)
+    output, _ = running.communicate(timeout=30)
+    assert running.returncode == 0
+    rows = pd.read_csv(table)
+    assert 5 <= len(rows) < 600
+    assert "Stopped before the end." in output
+    with VideoReader(copy) as reader:
+        assert sum(1 for _ in reader.read()) == len(rows)

@@ -20,8 +20,8 @@ def read_indices(stream: Stream) -> list[int]:
     return [frame.index for frame, _ in stream]
 
 
-def test_a_duration_is_the_time_until_the_next_frame(tmp_path, monkeypatch):
-    with VideoReader(write_irregular_video(tmp_path / "a.avi", monkeypatch)) as video:
+def test_a_duration_is_the_time_until_the_next_frame(tmp_path):
+    with VideoReader(write_irregular_video(tmp_path / "a.mkv")) as video:
         durations = [duration for _, duration in Stream(video)]
     np.testing.assert_allclose(durations, [0.1, 0.1, 1.0, 0.1, 0.1, 0.1], atol=1e-9)
 

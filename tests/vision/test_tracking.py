@@ -42,8 +42,26 @@ def test_a_person_hidden_for_a_short_time_keeps_the_number():
 def test_a_person_hidden_for_a_long_time_gets_a_new_number():
     tracker = Tracker(longest_gap=1.0)
     assert tracker.update([box_at(5)], 0.9) == [1]
-    assert tracker.update([], 1.5) == []
+    assert tracker.update([], 1.3) == []
+    assert tracker.update([], 1.6) == []
     assert tracker.update([box_at(5)], 2.0) == [2]
+
+
+@pytest.mark.parametrize("step", [1.51, 2.0, 60.0])
+def test_a_person_of_a_timelapse_keeps_the_number(step):
+    tracker = Tracker()
+    numbers = [tracker.update([box_at(5 + frame % 2)], frame * step) for frame in range(14)]
+    assert numbers == [[1]] * 14
+    assert tracker.update([], 14 * step) == []
+    assert tracker.update([box_at(5)], 15 * step) == [1]
+
+
+def test_a_person_missing_in_two_frames_of_a_timelapse_gets_a_new_number():
+    tracker = Tracker()
+    tracker.update([box_at(5)], 0.0)
+    tracker.update([], 2.0)
+    tracker.update([], 4.0)
+    assert tracker.update([box_at(5)], 6.0) == [2]
 
 
 @pytest.mark.parametrize("rate", [5, 15, 60])
@@ -176,13 +194,15 @@ FRAMES = st.lists(
 def test_numbers_are_never_used_twice_and_answers_stay_probabilities(frames):
     tracker, seconds, last_seen = Tracker(), 0.0, {}
     generator = np.random.default_rng(0)
-    for step, faces in frames:
+    for count, (step, faces) in enumerate(frames):
         seconds += step
         numbers = tracker.update([box_at(x, y, side) for x, y, side in faces], seconds)
         assert len(set(numbers)) == len(faces)
         for number in numbers:
-            assert number > max(last_seen, default=0) or seconds - last_seen[number] <= tracker.longest_gap
-            last_seen[number] = seconds
+            before, seen = last_seen.get(number, (seconds, count))
+            is_short = seconds - before <= tracker.longest_gap or count - seen <= tracker.most_missed
+            assert number > max(last_seen, default=0) or is_short
+            last_seen[number] = seconds, count
             smoothed = tracker.smooth(number, generator.dirichlet(np.ones(7)).astype(np.float32), seconds)
             assert smoothed.dtype == np.float32
             assert smoothed.sum() == pytest.approx(1.0, abs=1e-5)

@@ -5,7 +5,7 @@ from html import escape
 from fer.app.video_jobs import Progress
 from fer.labels import COLORS, EXPRESSIONS
 from fer.reports.timeline import PersonTime
-from fer.reports.videos import VideoSummary
+from fer.reports.video_summaries import VideoSummary
 
 
 def render_progress(progress: Progress) -> str:
@@ -50,7 +50,7 @@ def _render_person(track_id: int, person: PersonTime) -> str:
 
 
 def _render_time_left(progress: Progress) -> str:
-    if not progress.total or not progress.done or progress.done >= progress.total:
+    seconds = progress.seconds_left
+    if seconds is None:
         return ""
-    seconds = (progress.total - progress.done) / progress.rate
     return f" · about {seconds:.0f} s left" if seconds < 90 else f" · about {seconds / 60:.0f} min left"

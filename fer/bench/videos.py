@@ -1,0 +1,70 @@
+"""Speed and memory of reading videos and writing annotated copies."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from fer.bench.camera import FRAME_HEIGHT, FRAME_WIDTH, build_frame
+from fer.bench.memory import read_memory
+from fer.vision.video import VideoReader
+from fer.vision.video_writer import VideoWriter
+
+#: MB.
+GOAL_GROWTH = 20.0
+_RATE = 25.0
+
+
+def run_video_bench(*, frames: int = 3000, log: Callable[[str], None] = print) -> None:
+    """Write a video, read it again, and print frames per second and memory growth.
+
+    Args:
+        frames: number of frames.
+        log: called with each line of output.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "video.mp4"
+        log(f"{FRAME_WIDTH}x{FRAME_HEIGHT} H.264 video, written: {write_moving_video(path, frames):.0f} frames/s")
+        rate, growth = measure_reading(path)
+        log(f"the same video, read: {rate:.0f} frames/s")
+    if growth is not None:
+        log(f"memory growth from frame {frames // 2} to {frames}: {growth:.1f} MB (goal: below {GOAL_GROWTH:.0f})")
+
+
+def write_moving_video(path: Path, frames: int) -> float:
+    """Write a video of a portrait that moves, and return the frames written per second.
+
+    Args:
+        path: the file.
+        frames: number of frames.
+    """
+    start = time.perf_counter()
+    with VideoWriter(path, _RATE) as writer:
+        for index, image in enumerate(_move(build_frame(1), frames)):
+            writer.write(image, index / _RATE)
+    return frames / (time.perf_counter() - start)
+
+
+def measure_reading(path: Path) -> tuple[float, float | None]:
+    """Return frames read per second, and by how many MB this process grows in the second half.
+
+    Args:
+        path: the video.
+    """
+    before = None
+    start = time.perf_counter()
+    with VideoReader(path) as video:
+        for frame in video.read():
+            if frame.index == video.num_promised // 2:
+                before = read_memory(os.getpid())
+        rate = video.num_read / (time.perf_counter() - start)
+    after = read_memory(os.getpid())
+    return rate, None if before is None or after is None else after - before
+
+
+def _move(image: np.ndarray, frames: int) -> Iterator[np.ndarray]:
+    for index in range(frames):
+        yield np.roll(image, index % 50, axis=1)

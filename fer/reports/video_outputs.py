@@ -1,0 +1,66 @@
+"""Checks of the outputs of videos, before any work, and the names of these."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fer.errors import SettingsError
+from fer.files import check_apart, check_writable
+from fer.vision.containers import is_camera, is_network
+from fer.vision.sources import Source, name_stem
+
+
+def check_outputs(
+    source: Source, csv: str | Path | None, annotated: str | Path | None, plot: str | Path | None
+) -> None:
+    """Check the outputs of one video before any work.
+
+    Raises:
+        OutputError: an output cannot be written, or is the video itself.
+        SettingsError: an output has the wrong suffix.
+    """
+    for path, suffix, kind in (
+        (csv, ".csv", "A video's table"),
+        (annotated, ".mp4", "An annotated video"),
+        (plot, ".png", "A video's plot"),
+    ):
+        if path is not None and Path(path).suffix.lower() != suffix:
+            raise SettingsError(f"{kind} must end in {suffix}. Received: {path}.")
+    for path in (csv, annotated, plot):
+        if path is not None:
+            _check_output(path, [source])
+
+
+def check_folders(
+    sources: Sequence[Source], csv: str | Path, annotated: str | Path | None, plot: str | Path | None
+) -> None:
+    """Check the table and the folders of many videos before any work.
+
+    Raises:
+        OutputError: an output cannot be written, or is one of the videos.
+        SettingsError: an output has the wrong suffix.
+    """
+    check_outputs("", csv, None, None)
+    stems = choose_stems(sources)
+    for folder, suffix in ((annotated, ".mp4"), (plot, ".png")):
+        if folder is not None and Path(folder).suffix:
+            raise SettingsError(f"The copies and plots of many videos need a folder. Received: {folder}.")
+        if folder is not None:
+            for stem in stems:
+                _check_output(Path(folder) / f"{stem}{suffix}", sources)
+    _check_output(csv, sources)
+
+
+def choose_stems(sources: Sequence[Source]) -> list[str]:
+    """Return a name for the files of each video: its own without suffix, numbered if another one has the same."""
+    stems: list[str] = []
+    for source in sources:
+        stem = name_stem(source)
+        taken = sum(other == stem or other.startswith(f"{stem}_") for other in stems)
+        stems.append(f"{stem}_{taken + 1}" if stem in stems else stem)
+    return stems
+
+
+def _check_output(path: str | Path, sources: Sequence[Source]) -> None:
+    files = [str(source) for source in sources if source and not is_camera(source) and not is_network(source)]
+    check_apart(files, [path])
+    check_writable(path)
