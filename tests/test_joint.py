@@ -4,6 +4,7 @@ import pytest
 from fer.calibration import Calibration
 from fer.errors import SettingsError
 from fer.joint import (
+    EXPRESSION_WEIGHTS,
     HEAD_WEIGHTS,
     PRIOR_POWER,
     JointCalibration,
@@ -18,6 +19,7 @@ from fer.labels import EXPRESSIONS
 
 HEADS = ("labels", "votes")
 EQUAL = dict.fromkeys(HEADS, (1 / 7,) * 7)
+WEIGHTS = np.array([EXPRESSION_WEIGHTS[expression] for expression in EXPRESSIONS])
 #: Most faces are neutral, few are disgusted.
 SKEWED = dict.fromkeys(HEADS, (0.1, 0.02, 0.08, 0.2, 0.1, 0.1, 0.4))
 
@@ -40,7 +42,15 @@ def draw_faces(shares, num_faces, seed=0):
 def test_equal_shares_give_the_weighted_mean_of_the_heads():
     probabilities = draw_probabilities(20)
     expected = HEAD_WEIGHTS["labels"] * probabilities[:, 0] + HEAD_WEIGHTS["votes"] * probabilities[:, 1]
-    np.testing.assert_allclose(combine_heads(probabilities, HEADS, {}, EQUAL), expected, atol=1e-6)
+    np.testing.assert_allclose(combine_heads(probabilities, HEADS, {}, EQUAL, "dataset"), expected, atol=1e-6)
+
+
+def test_the_weights_of_the_expressions_count_under_every_prior_but_that_of_the_dataset():
+    probabilities = draw_probabilities(20, num_heads=1)
+    weighted = probabilities[:, 0] * WEIGHTS
+    weighted /= weighted.sum(axis=1, keepdims=True)
+    for prior in ("balanced", (1 / 7,) * 7):
+        np.testing.assert_allclose(combine_heads(probabilities, ("labels",), {}, EQUAL, prior), weighted, atol=1e-6)
 
 
 def test_the_dataset_prior_ignores_the_shares():
@@ -58,7 +68,7 @@ def test_one_head_answers_alone():
 
 def test_the_balanced_prior_divides_by_the_power_of_the_shares():
     probabilities = draw_probabilities(20, num_heads=1)
-    expected = probabilities[:, 0] / np.array(SKEWED["labels"]) ** PRIOR_POWER
+    expected = WEIGHTS * probabilities[:, 0] / np.array(SKEWED["labels"]) ** PRIOR_POWER
     expected /= expected.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(combine_heads(probabilities, ("labels",), {}, SKEWED), expected, atol=1e-6)
 
@@ -69,10 +79,10 @@ def test_seven_equal_numbers_are_the_balanced_prior():
     np.testing.assert_allclose(numbers, combine_heads(probabilities, HEADS, {}, SKEWED, "balanced"), atol=1e-9)
 
 
-def test_the_shares_of_the_training_data_change_nothing_as_a_prior():
+def test_the_shares_of_the_training_data_as_a_prior_leave_the_weights_of_the_expressions():
     probabilities = draw_probabilities(20)
     numbers = combine_heads(probabilities, HEADS, {}, SKEWED, SKEWED["labels"])
-    np.testing.assert_allclose(numbers, combine_heads(probabilities, HEADS, {}, SKEWED, "dataset"), atol=1e-9)
+    np.testing.assert_allclose(numbers, combine_heads(probabilities, HEADS, {}, EQUAL, "balanced"), atol=1e-9)
 
 
 def test_smoothing_is_removed_from_each_head():

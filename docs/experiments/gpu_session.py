@@ -4,10 +4,13 @@ Usage, from the root of a checkout with a prepared ``data/fer2013.npz``:
 
     python docs/experiments/gpu_session.py speed OUT      # seconds per epoch of each network and technique
     python docs/experiments/gpu_session.py train OUT --teacher-epochs 100 --student-epochs 240
+    python docs/experiments/gpu_session.py train OUT --kept-teachers --student-epochs 600 --skip-clean
 
 ``speed`` compiles all programs in parallel and times them one after the other. ``train`` trains the teachers, three at
-a time, then lets them predict the views of the training faces, then trains the students side by side. Both write their
-results into the folder OUT: the best weights of every run so far, with settings and history, once a minute.
+a time, then lets them predict the views of the training faces, then trains the students side by side. With
+``--kept-teachers``, the teachers are those of ``docs/experiments/teachers/``. Called again on the same machine, it
+resumes what it had to stop. Both write their results into the folder OUT: the best weights of every run so far, with
+settings and history, once a minute.
 """
 
 import argparse
@@ -17,8 +20,10 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+KEPT = Path(__file__).parent / "teachers"
 ROOT = Path(os.environ.get("FER_SESSION", "/tmp/fer-session"))
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
@@ -89,7 +94,8 @@ def build_config(name, epochs, *, batch_size=512, views=32, dtype="mixed_bfloat1
         degradation, distillation = {}, {}
     else:
         model, training, rate, degradation = STUDENTS[name]
-        teachers = [str(ROOT / teacher) for teacher in TEACHERS] + ["artifacts/xception"]
+        teachers = [str(ROOT / name) for name in TEACHERS if (ROOT / name / "model.keras").is_file()]
+        teachers.append("artifacts/xception")
         distillation = {"teacher": teachers, "weight": 0.9, "consistent": True, "views": views}
     phase = {"name": "main", "epochs": epochs, "learning_rate": rate, "warmup_epochs": min(5, epochs // 4)}
     settings = {
@@ -231,13 +237,39 @@ def measure_speed(out, smoke):
 # Training
 
 
+def unpack_teachers():
+    """Write the run folders of the kept teachers."""
+    import numpy as np
+
+    from fer.config import parse_config
+    from fer.model.saved import save_model
+    from fer.model.xception import build_xception
+    from fer.runs import Run
+
+    for path in sorted(KEPT.glob("*.npz")):
+        run = Run(ROOT / path.stem)
+        run.folder.mkdir(parents=True, exist_ok=True)
+        with np.load(path) as content:
+            texts = json.loads(str(content["texts"]))
+            weights = [content[name].astype(np.float32) for name in sorted(content.files) if name != "texts"]
+        run.config.write_text(texts["config"])
+        model = build_xception(parse_config(json.loads(texts["config"])).model)
+        model.set_weights(weights)
+        save_model(model, run.model)
+
+
 def train_one(name, epochs, views, smoke):
     """Train one network into its run folder."""
+    from fer.runs import Run
     from fer.training import train
 
     config = build_config(name, epochs, batch_size=32 if smoke else 512, views=views, smoke=smoke)
     started = time.perf_counter()
-    result = train(load_data(smoke), config, ROOT / name, progress=False, log=lambda text: print(name, text))
+    run = Run(ROOT / name)
+    if run.is_finished:
+        return
+    log = partial(print, name)
+    result = train(load_data(smoke), config, run.folder, resume=run.is_begun, progress=False, log=log)
     last = result.history.iloc[-1]
     best = result.history.iloc[result.best_epoch - 1]
     print(
@@ -341,33 +373,34 @@ def pack_views(out):
         np.savez_compressed(Path(out) / "views.npz", key=path.stem, roots=np.uint8(np.rint(np.sqrt(predictions) * 255)))
 
 
-def train_all(out, teacher_epochs, student_epochs, mini_epochs, views, seconds, skip_clean, smoke):
+def train_all(out, options):
     """Train teachers and students within a number of seconds."""
     started = time.time()
-    queue, running, done = list(TEACHERS), [], []
-    deadline = started + seconds
-    while queue or running:
-        while queue and len(running) < 3:
-            name = queue.pop(0)
-            running.append(launch(out, "one", name, str(teacher_epochs), str(views), smoke=smoke))
-        finished = [process for process in running if process.poll() is not None]
-        done += finished
-        running = [process for process in running if process.poll() is None]
-        time.sleep(0.2)
+    start = partial(launch, out, smoke=options.smoke)
+    views = str(options.views)
+    if options.kept_teachers:
+        unpack_teachers()
+    else:
+        train_teachers(start, str(options.teacher_epochs), views)
     print(f"teachers done after {time.time() - started:.0f} s", flush=True)
     pack(out)
-    views_process = launch(out, "views", str(views), smoke=smoke)
-    views_process.wait()
+    start("views", views).wait()
     pack_views(out)
     print(f"views done after {time.time() - started:.0f} s", flush=True)
-    names = ["student-robust", "mini-robust"] + ["student-clean"] * (not skip_clean)
-    epochs = {"mini-robust": mini_epochs}
-    processes = [
-        launch(out, "one", name, str(epochs.get(name, student_epochs)), str(views), smoke=smoke) for name in names
-    ]
-    wait(processes, out, deadline)
+    names = ["student-robust", "mini-robust"] + ["student-clean"] * (not options.skip_clean)
+    epochs = {name: str(options.mini_epochs if "mini" in name else options.student_epochs) for name in names}
+    wait([start("one", name, epochs[name], views) for name in names], out, started + options.seconds)
     print(f"students done after {time.time() - started:.0f} s", flush=True)
-    pack(out)
+
+
+def train_teachers(start, epochs, views):
+    """Train the teachers, three at a time."""
+    queue, running = list(TEACHERS), []
+    while queue or running:
+        while queue and len(running) < 3:
+            running.append(start("one", queue.pop(0), epochs, views))
+        running = [process for process in running if process.poll() is None]
+        time.sleep(0.2)
 
 
 def main():
@@ -380,7 +413,8 @@ def main():
     parser.add_argument("--mini-epochs", type=int, default=300)
     parser.add_argument("--views", type=int, default=32)
     parser.add_argument("--seconds", type=float, default=570)
-    parser.add_argument("--skip-clean", action="store_true")
+    parser.add_argument("--skip-clean", action="store_true", help="no student of faces that are not degraded")
+    parser.add_argument("--kept-teachers", action="store_true", help="the teachers of docs/experiments/teachers")
     parser.add_argument("--smoke", action="store_true", help="a few faces and tiny networks, to try the script")
     options = parser.parse_args()
     ROOT.mkdir(parents=True, exist_ok=True)
@@ -394,16 +428,7 @@ def main():
     elif options.part == "views":
         predict_views(int(values[0]), options.smoke)
     elif options.part == "train":
-        train_all(
-            values[0],
-            options.teacher_epochs,
-            options.student_epochs,
-            options.mini_epochs,
-            options.views,
-            options.seconds,
-            options.skip_clean,
-            options.smoke,
-        )
+        train_all(values[0], options)
 
 
 if __name__ == "__main__":

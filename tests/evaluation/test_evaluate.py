@@ -19,7 +19,7 @@ from fer.evaluation.evaluate import evaluate_run, render_classification_report
 from fer.evaluation.metrics_file import compare_metrics, read_metrics
 from fer.evaluation.predictions import predict_split
 from fer.inference import Classifier
-from fer.joint import JointCalibration, OperatingPoint
+from fer.joint import EXPRESSION_WEIGHTS, JointCalibration, OperatingPoint
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
 
@@ -82,8 +82,9 @@ class StubClassifier(Classifier):
 def compute_default(faces, heads=("labels",), temperature=POINT.temperature):
     """The default answer to faces of one view, computed in logits instead of probabilities."""
     weights, logits = {"labels": 0.3, "votes": 0.7}, faces[:, : len(heads), :7] / 50.0
+    factors = np.log([EXPRESSION_WEIGHTS[expression] for expression in EXPRESSIONS])
     answers = [
-        weights[head] * softmax(logits[:, index] - 0.75 * np.log(CLASS_SHARES[head]), axis=1)
+        weights[head] * softmax(logits[:, index] - 0.75 * np.log(CLASS_SHARES[head]) + factors, axis=1)
         for index, head in enumerate(heads)
     ]
     return softmax(np.log(sum(answers) / sum(weights[head] for head in heads)) / temperature, axis=1)
