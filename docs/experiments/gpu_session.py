@@ -156,11 +156,10 @@ def time_epochs(name, technique, dtype, batch_size, out, smoke):
     from fer.training.validation import Validation
 
     techniques = {"stock": (), "matmul": ("pointwise",), "shifts": ("pointwise", "depthwise")}
-    layers._TECHNIQUES["gpu"] = layers._TECHNIQUES["cpu"] = techniques[technique]
     config = build_config(name, 240 if name in STUDENTS else 100, batch_size=batch_size, dtype=dtype, smoke=smoke)
     dataset = load_data(smoke)
     started = time.perf_counter()
-    with use_dtype_policy(dtype):
+    with use_dtype_policy(dtype), layers.use_techniques(techniques[technique]):
         batches = TrainingBatches(dataset, config)
         if name in STUDENTS:
             batches._views = 32

@@ -5,7 +5,9 @@ converted either way at any time (:func:`use_fast_layers`, :func:`use_stock_laye
 fast layers and saved with stock layers: a saved file needs none of this code.
 """
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 import keras
@@ -16,6 +18,17 @@ from fer.model.padding import compute_padding
 #: How layers compute by techniques of their own on JAX: depthwise convolutions as shifted products, 1x1 convolutions as
 #: matrix products, pools as reshaped maxima.
 _TECHNIQUES = {"cpu": ("depthwise", "pointwise", "pooling"), "gpu": ("pointwise",)}
+
+
+@contextlib.contextmanager
+def use_techniques(names: tuple[str, ...]) -> Iterator[None]:
+    """Choose the techniques of the programs that are compiled in a block, to compare them."""
+    previous = dict(_TECHNIQUES)
+    _TECHNIQUES.update(dict.fromkeys(_TECHNIQUES, names))
+    try:
+        yield
+    finally:
+        _TECHNIQUES.update(previous)
 
 
 def uses(technique: str) -> bool:
