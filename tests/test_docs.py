@@ -376,7 +376,14 @@ def test_find_object_raises_for_an_unknown_name():
 # Snippets, as printed, each in a fresh process
 
 #: What cannot run in a test: FER2013 itself, cameras, a running app and whole trainings.
-NOT_RUN = ('"fer2013', "VideoReader(0)", "gradio_client", 'load_dataset("sample")', 'load_config("sample")')
+NOT_RUN = (
+    '"fer2013',
+    "VideoReader(0)",
+    "gradio_client",
+    'load_dataset("sample")',
+    'load_dataset("my_set")',
+    'load_config("sample")',
+)
 SNIPPETS = [
     pytest.param(block, id=f"{path.stem}-{index}")
     for path in DOCUMENTS
@@ -394,7 +401,8 @@ def snippet_folder(tmp_path_factory):
     for name in ("photo.jpg", "one.jpg", "two.jpg", "photos/a.jpg"):
         photo.save(folder / name)
     (folder / "damaged.jpg").write_bytes(b"damaged")
-    write_video(folder / "talk.mp4", draw_frames(4))
+    for name in ("talk.mp4", "one.mp4", "two.mp4"):
+        write_video(folder / name, draw_frames(4))
     (folder / "artifacts").mkdir()
     for name in ("xception", "small"):
         (folder / "artifacts" / name).symlink_to(NETWORK.parent)

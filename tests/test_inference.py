@@ -99,7 +99,7 @@ def test_grey_and_equal_colour_channels_are_predicted_alike(classifier):
     "faces",
     [
         np.zeros((48, 48), np.uint8),
-        np.zeros((2, 48, 48), np.float32),
+        np.zeros((2, 48, 48), np.float64)[:, :, :, None, None],
         np.zeros((2, 48, 48, 4), np.uint8),
         np.zeros((2, 48, 48, 1), np.int64),
     ],

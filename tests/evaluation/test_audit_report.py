@@ -39,7 +39,7 @@ def test_the_report_has_a_row_per_group_and_one_for_all_and_the_notes():
 
 
 def test_small_groups_are_named():
-    assert "Fewer than 30 faces: a, b." in render_audit(make_audit(10, n=20), title="t")
+    assert "Fewer than 30 faces: a, b;" in render_audit(make_audit(10, n=20), title="t")
     assert "Fewer than" not in render_audit(make_audit(), title="t")
 
 

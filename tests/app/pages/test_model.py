@@ -169,7 +169,7 @@ def test_a_run_without_figures_is_not_evaluated_yet(tmp_path):
 def test_a_missing_matrix_or_plot_names_the_remedy(run):
     run.confusion_matrix.unlink()
     for plot in (run.robustness_plot, run.reliability, run.precision_recall, run.roc, run.curves):
-        plot.unlink()
+        plot.unlink(missing_ok=True)
     page = build_model_page(run)
     assert "invoke evaluate" in page.confusion
     assert "invoke evaluate" in page.plots
