@@ -122,6 +122,14 @@ class Events:
         update = self.handlers.show_live(str(request.session_hash), frame, explain=explain, paused=paused)
         return [gr.skip() if value is None else value for value in update]
 
+    def neutral(self, request: gr.Request) -> str:
+        """Return the status after the visitor has asked for the neutral face to be taken off."""
+        return self.handlers.start_baseline(str(request.session_hash))
+
+    def clear_neutral(self, request: gr.Request) -> str:
+        """Return the status after the neutral face has been forgotten."""
+        return self.handlers.clear_baseline(str(request.session_hash))
+
     def photo(self, upload: Upload | None, explain: bool, request: gr.Request) -> tuple[Any, ...]:
         """Return the annotated image, cards and downloads for a photo."""
         update = self.handlers.show_photo(str(request.session_hash), upload, explain=explain)
@@ -212,6 +220,9 @@ def _build_live(events: Events, viewers: int, turn_seconds: int) -> None:
                 mirror = gr.Checkbox(True, label="Mirror", container=False, min_width=0)
                 paused = gr.Checkbox(False, label="Pause", container=False, min_width=0)
                 explain = gr.Checkbox(False, label="Activation map", container=False, min_width=0)
+            with gr.Row(elem_id="live-baseline"):
+                neutral = gr.Button(texts.NEUTRAL_LABEL, size="sm", min_width=160, elem_id="live-neutral")
+                clear = gr.Button(texts.CLEAR_NEUTRAL_LABEL, size="sm", min_width=160, elem_id="live-clear-neutral")
             timeline = gr.HTML(cards.render_timeline(RollingTimeline()), elem_id="live-timeline")
         with gr.Column(scale=2, min_width=300):
             image = _build_image("The camera image with its faces", elem_id="live-image", height=360)
@@ -230,6 +241,9 @@ def _build_live(events: Events, viewers: int, turn_seconds: int) -> None:
         concurrency_limit=viewers,
         api_visibility="private",
     )
+    # Outside the queue: a press counts at once, not after the frames that wait.
+    for button, call in ((neutral, events.neutral), (clear, events.clear_neutral)):
+        button.click(call, None, status, queue=False, show_progress="hidden", api_visibility="private")
     mirror.input(_set_mirror, mirror, camera, queue=False, show_progress="hidden", api_visibility="private")
 
 

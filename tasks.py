@@ -339,6 +339,8 @@ def predict(
         "csv": "table with one row per frame and face (default, if nothing else is asked for: beside the video)",
         "annotated": "copy with the faces drawn in, .mp4; a folder for many videos",
         "plot": "image of each person's expressions over time; a folder for many videos",
+        "baseline": "a range of time in which people rest, such as 0:00-0:05, or a photo of a neutral face:"
+        " the table also gets answers without the resting face",
         "every": "analyze each frame whose index is a multiple of this",
         "max-side": "longer side in pixels of the copy that is searched for faces (default: 640)",
         "fps": "frames per second of a folder or pattern of images (default: 25)",
@@ -353,6 +355,7 @@ def video(
     csv: str | None = None,
     annotated: str | None = None,
     plot: str | None = None,
+    baseline: str | None = None,
     every: int = 1,
     max_side: int = 640,
     fps: int | None = None,

@@ -16,6 +16,7 @@ from fer.errors import ImageError, SettingsError
 from fer.joint import OperatingPoint
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
+from fer.vision.baseline import Baseline
 from fer.vision.boxes import build_whole_box
 from fer.vision.decoding import DecodedImage
 from fer.vision.detection import Detection, Detector
@@ -25,6 +26,7 @@ from fer.vision.streams import Stream
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader
 from fer.vision.yunet import build_detector
+from fer.wording import format_count
 
 __all__ = ["BATCH_SIZE", "AnalyzedFrame", "AnalyzedImage", "Analyzer", "Face", "FaceClassifier"]
 
@@ -146,19 +148,53 @@ class Analyzer:
             for face, track_id in zip(faces, track_ids, strict=True)
         ]
 
-    def analyze_stream(self, stream: Stream, *, tracker: Tracker | None = None) -> Iterator[AnalyzedFrame]:
+    def analyze_stream(
+        self, stream: Stream, *, tracker: Tracker | None = None, baseline: Baseline | None = None
+    ) -> Iterator[AnalyzedFrame]:
         """Yield each frame of a stream with its faces and its duration.
 
         Args:
             stream: a video or camera, with its limits.
             tracker: tracks and smooths the people; None uses the defaults.
+            baseline: the resting faces that are taken off; until its range is over, it learns them.
 
         Raises:
             VideoError: the video holds no frame, or a frame has too many pixels.
         """
         people = Tracker() if tracker is None else tracker
         for frame, duration in stream:
-            yield AnalyzedFrame(frame, self.analyze_frame(frame.image, people, frame.seconds), duration)
+            faces = self.analyze_frame(frame.image, people, frame.seconds)
+            if baseline is not None:
+                faces = self.take_off(baseline, faces, frame.seconds, duration)
+            yield AnalyzedFrame(frame, faces, duration)
+
+    def take_off(self, baseline: Baseline, faces: list[Face], seconds: float, duration: float) -> list[Face]:
+        """Return the faces of one frame with their ``baseline_probabilities``; within the range, learn from them.
+
+        Args:
+            baseline: the resting faces of the stream.
+            faces: the faces, as :meth:`analyze_frame` returns them.
+            seconds: time of the frame.
+            duration: seconds until the next frame.
+        """
+        return baseline.update(faces, seconds, duration, np.array(self.classifier.calibration.neutral_log_odds))
+
+    def read_baseline(self, image: ImageSource) -> Baseline:
+        """Return the baseline of a photo of one neutral face, which counts for every person of a stream.
+
+        Args:
+            image: a photo, as :meth:`analyze` takes images.
+
+        Raises:
+            ImageError: the photo cannot be used, or does not show exactly one face.
+        """
+        faces = self.analyze(image)
+        if len(faces) != 1:
+            raise ImageError(
+                f"A neutral photo must show exactly one face. Received: {format_count(len(faces), 'face')}."
+                " Remedy: crop it to the person of the video."
+            )
+        return Baseline(photo=faces[0])
 
     def analyze_video(
         self, path: str | Path, *, every: int = 1, tracker: Tracker | None = None

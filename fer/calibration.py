@@ -23,6 +23,11 @@ _PSEUDO_COUNT = 100.0
 _LARGEST_SMOOTHING = 0.2
 #: Width of the soft threshold of `remove_smoothing`, in units of the uniform share: no probability becomes 0.
 _SOFTNESS = 0.15
+#: Added to probabilities before their logarithm: whether an expression has 0.1 % or 0.01 % says nothing about a face.
+_LEAST_PROBABILITY = 0.01
+#: Mean log-odds of a neutral face, for runs whose calibration has none: those of the shipped network's balanced answer
+#: to the 607 neutral faces of PublicTest.
+NEUTRAL_LOG_ODDS = (-0.498, -0.947, -0.487, -0.134, 0.654, -0.633, 2.046)
 
 
 class Calibration(Settings):
@@ -40,6 +45,12 @@ class Calibration(Settings):
     temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
     uncertain_below: Fraction = Field(0.0, description="Confidence below which a prediction is uncertain.")
     coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")
+    neutral_log_odds: tuple[float, ...] = Field(
+        NEUTRAL_LOG_ODDS,
+        min_length=len(EXPRESSIONS),
+        max_length=len(EXPRESSIONS),
+        description="Mean log-odds of the neutral validation faces, which a person's resting face is compared with.",
+    )
 
 
 #: The calibration of each head that has one.
@@ -139,8 +150,27 @@ def choose_threshold(probabilities: np.ndarray, coverage: float, weights: np.nda
     return float(confidences[order][np.searchsorted(shares, 1.0 - coverage)])
 
 
+def compute_log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """Return the logarithms of probabilities, relative to the mean of the row.
+
+    Args:
+        probabilities: float (..., K), rows summing to 1; 0.01 is added to each.
+
+    Returns:
+        float64 (..., K), rows summing to 0.
+    """
+    logs = np.log(np.asarray(probabilities, np.float64) + _LEAST_PROBABILITY)
+    return np.asarray(logs - logs.mean(axis=-1, keepdims=True))
+
+
+def fit_neutral_log_odds(probabilities: np.ndarray, y_true: np.ndarray) -> tuple[float, ...]:
+    """Return the mean log-odds (7,) of the neutral faces, or :data:`NEUTRAL_LOG_ODDS` if there are none."""
+    neutral = probabilities[y_true == EXPRESSIONS.index("neutral")]
+    return tuple(compute_log_odds(neutral).mean(axis=0).tolist()) if len(neutral) else NEUTRAL_LOG_ODDS
+
+
 def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float = 0.9) -> Calibration:
-    """Fit smoothing and temperature, and the threshold that keeps a share ``coverage`` of the rows certain.
+    """Fit smoothing and temperature, the threshold that keeps a share ``coverage`` certain, and the neutral log-odds.
 
     Args:
         probabilities: float (N, 7), uncalibrated, of the validation split.
@@ -151,8 +181,9 @@ def calibrate(probabilities: np.ndarray, y_true: np.ndarray, *, coverage: float 
     fitted = Calibration(smoothing=smoothing, coverage=coverage)
     temperature = fit_temperature(apply_calibration(probabilities, fitted), y_true)
     fitted = fitted.model_copy(update={"temperature": temperature})
-    threshold = choose_threshold(apply_calibration(probabilities, fitted), coverage)
-    return fitted.model_copy(update={"uncertain_below": threshold})
+    answers = apply_calibration(probabilities, fitted)
+    threshold, neutral = choose_threshold(answers, coverage), fit_neutral_log_odds(answers, y_true)
+    return fitted.model_copy(update={"uncertain_below": threshold, "neutral_log_odds": neutral})
 
 
 def _compute_logits(probabilities: np.ndarray) -> np.ndarray:

@@ -15,9 +15,11 @@ import numpy as np
 from pydantic import Field
 
 from fer.calibration import (
+    NEUTRAL_LOG_ODDS,
     Calibration,
     apply_temperature,
     choose_threshold,
+    fit_neutral_log_odds,
     fit_temperature,
     remove_smoothing,
 )
@@ -46,6 +48,12 @@ class OperatingPoint(Settings):
     temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
     uncertain_below: Fraction = Field(0.0, description="Confidence below which an answer is uncertain.")
     coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")
+    neutral_log_odds: tuple[float, ...] = Field(
+        NEUTRAL_LOG_ODDS,
+        min_length=len(EXPRESSIONS),
+        max_length=len(EXPRESSIONS),
+        description="Mean log-odds of the neutral validation faces, which a person's resting face is compared with.",
+    )
 
 
 class JointCalibration(Settings):
@@ -135,7 +143,7 @@ def fit_joint(
     *,
     coverage: float = 0.9,
 ) -> JointCalibration:
-    """Fit temperature and threshold for both priors on validation.
+    """Fit temperature, threshold and neutral log-odds for both priors on validation.
 
     Args:
         probabilities: float (N, heads, 7), uncalibrated, of the validation split.
@@ -149,8 +157,13 @@ def fit_joint(
     def fit_point(prior: Prior, weights: np.ndarray) -> OperatingPoint:
         combined = combine_heads(probabilities, heads, calibrations, class_shares, prior)
         temperature = fit_temperature(combined, y_true, weights)
-        threshold = choose_threshold(apply_temperature(combined, temperature), coverage, weights)
-        return OperatingPoint(temperature=temperature, uncertain_below=threshold, coverage=coverage)
+        answers = apply_temperature(combined, temperature)
+        return OperatingPoint(
+            temperature=temperature,
+            uncertain_below=choose_threshold(answers, coverage, weights),
+            coverage=coverage,
+            neutral_log_odds=fit_neutral_log_odds(answers, y_true),
+        )
 
     return JointCalibration(
         class_shares={head: tuple(class_shares[head]) for head in heads},

@@ -2,17 +2,21 @@ import numpy as np
 import pytest
 
 from fer.calibration import (
+    NEUTRAL_LOG_ODDS,
     Calibration,
     apply_calibration,
     apply_temperature,
     calibrate,
     choose_threshold,
     compute_log_loss,
+    compute_log_odds,
+    fit_neutral_log_odds,
     fit_smoothing,
     fit_temperature,
     remove_smoothing,
 )
 from fer.evaluation.metrics import compute_reliability
+from fer.labels import EXPRESSIONS
 
 
 def softmax(logits):
@@ -134,3 +138,21 @@ def test_the_threshold_applies_to_calibrated_probabilities(underconfident):
     certain = apply_calibration(underconfident, calibration).max(axis=1) >= calibration.uncertain_below
     assert certain.mean() == pytest.approx(0.75, abs=0.01)
     assert 1 / 7 < calibration.uncertain_below < 1
+
+
+def test_log_odds_of_a_row_sum_to_zero_and_a_tiny_probability_has_no_extreme_ones():
+    log_odds = compute_log_odds(np.array([[0.9, 0.1, 0.0], [0.9, 0.099, 1e-3]]))
+    np.testing.assert_allclose(log_odds.sum(axis=1), 0.0, atol=1e-12)
+    np.testing.assert_allclose(log_odds[0], log_odds[1], atol=0.15)
+
+
+def test_the_neutral_log_odds_are_the_mean_of_the_calibrated_neutral_faces(underconfident):
+    y_true = underconfident.argmax(axis=1)
+    calibration = calibrate(underconfident, y_true)
+    neutral = apply_calibration(underconfident, calibration)[y_true == EXPRESSIONS.index("neutral")]
+    np.testing.assert_allclose(calibration.neutral_log_odds, compute_log_odds(neutral).mean(axis=0))
+    assert calibration.neutral_log_odds != NEUTRAL_LOG_ODDS
+
+
+def test_without_a_neutral_face_the_neutral_log_odds_are_the_usual_ones(underconfident):
+    assert fit_neutral_log_odds(underconfident, np.zeros(500, int)) == NEUTRAL_LOG_ODDS

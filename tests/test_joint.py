@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer.calibration import Calibration
+from fer.calibration import Calibration, compute_log_odds
 from fer.errors import SettingsError
 from fer.joint import (
     EXPRESSION_WEIGHTS,
@@ -161,3 +161,15 @@ def test_a_class_without_training_faces_does_not_become_the_answer():
     answer = combine_heads(probabilities, ("labels",), {}, shares)[0]
     assert EXPRESSIONS[answer.argmax()] == "happy"
     assert answer[:3].sum() < 0.01
+
+
+def test_each_prior_has_its_own_neutral_log_odds():
+    probabilities, y_true = draw_faces(SKEWED["labels"], 5000)
+    joint = fit_joint(probabilities, y_true, HEADS, {}, SKEWED)
+    neutral = EXPRESSIONS.index("neutral")
+    for prior in ("balanced", "dataset"):
+        answers = apply_joint(probabilities, HEADS, {}, joint, prior)[y_true == neutral]
+        fitted = joint.choose_point(prior).neutral_log_odds
+        np.testing.assert_allclose(fitted, compute_log_odds(answers).mean(axis=0), atol=1e-5)
+    # Without the large share of neutral faces, fewer answers are neutral.
+    assert joint.balanced.neutral_log_odds[neutral] < joint.dataset.neutral_log_odds[neutral]

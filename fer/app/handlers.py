@@ -89,6 +89,21 @@ class Handlers:
         status = cards.render_status(shown, (time.perf_counter() - started) * 1000)
         return LiveUpdate(image, status, people, timeline)
 
+    def start_baseline(self, session_id: str) -> str:
+        """Take the next seconds for the neutral face of the visitor's camera; return a notice."""
+        live = self.sessions.visit(session_id).live
+        if live is None:
+            return cards.render_notice(texts.NO_CAMERA_TEXT)
+        live.start_baseline()
+        return cards.render_notice(texts.NEUTRAL_TEXT)
+
+    def clear_baseline(self, session_id: str) -> str:
+        """Forget the neutral face of the visitor's camera; return a notice."""
+        live = self.sessions.visit(session_id).live
+        if live is not None:
+            live.clear_baseline()
+        return cards.render_notice(texts.NEUTRAL_CLEARED_TEXT)
+
     def show_photo(self, session_id: str, upload: Upload | None, *, explain: bool) -> PhotoUpdate:
         """Analyze a photo for the photo tab; an error becomes a notice."""
         if upload is None:

@@ -3,6 +3,7 @@
 Visitors share nothing but the network. Images are uint8 (H, W, 3), RGB; times are in seconds.
 """
 
+import math
 import threading
 import time
 from collections import deque
@@ -14,6 +15,7 @@ import numpy as np
 from fer.analysis import Analyzer
 from fer.reports.timeline import Stretch, TimeBins
 from fer.vision.annotation import draw_faces
+from fer.vision.baseline import Baseline
 from fer.vision.faces import Face
 from fer.vision.images import ImageSource, decode_image, shrink_to
 from fer.vision.tracking import Tracker
@@ -23,8 +25,12 @@ WINDOW_SECONDS = 30.0
 BIN_SECONDS = 0.25
 #: Longer side, in pixels, above which a frame is reduced in size.
 MOST_FRAME_SIDE = 1280
+#: Seconds for which a visitor holds a neutral face after asking for it to be taken off.
+BASELINE_SECONDS = 3.0
 #: Number of frames over which the frame rate is measured.
 _RATE_FRAMES = 30
+#: A frame counts for the time since the last one, in seconds, but not for that of a pause.
+_LONGEST_FRAME = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +44,7 @@ class LiveFrame:
         number: number of the frame in the session, from 1.
         rate: frames per second over the last frames; 0 for the first frame.
         draw_timeline: whether it is time to draw the timeline again.
+        notice: a sentence about the neutral face; empty if there is none.
     """
 
     image: np.ndarray
@@ -46,6 +53,7 @@ class LiveFrame:
     number: int
     rate: float
     draw_timeline: bool
+    notice: str = ""
 
 
 class RollingTimeline:
@@ -98,8 +106,20 @@ class LiveSession:
         self._started = clock()
         self._times: deque[float] = deque(maxlen=_RATE_FRAMES)
         self._last_drawn = -1
+        self._baseline: Baseline | None = None
         # A page that rejoins the queue may send two frames at once for a moment; the tracker takes one at a time.
         self._lock = threading.Lock()
+
+    def start_baseline(self) -> None:
+        """Learn the neutral faces of the people in view for :data:`BASELINE_SECONDS`, in place of earlier ones."""
+        with self._lock:
+            now = self._clock() - self._started
+            self._baseline = Baseline(now, now + BASELINE_SECONDS)
+
+    def clear_baseline(self) -> None:
+        """Drop the neutral faces."""
+        with self._lock:
+            self._baseline = None
 
     def process(self, source: ImageSource, *, explain: bool = False) -> LiveFrame:
         """Analyze a frame that has just arrived.
@@ -116,12 +136,16 @@ class LiveSession:
             seconds = self._clock() - self._started
             faces = self.analyzer.analyze_frame(image, self._tracker, seconds)
             faces.sort(key=lambda face: face.track_id or 0)
+            if self._baseline is not None:
+                elapsed = seconds - self._times[-1] if self._times else 0.0
+                faces = self.analyzer.take_off(self._baseline, faces, seconds, min(elapsed, _LONGEST_FRAME))
             self.timeline.add(seconds, faces)
             self._times.append(seconds)
             self.num_frames += 1
             number, rate, draw = self.num_frames, self._compute_rate(), self._is_timeline_due(seconds)
+            notice = "" if self._baseline is None else _describe_baseline(self._baseline, faces, seconds)
         activations = [self.analyzer.explain(face) for face in faces] if explain else []
-        return LiveFrame(draw_faces(image, faces, bars=False), faces, activations, number, rate, draw)
+        return LiveFrame(draw_faces(image, faces, bars=False), faces, activations, number, rate, draw, notice)
 
     def _compute_rate(self) -> float:
         elapsed = self._times[-1] - self._times[0]
@@ -131,3 +155,13 @@ class LiveSession:
         """Return whether the timeline is to be drawn: twice a second is as often as the eye needs."""
         previous, self._last_drawn = self._last_drawn, int(seconds * 2)
         return previous != self._last_drawn
+
+
+def _describe_baseline(baseline: Baseline, faces: list[Face], seconds: float) -> str:
+    if not baseline.is_known:
+        return f"Hold a neutral face for {math.ceil(baseline.end - seconds)} s."
+    if not baseline.people:
+        return "No face was seen. Look towards the camera and press the button again."
+    if faces and not any(face.track_id in baseline.people for face in faces):
+        return "The neutral face belongs to somebody who has left the view. Press the button again."
+    return ""

@@ -196,7 +196,8 @@ def measure_calibrations(
 def measure_calibration(validation: Predictions, test: Predictions) -> dict[str, Any]:
     """Return the calibration of one head and its effect on validation and test."""
     return {
-        **validation.calibration.model_dump(),
+        # The neutral log-odds serve the baselines of streams and change no figure of an evaluation.
+        **validation.calibration.model_dump(exclude={"neutral_log_odds"}),
         "validation": _compare_calibrated(validation),
         "test": _compare_calibrated(test),
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, BinaryIO, cast
 
+import numpy as np
 import pandas as pd
 
 from fer.errors import OutputError, SettingsError
@@ -38,6 +39,8 @@ _PATH_COLUMNS = ("image", "video")
 IMAGE_COLUMNS: tuple[str, ...] = ("image", *FACE_COLUMNS, "error")
 #: The columns of a table of one video's frames; "raw" probabilities are those before smoothing.
 VIDEO_COLUMNS: tuple[str, ...] = ("frame", "seconds", *FACE_COLUMNS, *(f"raw_{name}" for name in EXPRESSIONS))
+#: The columns that a table of videos has as well if there is a baseline; empty for people without one.
+BASELINE_COLUMNS: tuple[str, ...] = ("baseline_label", *(f"baseline_{name}" for name in EXPRESSIONS))
 #: The columns of a table of many videos; a video that cannot be read has one row with its error.
 BATCH_COLUMNS: tuple[str, ...] = ("video", *VIDEO_COLUMNS, "error")
 
@@ -127,11 +130,17 @@ def build_image_rows(path: Path, analyzed: AnalyzedImage) -> list[dict[str, Any]
 
 
 def build_frame_rows(analyzed: AnalyzedFrame) -> list[dict[str, Any]]:
-    """Return the rows of a frame: one per face, with the probabilities before smoothing too, or a single one."""
+    """Return the rows of a frame: one per face, or a single one.
+
+    A face also has the probabilities before smoothing and, if they are known, those without its person's resting face.
+    """
     frame = analyzed.frame
     rows = _build_rows(analyzed.faces, {"frame": frame.index, "seconds": round(frame.seconds, 4)})
     for row, face in zip(rows, analyzed.faces, strict=False):
-        row |= {f"raw_{name}": round(float(p), 4) for name, p in zip(EXPRESSIONS, face.raw_probabilities, strict=True)}
+        row |= _round_probabilities("raw_", face.raw_probabilities)
+        if face.baseline_probabilities is not None:
+            row |= {"baseline_label": face.baseline_label}
+            row |= _round_probabilities("baseline_", face.baseline_probabilities)
     return rows
 
 
@@ -141,6 +150,7 @@ class VideoTable:
     Args:
         path: the table; missing folders are created.
         is_batch: whether the table has many videos, and thus the columns ``video`` and ``error``.
+        has_baseline: whether it has the columns :data:`BASELINE_COLUMNS`.
 
     Raises:
         OutputError: the table cannot be written.
@@ -150,12 +160,14 @@ class VideoTable:
         ...     table.write(analyzed)
     """
 
-    def __init__(self, path: str | Path, *, is_batch: bool = False) -> None:
+    def __init__(self, path: str | Path, *, is_batch: bool = False, has_baseline: bool = False) -> None:
         self.path = Path(path)
         check_writable(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self.path.open("w", encoding="utf-8", newline="")
         columns = BATCH_COLUMNS if is_batch else VIDEO_COLUMNS
+        if has_baseline:
+            columns = (*columns[:-1], *BASELINE_COLUMNS, "error") if is_batch else (*columns, *BASELINE_COLUMNS)
         self._table = csv.DictWriter(self._stream, columns, lineterminator="\n", extrasaction="ignore")
         self._table.writeheader()
 
@@ -233,8 +245,13 @@ def _build_row(face: Face, number: int) -> dict[str, Any]:
         "label": face.label,
         "confidence": round(face.confidence, 4),
         "uncertain": bool(face.uncertain),
-        **{name: round(float(p), 4) for name, p in zip(EXPRESSIONS, face.probabilities, strict=True)},
+        **_round_probabilities("", face.probabilities),
         **{name: round(value, 1) for name, value in zip(_CORNERS, face.box, strict=True)},
         "detection_score": round(face.detection_score, 4),
         "warnings": " ".join(face.warnings),
     }
+
+
+def _round_probabilities(prefix: str, probabilities: np.ndarray) -> dict[str, float]:
+    """Return probabilities, float (7,), by the names of their columns."""
+    return {f"{prefix}{name}": round(float(p), 4) for name, p in zip(EXPRESSIONS, probabilities, strict=True)}

@@ -10,12 +10,16 @@ from fer.vision.sources import Source, name_stem
 
 
 def check_outputs(
-    source: Source, csv: str | Path | None, annotated: str | Path | None, plot: str | Path | None
+    source: Source,
+    csv: str | Path | None,
+    annotated: str | Path | None,
+    plot: str | Path | None,
+    photo: Path | None = None,
 ) -> None:
-    """Check the outputs of one video before any work.
+    """Check the outputs of one video, and of a neutral photo if there is one, before any work.
 
     Raises:
-        OutputError: an output cannot be written, or is the video itself.
+        OutputError: an output cannot be written, or is the video or the photo itself.
         SettingsError: an output has the wrong suffix.
     """
     for path, suffix, kind in (
@@ -27,16 +31,20 @@ def check_outputs(
             raise SettingsError(f"{kind} must end in {suffix}. Received: {path}.")
     for path in (csv, annotated, plot):
         if path is not None:
-            _check_output(path, [source])
+            _check_output(path, [source, photo or ""])
 
 
 def check_folders(
-    sources: Sequence[Source], csv: str | Path, annotated: str | Path | None, plot: str | Path | None
+    sources: Sequence[Source],
+    csv: str | Path,
+    annotated: str | Path | None,
+    plot: str | Path | None,
+    photo: Path | None = None,
 ) -> None:
-    """Check the table and the folders of many videos before any work.
+    """Check the table and the folders of many videos, and of a neutral photo if there is one, before any work.
 
     Raises:
-        OutputError: an output cannot be written, or is one of the videos.
+        OutputError: an output cannot be written, or is one of the videos or the photo.
         SettingsError: an output has the wrong suffix.
     """
     check_outputs("", csv, None, None)
@@ -46,8 +54,8 @@ def check_folders(
             raise SettingsError(f"The copies and plots of many videos need a folder. Received: {folder}.")
         if folder is not None:
             for stem in stems:
-                _check_output(Path(folder) / f"{stem}{suffix}", sources)
-    _check_output(csv, sources)
+                _check_output(Path(folder) / f"{stem}{suffix}", [*sources, photo or ""])
+    _check_output(csv, [*sources, photo or ""])
 
 
 def choose_stems(sources: Sequence[Source]) -> list[str]:

@@ -6,9 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from fer.labels import EXPRESSIONS
-from fer.reports.timeline import Timeline
+from fer.reports.timeline import PersonTime, Timeline
+from fer.vision.baseline import Baseline
 from fer.vision.containers import escape_name
 from fer.vision.faces import AnalyzedFrame
+
+#: Track numbers that a remark lists.
+_MOST_LISTED = 5
 
 
 @dataclass
@@ -27,6 +31,8 @@ class VideoSummary:
         notes: what else limits the result, one sentence each.
         files: the files that were written.
         timeline: the time on screen and the expressions of each person.
+        baseline: the resting faces that were taken off; None without a baseline.
+        baseline_people: the time and the expressions without the resting face of each person who has one.
     """
 
     name: str
@@ -40,6 +46,8 @@ class VideoSummary:
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     timeline: Timeline = field(default_factory=Timeline)
+    baseline: Baseline | None = None
+    baseline_people: dict[int, PersonTime] = field(default_factory=dict)
 
     @property
     def shares(self) -> dict[str, float]:
@@ -73,22 +81,48 @@ class VideoSummary:
             remarks.append("Stopped before the end.")
         if self.num_without_face:
             remarks.append(f"No face was found in {self.num_without_face} of the {self.num_analyzed} frames.")
-        return remarks + self.notes
+        return remarks + self._describe_baseline() + self.notes
 
     def add(self, analyzed: AnalyzedFrame) -> None:
         """Count a frame and its people."""
         self.num_analyzed += 1
         self.num_without_face += not analyzed.faces
         self.timeline.add(analyzed)
+        for face in analyzed.faces:
+            if face.baseline_probabilities is not None and face.track_id is not None:
+                person = self.baseline_people.setdefault(face.track_id, PersonTime())
+                person.seconds_by_label[int(face.baseline_probabilities.argmax())] += analyzed.duration
 
     def describe(self) -> str:
         """Return the summary as text, one fact per line."""
         people = [
-            f"person {track_id}, {person.seconds:.1f} s: {person.describe_shares()}"
+            f"person {track_id}, {person.seconds:.1f} s: {person.describe_shares()}{self._describe_rest(track_id)}"
             for track_id, person in sorted(self.timeline.people.items())
         ]
         files = [f"Wrote {', '.join(map(escape_name, self.files))}."] if self.files else []
         return "\n".join([self.headline, *people, *self.remarks, *files])
+
+    def _describe_rest(self, track_id: int) -> str:
+        person = self.baseline_people.get(track_id)
+        if person is None or self.baseline is None:
+            return ""
+        resting = self.baseline.people.get(track_id)
+        seen = "" if resting is None else f" ({resting.seconds:.1f} s at rest)"
+        return f"; against the baseline{seen}: {person.describe_shares()}"
+
+    def _describe_baseline(self) -> list[str]:
+        people = sorted(self.timeline.people)
+        if self.baseline is None or not people:
+            return []
+        if self.baseline.is_photo:
+            several = f"The neutral photo counts for all {len(people)} people, and shows one of them."
+            return [several] if len(people) > 1 else []
+        unseen = [str(track_id) for track_id in people if track_id not in self.baseline.people]
+        if not unseen:
+            return []
+        more = f" and {len(unseen) - _MOST_LISTED} more" if len(unseen) > _MOST_LISTED else ""
+        listed = f"{', '.join(unseen[:_MOST_LISTED])}{more}"
+        return [f"Not seen in the baseline range, and therefore without a baseline answer: person {listed}."]
 
 
 @dataclass

@@ -10,10 +10,12 @@ from pathlib import Path
 from fer.analysis import Analyzer
 from fer.errors import SettingsError, VideoError
 from fer.progress import Progress
+from fer.reports.baselines import BaselineInput, learn_baseline, limit_to, read_baseline
 from fer.reports.tables import VideoTable
 from fer.reports.video_outputs import check_folders, check_outputs, choose_stems
 from fer.reports.video_summaries import BatchSummary, VideoSummary
 from fer.vision.annotation import draw_faces
+from fer.vision.baseline import Baseline
 from fer.vision.containers import escape_name, is_camera, is_network
 from fer.vision.faces import AnalyzedFrame
 from fer.vision.sound import SoundCopier
@@ -37,6 +39,7 @@ def process_video(
     limits: Limits = NO_LIMITS,
     stop: threading.Event | None = None,
     smoothing_seconds: float | None = None,
+    baseline: BaselineInput = None,
     rate: float | None = None,
     allow_network: bool = False,
     name: str | None = None,
@@ -60,6 +63,9 @@ def process_video(
         limits: how much of the stream to read.
         stop: ends the analysis after the current frame once it is set.
         smoothing_seconds: time constant of the smoothing; None uses the tracker's default.
+        baseline: a range of time in which people rest, as (start, end) in seconds or as text such as "0:00-0:05", or a
+            photo of a neutral face; adds answers without the resting face to table and summary. A file is read twice
+            until the end of the range; a camera or network stream has these answers after the range only.
         rate: frames per second of images; None means 25.
         allow_network: whether a network address is opened.
         name: name of the video in the summary and the plot; None uses the source.
@@ -69,8 +75,9 @@ def process_video(
 
     Raises:
         OutputError: an output cannot be written, or is the source; nothing is analyzed before this is checked.
+        ImageError: the neutral photo cannot be used, or does not show exactly one face.
         SettingsError: an output has the wrong suffix, or a setting is out of range.
-        VideoError: the video cannot be opened, holds no frame, or has frames above the limit.
+        VideoError: the video cannot be opened, holds no frame, has frames above the limit, or ends before the range.
 
     Example:
         >>> print(process_video("talk.mp4", csv="talk.csv").describe())  # doctest: +SKIP
@@ -79,15 +86,17 @@ def process_video(
         Wrote talk.csv.
     """
     _check_settings(analyzer, every, max_side)
-    check_outputs(source, csv, annotated, plot)
+    resting = read_baseline(baseline)
+    check_outputs(source, csv, annotated, plot, None if resting is None else resting.photo)
     reading = _Reading(every, limits, smoothing_seconds, rate, allow_network, on_frame, on_message, progress)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_interrupt(stop))
         video = stack.enter_context(closing(reading.open(source, stop)))
         analyzer = Analyzer(max_side=max_side or DEFAULT_SIDE) if analyzer is None else analyzer
-        table = None if csv is None else stack.enter_context(VideoTable(csv))
+        known = None if resting is None else reading.learn(source, resting.build(analyzer), analyzer, stop)
+        table = None if csv is None else stack.enter_context(VideoTable(csv, has_baseline=known is not None))
         write_rows = None if table is None else table.write
-        summary = _analyze(video, analyzer, reading, stop, name, write_rows, _Copy.of(source, annotated))
+        summary = _analyze(video, analyzer, reading, stop, name, write_rows, _Copy.of(source, annotated), known)
     return _finish(summary, csv, annotated, plot)
 
 
@@ -99,6 +108,7 @@ def process_videos(
     annotated: str | Path | None = None,
     plot: str | Path | None = None,
     every: int = 1,
+    baseline: BaselineInput = None,
     rate: float | None = None,
     allow_network: bool = False,
     on_message: Callable[[str], object] | None = None,
@@ -113,12 +123,14 @@ def process_videos(
         annotated: folder for annotated copies.
         plot: folder for plots.
         every: analyze only frames whose index is a multiple of this.
+        baseline: as for :func:`process_video`; a range counts for each video by itself.
         rate: frames per second of images; None means 25.
         allow_network: whether a network address is opened.
         on_message: called with a sentence when a network stream drops or is opened again.
         progress: show a progress bar for each video.
 
     Raises:
+        ImageError: the neutral photo cannot be used, or does not show exactly one face.
         OutputError: the table or a folder cannot be written.
         SettingsError: a setting is out of range.
         VideoError: no video can be read; the table has their errors.
@@ -128,12 +140,15 @@ def process_videos(
         0.75
     """
     _check_settings(analyzer, every, None)
-    check_folders(sources, csv, annotated, plot)
+    resting = read_baseline(baseline)
+    check_folders(sources, csv, annotated, plot, None if resting is None else resting.photo)
     analyzer = Analyzer(max_side=DEFAULT_SIDE) if analyzer is None else analyzer
+    if resting is not None and resting.photo is not None:
+        resting.build(analyzer)  # An unusable photo is an error before any work.
     reading = _Reading(every, NO_LIMITS, None, rate, allow_network, None, on_message, progress)
     stems = choose_stems(sources)
     batch = BatchSummary(files=[Path(csv)])
-    with VideoTable(csv, is_batch=True) as table, stop_on_interrupt(None) as stop:
+    with VideoTable(csv, is_batch=True, has_baseline=resting is not None) as table, stop_on_interrupt(None) as stop:
         for number, source in enumerate(sources):
             if stop.is_set():
                 batch.num_skipped = len(sources) - number
@@ -144,7 +159,8 @@ def process_videos(
             try:
                 with closing(reading.open(source, stop)) as video:
                     write_rows = partial(table.write, video=name)
-                    summary = _analyze(video, analyzer, reading, stop, name, write_rows, _Copy.of(source, copy))
+                    known = None if resting is None else reading.learn(source, resting.build(analyzer), analyzer, stop)
+                    summary = _analyze(video, analyzer, reading, stop, name, write_rows, _Copy.of(source, copy), known)
             except VideoError as error:
                 batch.errors[name] = str(error)
                 table.write_error(name, str(error))
@@ -176,6 +192,15 @@ class _Reading:
             source, rate=self.rate, allow_network=self.allow_network, on_message=self.on_message, stop=stop
         )
 
+    def learn(self, source: Source, baseline: Baseline, analyzer: Analyzer, stop: threading.Event) -> Baseline:
+        """Return the baseline after a first pass over its range, if the source can be read twice."""
+        if baseline.is_known or is_camera(source) or is_network(source):
+            return baseline
+        with closing(self.open(source, stop)) as video:
+            stream = Stream(video, every=self.every, limits=limit_to(baseline, self.limits), stop=stop)
+            learn_baseline(baseline, analyzer, stream, self.build_tracker())
+        return baseline
+
     def build_tracker(self) -> Tracker:
         return Tracker() if self.smoothing_seconds is None else Tracker(smoothing_seconds=self.smoothing_seconds)
 
@@ -201,8 +226,11 @@ def _analyze(
     name: str | None,
     write_rows: Callable[[AnalyzedFrame], None] | None,
     copy: _Copy | None,
+    baseline: Baseline | None,
 ) -> VideoSummary:
-    summary = VideoSummary(name or video.name, num_promised=video.num_promised)
+    summary = VideoSummary(name or video.name, num_promised=video.num_promised, baseline=baseline)
+    if baseline is not None and not baseline.is_known:
+        summary.notes.append(f"There are no baseline answers before {baseline.end:g} s: this source is read only once.")
     stream = Stream(video, every=reading.every, limits=reading.limits, stop=stop)
     with ExitStack() as stack:
         writers = [] if write_rows is None else [write_rows]
@@ -211,7 +239,7 @@ def _analyze(
         total, hidden = video.num_promised or None, not reading.progress
         bar = stack.enter_context(Progress(total=total, unit=" frames", disable=hidden))
         with suppress(KeyboardInterrupt):
-            for analyzed in analyzer.analyze_stream(stream, tracker=reading.build_tracker()):
+            for analyzed in analyzer.analyze_stream(stream, tracker=reading.build_tracker(), baseline=baseline):
                 summary.add(analyzed)
                 for write in writers:
                     write(analyzed)

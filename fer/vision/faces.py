@@ -30,6 +30,8 @@ class Face:
         warnings: reasons to doubt the prediction, of "small", "blurred", "profile", "edge", "dark".
         crop: uint8 (48, 48), the grey face that the network saw.
         raw_probabilities: float32 (7,), the prediction of this frame alone, before smoothing.
+        baseline_probabilities: float32 (7,), the probabilities without the person's resting face; None if no resting
+            face of the person is known (:mod:`fer.vision.baseline`).
 
     Example:
         >>> import skimage.data
@@ -52,6 +54,14 @@ class Face:
     warnings: tuple[str, ...] = ()
     crop: np.ndarray = field(default_factory=lambda: np.zeros((FACE_SIZE, FACE_SIZE), np.uint8), repr=False)
     raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(len(EXPRESSIONS), np.float32), repr=False)
+    baseline_probabilities: np.ndarray | None = field(default=None, repr=False)
+
+    @property
+    def baseline_label(self) -> str | None:
+        """The most probable expression without the person's resting face; None if that face is not known."""
+        if self.baseline_probabilities is None:
+            return None
+        return EXPRESSIONS[int(self.baseline_probabilities.argmax())]
 
     def smooth(self, track_id: int, probabilities: np.ndarray, uncertain_below: float) -> "Face":
         """Return the face of a tracked person with smoothed probabilities, and the label that follows from these.

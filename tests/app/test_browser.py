@@ -149,6 +149,15 @@ def test_live_shows_activation_maps(live_page):
     shoot(live_page, "live")
 
 
+def test_live_takes_the_neutral_face_off_and_forgets_it(live_page):
+    live_page.get_by_role("button", name="This is my neutral face").click()
+    live_page.wait_for_function("() => document.querySelector('#live-people').innerText.includes('Hold a neutral')")
+    live_page.wait_for_selector("#live-people .fer-baseline", timeout=15_000)
+    shoot(live_page, "live-neutral")
+    live_page.get_by_role("button", name="Forget my neutral face").click()
+    live_page.wait_for_selector("#live-people .fer-baseline", state="detached")
+
+
 def test_pause_stops_the_frames_until_it_is_cleared(live_page):
     live_page.get_by_label("Pause").check()
     live_page.wait_for_timeout(1500)

@@ -80,6 +80,26 @@ def test_a_frame_does_not_wait_for_the_network(tmp_path):
     assert update.image is None
 
 
+def test_a_neutral_face_needs_a_camera(handlers):
+    assert "Start the camera first" in handlers.start_baseline("ada")
+    assert "No neutral face" in handlers.clear_baseline("ada")
+
+
+def test_a_neutral_face_is_held_and_forgotten(handlers):
+    handlers.show_live("ada", FRAME, explain=False, paused=False)
+    assert "Hold a neutral face" in handlers.start_baseline("ada")
+    assert "Hold a neutral face" in handlers.show_live("ada", FRAME, explain=False, paused=False).people
+    handlers.clear_baseline("ada")
+    assert "neutral face" not in handlers.show_live("ada", FRAME, explain=False, paused=False).people
+
+
+def test_a_neutral_face_leaves_with_its_visitor(handlers):
+    handlers.show_live("ada", FRAME, explain=False, paused=False)
+    handlers.start_baseline("ada")
+    handlers.sessions.forget("ada")
+    assert "neutral face" not in handlers.show_live("ada", FRAME, explain=False, paused=False).people
+
+
 def test_a_photo_gives_cards_and_downloads(handlers, tmp_path):
     update = handlers.show_photo("ada", upload(tmp_path, encode_jpeg()), explain=True)
     assert update.image.startswith("data:image/jpeg;base64,")

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from app_media import build_stub_analyzer
 
-from fer.app.live import BIN_SECONDS, MOST_FRAME_SIDE, WINDOW_SECONDS, LiveSession, RollingTimeline
+from fer.app.live import BASELINE_SECONDS, BIN_SECONDS, MOST_FRAME_SIDE, WINDOW_SECONDS, LiveSession, RollingTimeline
 from fer.errors import ImageError
+from fer.labels import EXPRESSIONS
 
 
 class Clock:
@@ -107,3 +108,57 @@ def test_activation_maps_are_computed_on_request():
     assert session.process(draw_frame()).activations == []
     (activation,) = session.process(draw_frame(), explain=True).activations
     assert activation.shape == (48, 48)
+
+
+def run_session(session, clock, seconds, grey=90):
+    """Process ten frames a second and return the last one."""
+    for _ in range(round(seconds * 10)):
+        clock.now += 0.1
+        shown = session.process(draw_frame(grey))
+    return shown
+
+
+def test_a_neutral_face_is_learnt_for_some_seconds_and_then_taken_off():
+    session, clock = build_session()
+    run_session(session, clock, 1.0)
+    session.start_baseline()
+    shown = run_session(session, clock, 1.5)
+    assert "2 s" in shown.notice
+    assert shown.faces[0].baseline_probabilities is None
+    shown = run_session(session, clock, BASELINE_SECONDS)
+    assert shown.notice == ""
+    assert shown.faces[0].baseline_label in EXPRESSIONS
+    assert (shown.faces[0].baseline_probabilities != shown.faces[0].probabilities).any()
+
+
+def test_a_neutral_face_is_forgotten_on_request():
+    session, clock = build_session()
+    session.start_baseline()
+    run_session(session, clock, BASELINE_SECONDS + 1)
+    session.clear_baseline()
+    shown = run_session(session, clock, 0.1)
+    assert (shown.faces[0].baseline_probabilities, shown.notice) == (None, "")
+
+
+def test_a_neutral_face_that_was_not_seen_is_asked_for_again():
+    session, clock = build_session(find=())
+    session.start_baseline()
+    assert "No face was seen" in run_session(session, clock, BASELINE_SECONDS + 1).notice
+
+
+def test_a_neutral_face_does_not_count_for_another_person():
+    session, clock = build_session()
+    session.start_baseline()
+    run_session(session, clock, BASELINE_SECONDS + 1)
+    session.analyzer.detector.list_boxes = lambda image: [(30, 40, 62, 62)]
+    shown = run_session(session, clock, 0.2)
+    assert shown.faces[0].baseline_probabilities is None
+    assert "left the view" in shown.notice
+
+
+def test_a_neutral_face_belongs_to_one_visitor():
+    analyzer, clock = build_stub_analyzer(), Clock()
+    one, other = LiveSession(analyzer, clock), LiveSession(analyzer, clock)
+    one.start_baseline()
+    run_session(one, clock, BASELINE_SECONDS + 1)
+    assert other.process(draw_frame()).faces[0].baseline_probabilities is None

@@ -56,6 +56,11 @@ def test_live_and_photos_share_the_queue_of_the_network(app, wiring):
     assert {find_event(app, name).concurrency_limit for name in ("live", "photo", "analyze_image")} == {wiring.VIEWERS}
 
 
+def test_the_buttons_of_the_neutral_face_do_not_wait_in_the_queue(app):
+    for name in ("neutral", "clear_neutral"):
+        assert find_event(app, name).queue is False
+
+
 def test_videos_run_one_at_a_time_in_their_own_queue(app):
     assert list_events(app, "video") == {"video", "analyze_video"}
     assert find_event(app, "video").concurrency_limit == find_event(app, "analyze_video").concurrency_limit == 1

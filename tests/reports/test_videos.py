@@ -21,7 +21,7 @@ from fer.analysis import Analyzer
 from fer.app.api import analyze_video
 from fer.errors import OutputError, SettingsError, VideoError
 from fer.labels import EXPRESSIONS
-from fer.reports.tables import BATCH_COLUMNS, VIDEO_COLUMNS
+from fer.reports.tables import BASELINE_COLUMNS, BATCH_COLUMNS, VIDEO_COLUMNS
 from fer.reports.videos import process_video, process_videos
 from fer.vision.images import decode_image, write_image
 from fer.vision.streams import Limits
@@ -417,3 +417,93 @@ def test_ctrl_c_ends_with_a_readable_table_and_copy(tmp_path, endless):
     assert "Stopped before the end." in output
     with VideoReader(copy) as reader:
         assert sum(1 for _ in reader.read()) == len(rows)
+
+
+LEFT, RIGHT = (5.0, 5.0, 25.0, 30.0), (40.0, 5.0, 60.0, 30.0)
+
+
+@pytest.fixture
+def arriving():
+    """An analyzer that sees a second person from the sixth of the frames on."""
+    return Analyzer(StubClassifier(), StubDetector(lambda image: [LEFT, RIGHT] if image.mean() > 18 else [LEFT]))
+
+
+def read_answers(path, track_id):
+    table = pd.read_csv(path)
+    return table[table["track_id"] == track_id][list(BASELINE_COLUMNS)]
+
+
+def test_a_range_at_rest_adds_answers_to_every_frame_of_those_who_were_seen_in_it(tmp_path, arriving, video):
+    summary = process_video(video, analyzer=arriving, csv=tmp_path / "t.csv", baseline="0:00-0:00.5", progress=False)
+    assert tuple(pd.read_csv(tmp_path / "t.csv").columns) == (*VIDEO_COLUMNS, *BASELINE_COLUMNS)
+    first, second = (read_answers(tmp_path / "t.csv", number) for number in (1, 2))
+    assert (len(first), len(second)) == (12, 7)
+    assert first.notna().all(axis=None)
+    assert second.isna().all(axis=None)
+    np.testing.assert_allclose(first.iloc[:, 1:].sum(axis=1), 1.0, atol=1e-3)
+    assert any("without a baseline answer: person 2." in remark for remark in summary.remarks)
+    assert "; against the baseline (0.5 s at rest): " in summary.describe().split("\n")[1]
+    assert "against the baseline" not in summary.describe().split("\n")[2]
+    assert summary.baseline_people[1].seconds == pytest.approx(1.2)
+
+
+def test_the_plain_answers_are_those_without_a_baseline(tmp_path, arriving, video):
+    for name, baseline in (("plain", None), ("both", (0, 0.5))):
+        process_video(video, analyzer=arriving, csv=tmp_path / f"{name}.csv", baseline=baseline, progress=False)
+    plain, both = pd.read_csv(tmp_path / "plain.csv"), pd.read_csv(tmp_path / "both.csv")
+    pd.testing.assert_frame_equal(plain, both[plain.columns])
+
+
+def test_a_face_at_rest_is_answered_as_neutral(tmp_path):
+    path = write_video(tmp_path / "a.avi", [np.full((48, 64, 3), 40, np.uint8)] * 200, rate=10.0)
+    process_video(
+        path,
+        analyzer=Analyzer(StubClassifier(), StubDetector([LEFT])),
+        csv=tmp_path / "t.csv",
+        baseline=(0, 20),
+        progress=False,
+    )
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert set(table["baseline_label"]) == {"neutral"}
+    assert "neutral" not in set(table["label"])
+
+
+def test_a_neutral_photo_counts_for_all_people(tmp_path, arriving, video):
+    write_image(draw_frames(1)[0], tmp_path / "neutral.png")
+    summary = process_video(
+        video, analyzer=arriving, csv=tmp_path / "t.csv", baseline=tmp_path / "neutral.png", progress=False
+    )
+    assert all(read_answers(tmp_path / "t.csv", number).notna().all(axis=None) for number in (1, 2))
+    assert any("counts for all 2 people" in remark for remark in summary.remarks)
+
+
+def test_a_source_that_is_read_once_has_answers_after_the_range(tmp_path, arriving, video, monkeypatch):
+    monkeypatch.setattr("fer.reports.videos.is_network", lambda source: True)
+    summary = process_video(video, analyzer=arriving, csv=tmp_path / "t.csv", baseline=(0, 0.5), progress=False)
+    assert read_answers(tmp_path / "t.csv", 1)["baseline_label"].isna().tolist() == [True] * 5 + [False] * 7
+    assert any("before 0.5 s" in remark for remark in summary.remarks)
+
+
+def test_a_range_outside_of_the_video_is_refused_before_the_table(tmp_path, arriving, video):
+    with pytest.raises(VideoError, match="within the video"):
+        process_video(video, analyzer=arriving, csv=tmp_path / "t.csv", baseline="1:00-1:05", progress=False)
+    assert not (tmp_path / "t.csv").exists()
+
+
+def test_an_output_over_the_neutral_photo_is_refused(tmp_path, analyzer, video):
+    write_image(draw_frames(1)[0], tmp_path / "n.png")
+    with pytest.raises(OutputError, match="replace an input"):
+        process_video(video, analyzer=analyzer, plot=tmp_path / "n.png", baseline=tmp_path / "n.png", progress=False)
+
+
+def test_a_range_counts_for_each_of_many_videos(tmp_path, arriving, batch):
+    short = write_video(tmp_path / "short.avi", draw_frames(3), rate=10.0)
+    summary = process_videos(
+        [*batch, short], tmp_path / "t.csv", analyzer=arriving, baseline=(0.4, 0.5), progress=False
+    )
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert tuple(table.columns) == (*BATCH_COLUMNS[:-1], *BASELINE_COLUMNS, "error")
+    assert "within the video" in summary.errors[str(short)]
+    answered = table[table["baseline_label"].notna()]
+    assert answered["video"].value_counts().to_dict() == {str(batch[0]): 12, str(batch[2]): 12}
+    assert set(answered["track_id"]) == {1}

@@ -76,7 +76,7 @@ def render_card(face: Face, number: int, activation: np.ndarray | None = None) -
         f'<div class="fer-images">{_render_crop(face, activation)}</div>'
         f'<header><span class="fer-person">{title}</span>'
         f"<h3>{label} <small>{round(face.confidence * 100)} %</small></h3>{''.join(chips)}</header>"
-        f"{render_bars(face.probabilities)}</article>"
+        f"{render_bars(face.probabilities)}{_render_baseline(face)}</article>"
     )
 
 
@@ -113,10 +113,11 @@ def render_status(frame: LiveFrame, milliseconds: float) -> str:
 
 
 def render_live(frame: LiveFrame) -> str:
-    """Return the cards of the people in view, or a notice if there is nobody."""
+    """Return the cards of the people in view, or a notice if there is nobody, below that about the neutral face."""
+    notice = render_notice(frame.notice) if frame.notice else ""
     if not frame.faces:
-        return render_notice("No face in view. Look towards the camera, in good light.", kind="empty")
-    return render_cards(frame.faces, frame.activations)
+        return notice + render_notice("No face in view. Look towards the camera, in good light.", kind="empty")
+    return notice + render_cards(frame.faces, frame.activations)
 
 
 def render_timeline(timeline: RollingTimeline) -> str:
@@ -131,6 +132,17 @@ def render_timeline(timeline: RollingTimeline) -> str:
     note = f'<p class="fer-more">and {more} more</p>' if more > 0 else ""
     axis = f"<p class=fer-axis><span>{WINDOW_SECONDS:.0f} s ago</span><span>now</span></p>"
     return f'<div class="fer-timeline">{"".join(rows)}{axis}{note}{render_legend()}</div>'
+
+
+def _render_baseline(face: Face) -> str:
+    """Return the answer without the person's resting face, if there is one."""
+    if face.baseline_probabilities is None:
+        return ""
+    confidence = round(float(face.baseline_probabilities.max()) * 100)
+    return (
+        f'<div class="fer-baseline"><p>against the neutral face: <b>{face.baseline_label}</b> {confidence} %</p>'
+        f"{render_bars(face.baseline_probabilities)}</div>"
+    )
 
 
 def _render_bar(name: str, probability: float, *, is_top: bool) -> str:

@@ -1,5 +1,6 @@
 """Texts of the page."""
 
+from fer.app.live import BASELINE_SECONDS
 from fer.app.video_jobs import MAX_BYTES, MAX_PIXELS, MAX_SECONDS
 from fer.vision.decoding import FORMATS
 from fer.vision.decoding import MAX_BYTES as MAX_PHOTO_BYTES
@@ -27,4 +28,9 @@ VIDEO_LIMITS = (
     " (4K); only the beginning of a longer video is analyzed. MP4 with H.264 is the safest choice."
 )
 EXPLAIN_LABEL = "Activation maps: which regions of the face support the answer"
+NEUTRAL_LABEL = "This is my neutral face"
+CLEAR_NEUTRAL_LABEL = "Forget my neutral face"
+NEUTRAL_TEXT = f"Hold a neutral face for {BASELINE_SECONDS:.0f} s."
+NEUTRAL_CLEARED_TEXT = "No neutral face is taken off."
+NO_CAMERA_TEXT = "Start the camera first, then press the button."
 LOADING_TEXT = "The network is loading; this takes a few seconds."

@@ -38,6 +38,15 @@ def test_a_card_without_warnings_has_no_chips(face):
     assert f"{face.label}?" not in card
 
 
+def test_a_card_shows_both_answers(face):
+    row = np.roll(face.probabilities, 1)
+    card = cards.render_card(replace(face, baseline_probabilities=row), 1)
+    label = EXPRESSIONS[int(row.argmax())]
+    assert f"against the neutral face: <b>{label}</b> {round(row.max() * 100)} %" in card
+    assert card.count("fer-bars") == 2
+    assert "neutral face" not in cards.render_card(face, 1)
+
+
 def test_bars_have_the_colours_of_the_expressions(face):
     bars = cards.render_bars(face.probabilities)
     assert re.findall(r"background:(#\w+)", bars) == [COLORS[name] for name in EXPRESSIONS]
