@@ -1,4 +1,4 @@
-"""Settings of short trainings on the drawn sample."""
+"""Settings of short trainings on the drawn sample, and a log that prints nothing."""
 
 from typing import Any
 
@@ -10,6 +10,8 @@ PHASES = [
 ]
 #: One epoch, for tests that need a finished run but not its quality.
 ONE_EPOCH = 'training.phases=[{"name": "main", "epochs": 1, "learning_rate": 0.002}]'
+#: Two epochs in small batches, as values of ``--set``.
+SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}]', "training.batch_size=16")
 
 
 def make_config(**training: Any) -> Config:
@@ -19,3 +21,7 @@ def make_config(**training: Any) -> Config:
     config["model"] |= {"dropout": 0.3}
     config["augmentation"] |= {"mixup": 0.2, "erasing": 0.3}
     return parse_config(config)
+
+
+def ignore(line):
+    """Receive a line of output."""

@@ -1,0 +1,8 @@
+"""The command that measures speed."""
+
+from fer import bench as benchmarks
+
+
+def bench(*, app: bool = False) -> None:
+    """Measure and print speed."""
+    benchmarks.run_bench(app=app)
