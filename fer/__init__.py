@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if "keras" not in sys.modules:
     os.environ.setdefault("KERAS_BACKEND", "jax")
 
+from fer import reports
 from fer.errors import FerError
 from fer.labels import EXPRESSIONS
 from fer.lazy import export_lazily
@@ -23,11 +24,17 @@ from fer.lazy import export_lazily
 if TYPE_CHECKING:
     from fer.analysis import Analyzer, Face
     from fer.inference import Classifier
+    from fer.vision.annotation import draw
 
 __version__ = "0.1.0"
-__all__ = ["EXPRESSIONS", "Analyzer", "Classifier", "Face", "FerError"]
+__all__ = ["EXPRESSIONS", "Analyzer", "Classifier", "Face", "FerError", "draw", "reports"]
 
-_LAZY = {"Analyzer": "fer.analysis", "Classifier": "fer.inference", "Face": "fer.analysis"}
+_LAZY = {
+    "Analyzer": "fer.analysis",
+    "Classifier": "fer.inference",
+    "Face": "fer.analysis",
+    "draw": "fer.vision.annotation",
+}
 
 __getattr__ = export_lazily(__name__, _LAZY)
 

@@ -24,6 +24,9 @@ ARTIFACTS = Path("artifacts")
 #: The shipped run: inside the package in a built wheel, beside it in a checkout.
 SHIPPED_RUNS = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "artifacts" / "xception")
 
+#: The runs inside the package in a built wheel, by the name of their folder in a checkout.
+PACKAGED_RUNS = {"xception": SHIPPED_RUNS[0], "mini": Path(__file__).parent / "shipped_mini"}
+
 #: Sections of ``config.json`` in runs written before there was a ``calibration.json``.
 _FORMER_CALIBRATIONS = {"labels": "calibration", "votes": "calibration_votes"}
 
@@ -96,6 +99,18 @@ class Run:
         """
         is_path = isinstance(name, Path) or "/" in name or "\\" in name
         return cls(Path(name) if is_path else ARTIFACTS / name)
+
+    @classmethod
+    def find_trained(cls, name: str | Path) -> "Run":
+        """Return a run to read by its name or path; a name that is not in ``artifacts/`` may be one of the wheel's.
+
+        Example:
+            >>> Run.find_trained("mini").name in ("mini", "shipped_mini")
+            True
+        """
+        run = cls.find(name)
+        packaged = PACKAGED_RUNS.get(str(name))
+        return cls(packaged) if packaged and packaged.is_dir() and not run.folder.exists() else run
 
     @classmethod
     def find_shipped(cls) -> "Run":

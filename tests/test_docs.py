@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, get_args
@@ -23,8 +24,11 @@ from pydantic import BaseModel
 from vision_media import draw_frames, write_video
 
 import fer
+from fer import commands
+from fer import tasks as fer_tasks
 from fer.calibration import Calibration
 from fer.config import Config
+from fer.tasks.program import build_program
 from fer.vision.decoding import FORMATS, JPEG_FACTOR, MAX_BYTES, MAX_PIXELS, MAX_SCANS, PROGRESSIVE_FACTOR
 
 ROOT = Path(__file__).parents[1]
@@ -143,6 +147,27 @@ def read_commands(text: str) -> list[str]:
     return [command.group() for part in parts if (command := re.match(r"(?:[A-Z_]+=\S+ )*invoke .*", part))]
 
 
+def read_program_commands(text: str) -> list[list[str]]:
+    """Return the words after `fer-dl` in a document's shell blocks and inline code, without bare names of tasks."""
+    lines = [line for block in read_blocks(text, "bash") for line in block.splitlines()]
+    words = [
+        shlex.split(line, comments=True) for line in [*lines, *read_inline_code(text)] if line.startswith("fer-dl ")
+    ]
+    return [command[1:] for command in words if len(command) > 2]
+
+
+@each_document
+def test_commands_of_the_program_have_valid_tasks_and_flags(path, monkeypatch):
+    calls = []
+    for name in fer_tasks.__all__:
+        monkeypatch.setattr(commands, name, partial(lambda task, /, **options: calls.append(task), name))
+    given = [words for words in read_program_commands(read(path)) if not words[0].startswith("-")]
+    given = [words for words in given if "--help" not in words]
+    for words in given:
+        build_program().run(["fer-dl", *words])
+    assert calls == [words[0] for words in given]
+
+
 def build_parser() -> Parser:
     return Parser(
         contexts=Collection.from_module(import_module("tasks")).to_contexts(), initial=Program().initial_context
@@ -197,7 +222,9 @@ def test_parse_command_refuses_a_wrong_command(command, tasks_module):
 @each_document
 def test_flags_belong_to_a_task(path, tasks_module):
     contexts = Collection.from_module(import_module("tasks")).to_contexts()
-    known = {"--help", "--list"} | {flag for context in contexts for flag in context.flags}
+    known = {"--help", "--list", "--version", "--print-completion-script"} | {
+        flag for context in contexts for flag in context.flags
+    }
     named = {code.split()[0].partition("=")[0] for code in read_inline_code(read(path)) if code.startswith("--")}
     assert named - known == set()
 

@@ -23,7 +23,7 @@ def test_scripts_import_no_library_of_the_package(script, libraries):
 
 
 def test_public_names():
-    assert fer.__all__ == ["EXPRESSIONS", "Analyzer", "Classifier", "Face", "FerError"]
+    assert fer.__all__ == ["EXPRESSIONS", "Analyzer", "Classifier", "Face", "FerError", "draw", "reports"]
     assert all(hasattr(fer, name) for name in fer.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = fer.nothing

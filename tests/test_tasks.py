@@ -3,11 +3,10 @@
 import inspect
 import json
 import os
-import runpy
 import socket
 import subprocess
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import get_args
 
@@ -31,6 +30,15 @@ def read_options(name):
     options = dict(inspect.signature(inspect.unwrap(FER_TASKS[name].body)).parameters)
     del options["c"]
     return options
+
+
+@cache
+def read_help():
+    """Return the help of each option by task, of a fresh process: invoke empties it once it parses a command line."""
+    script = "import json, tasks; print(json.dumps({name: getattr(tasks, name).help for name in tasks.__all__}))"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    result = subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True, text=True)
+    return json.loads(result.stdout)
 
 
 def is_number(option):
@@ -83,8 +91,7 @@ def test_a_task_has_the_options_and_defaults_of_its_command(name):
 
 @each_task
 def test_every_option_has_a_help_text(name):
-    # A fresh copy of the module: invoke empties a task's help once it has parsed a command line.
-    texts = runpy.run_path(str(ROOT / "tasks.py"))[name].help
+    texts = read_help()[name]
     assert {key.replace("-", "_") for key in texts} == set(read_options(name))
     assert all(texts.values())
 
@@ -219,6 +226,20 @@ def test_these_are_the_tasks(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["predict", "video"])
+def test_an_input_needs_no_flag(name, received):
+    invoke(name, "one.jpg", "--input", "two.jpg")
+    assert received[name]["input"] == ["one.jpg", "two.jpg"]
+
+
+@pytest.mark.parametrize("name", ["predict", "video"])
+def test_a_missing_input_is_an_error(name, received, capsys):
+    with pytest.raises(SystemExit):
+        Program(namespace=Collection.from_module(tasks)).run(["invoke", name])
+    assert "'input'" in capsys.readouterr().err
+    assert received == {}
+
+
+@pytest.mark.parametrize("name", ["predict", "video"])
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 def test_help_after_a_task_with_a_required_option_shows_its_options(tmp_path, name, flag):
     result = run_invoke(tmp_path, name, flag)
@@ -253,7 +274,7 @@ def test_ctrl_c_ends_any_task_with_130(monkeypatch, capsys):
 def test_the_home_folder_is_found_in_every_option(received, monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     invoke("predict", "--input=~/p/*.jpg", "--out=~/t.csv")
-    assert (received["predict"]["input"], received["predict"]["out"]) == (f"{tmp_path}/p/*.jpg", f"{tmp_path}/t.csv")
+    assert (received["predict"]["input"], received["predict"]["out"]) == ([f"{tmp_path}/p/*.jpg"], f"{tmp_path}/t.csv")
 
 
 def test_a_taken_port_ends_with_one_line_and_code_2(tmp_path):

@@ -1,6 +1,6 @@
 """One function per task: build the settings, call the package, print the result.
 
-Options are those of the task of the same name in ``tasks.py``, which describes them. ``log`` is called with each line
+Options are those of the task of the same name in ``fer/tasks/``, which describes them. ``log`` is called with each line
 of output.
 
 The names are exported lazily, so that a command imports only what it needs.

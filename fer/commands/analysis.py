@@ -11,7 +11,7 @@ from fer.wording import format_count
 
 
 def predict(
-    input: str,
+    input: str | Iterable[str],
     out: str = "predictions.csv",
     *,
     annotate: str | None = None,
@@ -28,7 +28,7 @@ def predict(
         ImageError: none of the images can be read; the table names the reason of each.
     """
     summary = reports.predict_files(
-        input,
+        input if isinstance(input, str) else list(input),
         out,
         analyzer=lambda: fer.Analyzer(load_classifier(run), whole_image=whole_image),
         annotate=annotate,

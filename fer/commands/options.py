@@ -24,4 +24,4 @@ def load_dataset_of(run: Run, name: str | None) -> Dataset:
 
 def load_classifier(run: str | None) -> "fer.Classifier":
     """Load the network of a run by its name, or the shipped one."""
-    return fer.Classifier.load(None if run is None else Run.find(run).folder)
+    return fer.Classifier.load(None if run is None else Run.find_trained(run).folder)

@@ -151,7 +151,7 @@ def _check_layers(layers: str) -> Layers:
 def _find_initial(name: str | None) -> Run:
     """Return a run by its name; without one the shipped run, by its name too if it is found by that."""
     if name is not None:
-        return Run.find(name)
+        return Run.find_trained(name)
     shipped = Run.find_shipped()
     named = Run.find(shipped.name)
     return named if named.folder.resolve() == shipped.folder.resolve() else shipped

@@ -22,6 +22,9 @@ from fer.vision.drawings import is_drawing, write_drawing
 from fer.vision.faces import AnalyzedImage
 from fer.wording import format_count
 
+#: Largest number of faces of which each has a line in the summary.
+MAX_ANSWERS = 20
+
 
 @dataclass(frozen=True)
 class PredictionSummary:
@@ -35,6 +38,8 @@ class PredictionSummary:
         num_errors: number of images that could not be read.
         labels: number of faces per expression.
         left_aside: a sentence about the files of the folders that are no photos; empty without such.
+        answers: one line per face, for the first :data:`MAX_ANSWERS` of them.
+        annotated: folder of the annotated copies, or None.
     """
 
     path: Path
@@ -44,12 +49,16 @@ class PredictionSummary:
     num_errors: int
     labels: dict[str, int]
     left_aside: str = ""
+    answers: tuple[str, ...] = ()
+    annotated: Path | None = None
 
     def describe(self) -> str:
-        """Return the summary as text, one fact per line."""
+        """Return the summary as text, one fact per line: each face of a few, or the number of each expression."""
         images, faces = format_count(self.num_images, "image"), format_count(self.num_faces, "face")
-        lines = [f"{images}, {faces}: {show_path(self.path)}"]
-        if self.num_faces:
+        lines = [*self.answers, f"{images}, {faces}: {show_path(self.path)}"]
+        if self.annotated is not None:
+            lines.append(f"Annotated copies: {show_path(self.annotated)}")
+        if self.num_faces > len(self.answers):
             lines.append(", ".join(f"{name} {count}" for name, count in self.labels.items() if count))
         if self.num_without_face:
             lines.append(f"No face was found in {self.num_without_face} of them.")
@@ -120,7 +129,7 @@ def predict_files(
             stopped = True
         table = build_table(partial.list_rows(), IMAGE_COLUMNS)
         write_atomically(out, lambda stream: write(table, stream))
-        summary = _summarize(table, out, len(partial.rows), found)
+        summary = _summarize(table, out, len(partial.rows), found, folder)
         if stopped:
             missing = len(found.paths) - len(partial.rows)
             raise InterruptedWork(
@@ -180,7 +189,9 @@ def _is_target(stem: str, names: set[str]) -> bool:
     return stem in names or stem.rpartition("_face")[0] in names
 
 
-def _summarize(table: pd.DataFrame, path: Path, num_images: int, found: FoundImages) -> PredictionSummary:
+def _summarize(
+    table: pd.DataFrame, path: Path, num_images: int, found: FoundImages, folder: Path | None
+) -> PredictionSummary:
     has_face, has_error = table["face"].notna(), table["error"].notna()
     counts = Counter(table["label"].dropna())
     return PredictionSummary(
@@ -191,7 +202,19 @@ def _summarize(table: pd.DataFrame, path: Path, num_images: int, found: FoundIma
         num_errors=int(has_error.sum()),
         labels={name: counts[name] for name in EXPRESSIONS},
         left_aside=found.describe_left_aside(),
+        answers=_list_answers(table[has_face]) if has_face.sum() <= MAX_ANSWERS else (),
+        annotated=folder,
     )
+
+
+def _list_answers(faces: pd.DataFrame) -> tuple[str, ...]:
+    """Return a line per face: "photo.jpg, face 1: happy 97 %"."""
+    lines = []
+    for row in faces.fillna({"warnings": ""}).to_dict("records"):
+        doubts = ["uncertain"] * bool(row["uncertain"]) + str(row["warnings"]).split()
+        doubt = f" ({', '.join(doubts)})" if doubts else ""
+        lines.append(f"{row['image']}, face {int(row['face'])}: {row['label']} {row['confidence'] * 100:.0f} %{doubt}")
+    return tuple(lines)
 
 
 def _choose_names(paths: Sequence[Path]) -> dict[Path, str]:

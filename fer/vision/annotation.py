@@ -13,6 +13,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from fer.labels import COLORS, EXPRESSIONS
 from fer.vision.boxes import Box, clip_box, compute_shared_area
 from fer.vision.faces import Face
+from fer.vision.images import ImageSource, decode_scaled
 
 Color = tuple[int, int, int]
 _PixelBox = tuple[int, int, int, int]
@@ -23,6 +24,29 @@ _SMALLEST_WITH_BARS = 72
 _PANEL: Color = (24, 24, 24)
 _TEXT: Color = (245, 245, 245)
 _TRACK: Color = (70, 70, 70)
+
+
+def draw(image: ImageSource, faces: Sequence[Face], *, bars: bool = True) -> np.ndarray:
+    """Return an image with the boxes, captions and probabilities of its faces.
+
+    Args:
+        image: the image that was analyzed: a path, the bytes of a file, an open binary file, a PIL image or an array.
+        faces: its faces, in the pixels of the image.
+        bars: draw the probabilities beside faces that are large enough, where they cover no other face.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+
+    Raises:
+        ImageError: the image cannot be used.
+
+    Example:
+        >>> import skimage.data
+        >>> draw(skimage.data.astronaut(), []).shape
+        (512, 512, 3)
+    """
+    decoded = decode_scaled(image)
+    return draw_faces(decoded.pixels, [face.resize(decoded.scale) for face in faces], bars=bars)
 
 
 def draw_faces(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True) -> np.ndarray:

@@ -41,20 +41,22 @@ class Face:
         'happy'
         >>> face.probabilities.shape, face.warnings
         ((7,), ())
+        >>> face.to_dict()["label"]
+        'happy'
     """
 
     box: Box
     detection_score: float
-    landmarks: np.ndarray | None = field(repr=False)
-    probabilities: np.ndarray = field(repr=False)
+    landmarks: np.ndarray | None
+    probabilities: np.ndarray
     label: str
     confidence: float
     uncertain: bool
     track_id: int | None = None
     warnings: tuple[str, ...] = ()
-    crop: np.ndarray = field(default_factory=lambda: np.zeros((FACE_SIZE, FACE_SIZE), np.uint8), repr=False)
-    raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(len(EXPRESSIONS), np.float32), repr=False)
-    baseline_probabilities: np.ndarray | None = field(default=None, repr=False)
+    crop: np.ndarray = field(default_factory=lambda: np.zeros((FACE_SIZE, FACE_SIZE), np.uint8))
+    raw_probabilities: np.ndarray = field(default_factory=lambda: np.zeros(len(EXPRESSIONS), np.float32))
+    baseline_probabilities: np.ndarray | None = None
 
     @property
     def baseline_label(self) -> str | None:
@@ -62,6 +64,27 @@ class Face:
         if self.baseline_probabilities is None:
             return None
         return EXPRESSIONS[int(self.baseline_probabilities.argmax())]
+
+    def __repr__(self) -> str:
+        person = "" if self.track_id is None else f", track_id={self.track_id}"
+        warnings = f", warnings={self.warnings}" if self.warnings else ""
+        unsure = ", uncertain=True" if self.uncertain else ""
+        box = tuple(round(float(side), 1) for side in self.box)
+        return f"Face({self.label!r}, confidence={self.confidence:.3f}{unsure}, box={box}{person}{warnings})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the face as plain Python values for JSON, without its crop and the probabilities before smoothing."""
+        return {
+            "label": self.label,
+            "confidence": float(self.confidence),
+            "uncertain": bool(self.uncertain),
+            "probabilities": dict(zip(EXPRESSIONS, map(float, self.probabilities), strict=True)),
+            "box": [float(side) for side in self.box],
+            "detection_score": float(self.detection_score),
+            "landmarks": None if self.landmarks is None else self.landmarks.tolist(),
+            "track_id": self.track_id,
+            "warnings": list(self.warnings),
+        }
 
     def smooth(self, track_id: int, probabilities: np.ndarray, uncertain_below: float) -> "Face":
         """Return the face of a tracked person with smoothed probabilities, and the label that follows from these.

@@ -45,10 +45,12 @@ def streamed(monkeypatch):
 
 def test_video_passes_its_options_on_and_prints_a_summary(streamed):
     lines = []
-    commands.video("in.mp4", csv="out.csv", plot="out.png", every=2, max_side=320, quiet=True, log=lines.append)
+    asked = {"csv": "out.csv", "plot": "out.png", "baseline": "0-5", "every": 2, "max_side": 320}
+    commands.video("in.mp4", **asked, quiet=True, log=lines.append)
     [(arguments, options)] = streamed
     assert arguments == (Path("in.mp4"),)
     assert options["analyzer"] == {"max_side": 320}
+    assert options["baseline"] == "0-5"
     assert (options["csv"], options["plot"], options["annotated"]) == ("out.csv", "out.png", None)
     assert (options["every"], options["progress"], options["allow_network"]) == (2, False, True)
     assert lines == ["3 frames"]

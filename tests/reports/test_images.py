@@ -55,9 +55,29 @@ def test_the_summary_counts_images_faces_and_errors(folder, analyzer, tmp_path):
     summary = predict_files(folder, tmp_path / "table.csv", analyzer=analyzer, progress=False)
     assert (summary.num_images, summary.num_faces, summary.num_without_face, summary.num_errors) == (4, 3, 1, 1)
     assert sum(summary.labels.values()) == 3
-    assert summary.describe().startswith("4 images, 3 faces: ")
+    assert "\n4 images, 3 faces: " in summary.describe()
     assert "No face was found in 1" in summary.describe()
     assert "1 could not be read" in summary.describe()
+
+
+def test_the_summary_of_a_few_faces_has_a_line_for_each(folder, analyzer, tmp_path):
+    summary = predict_files(
+        folder / "a.png", tmp_path / "table.csv", analyzer=analyzer, annotate=tmp_path / "drawn", progress=False
+    )
+    first, second, files, drawn = summary.describe().splitlines()
+    (row, _) = pd.read_csv(tmp_path / "table.csv").to_dict("records")
+    assert first.startswith(f"{folder / 'a.png'}, face 1: {row['label']} {row['confidence'] * 100:.0f} %")
+    assert ("uncertain" in first) == row["uncertain"]
+    assert "face 2: " in second
+    assert files.endswith("table.csv")
+    assert drawn == f"Annotated copies: {tmp_path / 'drawn'}"
+
+
+def test_the_summary_of_many_faces_counts_them_by_expression(folder, analyzer, tmp_path, monkeypatch):
+    monkeypatch.setattr("fer.reports.images.MAX_ANSWERS", 2)
+    summary = predict_files(folder, tmp_path / "table.csv", analyzer=analyzer, progress=False)
+    assert summary.answers == ()
+    assert summary.describe().splitlines()[1] == ", ".join(f"{k} {n}" for k, n in summary.labels.items() if n)
 
 
 def test_the_summary_of_one_image_is_in_the_singular(folder, analyzer, tmp_path):

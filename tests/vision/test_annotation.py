@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import ImageColor
+from PIL import Image, ImageColor
 
 from fer.labels import COLORS, EXPRESSIONS
-from fer.vision.annotation import describe_face, draw_activation, draw_faces
+from fer.vision.annotation import describe_face, draw, draw_activation, draw_faces
+from fer.vision.faces import Face
 
 
 def make_face(box, label="happy", confidence=0.9, uncertain=False, track_id=None):
@@ -99,3 +100,11 @@ def test_the_activation_map_colours_only_active_pixels():
     assert (drawn[60:, 96 + 60 :] == 120).all()
     active = drawn[5, 96 + 5].astype(int)
     assert active[0] > active[2] + 50
+
+
+def test_draw_takes_a_file_and_draws_as_on_its_pixels(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(image).save(tmp_path / "photo.png")
+    face = Face((20.0, 60.0, 100.0, 140.0), 0.9, None, np.eye(7, dtype=np.float32)[3], "happy", 1.0, False)
+    np.testing.assert_array_equal(draw(tmp_path / "photo.png", [face]), draw_faces(image, [face]))
+    assert not np.array_equal(draw(image, [face], bars=False), image)

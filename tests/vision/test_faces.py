@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -39,5 +41,17 @@ def test_a_smoothed_face_follows_the_smoothed_probabilities():
     np.testing.assert_array_equal(face.raw_probabilities, PROBABILITIES)
 
 
-def test_a_face_is_printed_without_its_arrays():
-    assert "probabilities" not in repr(build_face())
+def test_a_face_is_printed_with_its_answer_and_without_its_arrays():
+    face = build_face(box=(10.04, 10.0, 60.0, 60.0))
+    assert repr(face) == "Face('happy', confidence=0.600, box=(10.0, 10.0, 60.0, 60.0))"
+    unsure = build_face(uncertain_below=0.7).smooth(3, PROBABILITIES, 0.7)
+    assert "uncertain=True" in repr(unsure)
+    assert "track_id=3" in repr(unsure)
+
+
+def test_a_face_as_a_dict_survives_json():
+    face = build_face()
+    values = json.loads(json.dumps(face.to_dict()))
+    assert values == face.to_dict()
+    assert (values["label"], values["box"], values["landmarks"]) == ("happy", [10.0, 10.0, 60.0, 60.0], None)
+    assert values["probabilities"] == dict(zip(EXPRESSIONS, PROBABILITIES.tolist(), strict=True))

@@ -1,0 +1,30 @@
+"""The tasks of the package: names, options and their help, for ``invoke`` in a checkout and for ``fer-dl`` anywhere.
+
+A task calls the function of the same name in :mod:`fer.commands` with its options.
+"""
+
+from fer.tasks.analysis import predict, video
+from fer.tasks.data import preprocess, relight
+from fer.tasks.evaluation import audit, evaluate, experiments, labels, photos, robustness
+from fer.tasks.speed import bench
+from fer.tasks.training import finetune, pipeline, train
+from fer.tasks.web import app, space
+
+__all__ = [
+    "app",
+    "audit",
+    "bench",
+    "evaluate",
+    "experiments",
+    "finetune",
+    "labels",
+    "photos",
+    "pipeline",
+    "predict",
+    "preprocess",
+    "relight",
+    "robustness",
+    "space",
+    "train",
+    "video",
+]

@@ -1,0 +1,67 @@
+"""Tasks of images and videos."""
+
+from invoke.context import Context
+
+from fer.tasks.declaration import fer_task
+
+
+@fer_task(
+    word="input",
+    help={
+        "input": "an image, a folder or a glob pattern; may be repeated",
+        "out": "the table: .csv, .xlsx, .json or .parquet",
+        "annotate": "folder for copies with the faces drawn in",
+        "explain": "also draw the activation map of each face there",
+        "whole-image": "every image is one face already",
+        "resume": "continue an interrupted run",
+        "run": "the run to use (default: the shipped one)",
+        "quiet": "no progress bar",
+    },
+    iterable=["input"],
+)
+def predict(
+    c: Context,
+    input: list[str],
+    out: str = "predictions.csv",
+    annotate: str | None = None,
+    explain: bool = False,
+    whole_image: bool = False,
+    resume: bool = False,
+    run: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Find the faces in images and write one table of their expressions."""
+
+
+@fer_task(
+    word="input",
+    help={
+        "input": "a video, a camera's number, a folder of videos or of images, a pattern, or an address;"
+        " may be repeated",
+        "csv": "table with one row per frame and face (default, if nothing else is asked for: beside the video)",
+        "annotated": "copy with the faces drawn in, .mp4; a folder for many videos",
+        "plot": "image of each person's expressions over time; a folder for many videos",
+        "baseline": "a range of time in which people rest, such as 0:00-0:05, or a photo of a neutral face:"
+        " the table also gets answers without the resting face",
+        "every": "analyze each frame whose index is a multiple of this",
+        "max-side": "longer side in pixels of the copy that is searched for faces (default: 640)",
+        "fps": "frames per second of a folder or pattern of images (default: 25)",
+        "run": "the run to use (default: the shipped one)",
+        "quiet": "no progress bar",
+    },
+    iterable=["input"],
+)
+def video(
+    c: Context,
+    input: list[str],
+    csv: str | None = None,
+    annotated: str | None = None,
+    plot: str | None = None,
+    baseline: str | None = None,
+    every: int = 1,
+    max_side: int = 640,
+    fps: int | None = None,
+    run: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Follow each person's expression through a video or a camera stream."""

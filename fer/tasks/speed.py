@@ -1,0 +1,10 @@
+"""Tasks of speed."""
+
+from invoke.context import Context
+
+from fer.tasks.declaration import fer_task
+
+
+@fer_task(help={"app": "measure the web app instead: its start, the live tab in Chromium, eight viewers at once"})
+def bench(c: Context, app: bool = False) -> None:
+    """Measure speed: our layers against stock Keras, a peer's network, frames a second, cold start and memory."""

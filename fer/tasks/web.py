@@ -1,0 +1,21 @@
+"""Tasks of the web app."""
+
+from invoke.context import Context
+
+from fer.tasks.declaration import fer_task
+
+
+@fer_task(help={"host": "address to serve on (default: this machine alone)", "port": "port to serve on"})
+def app(c: Context, host: str | None = None, port: int | None = None) -> None:
+    """Serve the web app."""
+
+
+@fer_task(
+    help={
+        "out": "folder to assemble, new, empty or an earlier Space (default: build/space)",
+        "push": "owner/name: send the folder to this Space",
+        "dry-run": "with --push: list what would be sent, and send nothing",
+    }
+)
+def space(c: Context, out: str = "build/space", push: str | None = None, dry_run: bool = False) -> None:
+    """Assemble a folder that runs as a Hugging Face Space, and send it on request."""
