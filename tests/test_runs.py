@@ -395,3 +395,15 @@ def test_a_replaced_run_is_aside_until_the_new_one_has_a_checkpoint(tmp_path):
 def test_the_argument_of_a_run_can_be_pasted_into_a_shell(tmp_path, name):
     (word,) = shlex.split(Run(tmp_path / name).argument)
     assert Run.find(word).folder == tmp_path / name
+
+
+def test_a_name_finds_a_run_of_the_wheel_only_if_there_is_none_in_artifacts(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(runs, "PACKAGED_RUNS", {"mini": tmp_path / "packaged", "xception": tmp_path / "gone"})
+    (tmp_path / "packaged").mkdir()
+    assert Run.find_trained("mini").folder == tmp_path / "packaged"
+    # A training never writes into the package.
+    assert Run.find("mini").folder == Path("artifacts/mini")
+    assert Run.find_trained("xception").folder == Path("artifacts/xception")
+    Path("artifacts/mini").mkdir(parents=True)
+    assert Run.find_trained("mini").folder == Path("artifacts/mini")

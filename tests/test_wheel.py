@@ -72,8 +72,8 @@ def test_the_wheel_holds_both_networks_and_the_app(wheel):
     assert not any(name.startswith(("tests/", "artifacts/", "data/")) or "mistakes" in name for name in names)
 
 
-def test_the_package_is_that_of_the_wheel(environment, tmp_path):
-    script = "import fer, fer.tasks; print(fer.__file__)"
+def test_the_package_and_the_app_file_are_those_of_the_wheel(environment, tmp_path):
+    script = "import fer; from fer.bench.server import APP; assert APP.is_file(); print(fer.__file__)"
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     command = [str(environment / "bin" / "python"), "-c", script]
     result = subprocess.run(command, cwd=tmp_path, env=kept, check=True, capture_output=True, text=True)
