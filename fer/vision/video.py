@@ -145,11 +145,9 @@ class VideoReader:
     @property
     def ended_early(self) -> bool:
         """Whether a file has fewer frames than its table states, or ends before the time in its header."""
-        stated = self._container.duration
-        has_few_frames = self._stream.frames - self._num_packets > _MISSING_FRAMES
-        if stated is None or self._container.format.name.split(",")[0] not in _TIMED_FORMATS:
-            return has_few_frames
-        return has_few_frames or self._end < stated / 1e6 - _MISSING_SECONDS
+        if self._stated_frames - self._num_packets > _MISSING_FRAMES:
+            return True
+        return self._stated_seconds is not None and self._end < self._stated_seconds - _MISSING_SECONDS
 
     def read(self, every: int = 1, max_pixels: int | None = None) -> Iterator[VideoFrame]:
         """Yield the frames whose index is a multiple of ``every``; the others are skipped.
@@ -200,6 +198,8 @@ class VideoReader:
         self._stream = find_video(self._container, self.name)
         self._stream.thread_type = "SLICE" if self.is_camera or self._is_network else "AUTO"
         self._converter = FrameConverter(read_pixel_aspect(self._stream))
+        # A closed container has neither.
+        self._stated_frames, self._stated_seconds = self._stream.frames, _read_stated_seconds(self._container)
 
     def _decode_all(self) -> "Iterator[av.VideoFrame]":
         """Yield all frames; a live network stream that drops is opened again."""
@@ -274,6 +274,12 @@ class VideoReader:
             return True
         self._on_message(f"{self.name} did not come back.")
         return False
+
+
+def _read_stated_seconds(container: "InputContainer") -> float | None:
+    """Return the duration that a container's header states, or None if it has none or an estimated one."""
+    is_timed = container.format.name.split(",")[0] in _TIMED_FORMATS
+    return container.duration / 1e6 if is_timed and container.duration is not None else None
 
 
 def check_size(width: int, height: int, max_pixels: int | None) -> None:
