@@ -60,6 +60,7 @@ def preprocess(
         skip_bad=skip_bad,
         allow_download=allow_download,
         overwrite=overwrite,
+        progress=True,
         seed=seed,
     )
     log(format_preparation(preparation))
@@ -352,7 +353,7 @@ def video(
     if csv is None and (sources.is_batch or (annotated is None and plot is None)):
         csv = str(name_table(sources))
     options: dict[str, Any] = {
-        "analyzer": fer.Analyzer(_load_classifier(run), max_side=max_side),
+        "analyzer": lambda: fer.Analyzer(_load_classifier(run), max_side=max_side),
         "csv": csv,
         "annotated": annotated,
         "plot": plot,

@@ -228,6 +228,9 @@ class VideoReader:
                     num_failed = 0
                 return
             except (av.error.FFmpegError, OSError):
+                if self._is_network and self.is_live:
+                    # A drop, which a message reports.
+                    break
                 # Damage between two packets: the demuxer finds the next one.
                 self.num_faults, num_failed = self.num_faults + 1, num_failed + 1
                 if self._is_network or self.is_camera:
