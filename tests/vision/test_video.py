@@ -243,6 +243,36 @@ def test_a_video_that_is_cut_short_is_noticed(tmp_path, name, codec):
         assert reader.ended_early
 
 
+def test_a_video_whose_last_tenths_of_a_second_are_missing_is_noticed(tmp_path):
+    path = write_video(tmp_path / "v.mkv", draw_frames(50), rate=25.0)
+    with av.open(str(path)) as container:
+        start = [packet.pos for packet in container.demux(video=0) if packet.size][-6]
+    path.write_bytes(path.read_bytes()[:start])
+    with VideoReader(path) as reader:
+        assert 40 < sum(1 for _ in reader.read()) < 46
+        assert reader.ended_early
+
+
+def test_an_intact_video_whose_subtitles_are_longer_is_no_damaged_one(tmp_path):
+    """The duration in the header of a Matroska file is that of its longest stream."""
+    (tmp_path / "t.srt").write_text("1\n00:00:09,000 --> 00:00:10,000\nGoodbye.\n")
+    path = tmp_path / "s.mkv"
+    sources = [
+        av.open(str(write_video(tmp_path / "v.mkv", draw_frames(12), rate=25.0))),
+        av.open(str(tmp_path / "t.srt")),
+    ]
+    with av.open(str(path), "w") as container, sources[0], sources[1]:
+        streams = [container.add_stream_from_template(source.streams[0]) for source in sources]
+        for source, stream in zip(sources, streams, strict=True):
+            for packet in source.demux():
+                if packet.size:
+                    packet.stream = stream
+                    container.mux(packet)
+    with VideoReader(path) as reader:
+        assert reader.num_promised == sum(1 for _ in reader.read()) == 12
+        assert not reader.ended_early
+
+
 @pytest.mark.parametrize("content", [b"", b"not a video" * 100, b"\x00\x00\x00\x18ftypmp42" + bytes(500)])
 def test_other_files_are_video_errors_of_one_line(tmp_path, content):
     path = tmp_path / "bad.mp4"
