@@ -16,8 +16,18 @@ _OTHER_ORDER = {"RGB;16B": "RGB;16L", "RGB;16L": "RGB;16B"}
 _OTHER_ORDER["RGB;16N"] = "RGB;16B" if sys.byteorder == "little" else "RGB;16L"
 
 
-def list_deep_tiles(image: Image.Image) -> list[Any]:
-    """Return the tiles that decode the low bytes of an RGB image of 16 bits that is not loaded; none for others."""
+def is_deep_color(image: Image.Image) -> bool:
+    """Return whether an image that is not loaded is RGB of 16 bits a channel."""
+    return bool(_list_tiles(image))
+
+
+def select_low_bytes(image: Image.Image) -> None:
+    """Make an RGB image of 16 bits a channel that is not loaded decode to its low bytes instead of the high ones."""
+    opened: Any = image
+    opened.tile = _list_tiles(image)
+
+
+def _list_tiles(image: Image.Image) -> list[Any]:
     tiles = []
     for tile in getattr(image, "tile", []):
         name, *rest = tile.args if isinstance(tile.args, tuple) else (tile.args,)
@@ -29,7 +39,7 @@ def list_deep_tiles(image: Image.Image) -> list[Any]:
 
 def fits_fewer_bits(high: np.ndarray) -> bool:
     """Return whether the high bytes of an image, uint8 of any shape, leave bits unused that a camera would not."""
-    return int(high.max()) < 2 ** (DEPTHS[-2] - 8)
+    return int(high.max()) < 1 << DEPTHS[-2] - 8
 
 
 def stretch_deep(high: np.ndarray, low: np.ndarray) -> np.ndarray:
