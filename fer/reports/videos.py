@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from fer.analysis import Analyzer
-from fer.errors import SettingsError, VideoError
+from fer.errors import VideoError
 from fer.progress import Progress
 from fer.reports.baselines import BaselineInput, learn_baseline, limit_to, read_baseline
 from fer.reports.tables import VideoTable
-from fer.reports.video_outputs import check_folders, check_outputs, choose_stems
+from fer.reports.video_outputs import check_folders, check_outputs, check_settings, choose_stems
 from fer.reports.video_summaries import BatchSummary, VideoSummary
 from fer.vision.annotation import draw_faces
 from fer.vision.baseline import Baseline
@@ -86,7 +86,7 @@ def process_video(
         person 1, 10.0 s: neutral 62 %, happy 38 %
         Wrote talk.csv.
     """
-    _check_settings(analyzer, every, max_side)
+    check_settings(analyzer, every, max_side)
     resting = read_baseline(baseline)
     check_outputs(source, csv, annotated, plot, None if resting is None else resting.photo)
     reading = _Reading(every, limits, smoothing_seconds, rate, allow_network, on_frame, on_message, progress)
@@ -141,7 +141,7 @@ def process_videos(
         >>> process_videos(["a.mp4", "b.mp4"], "both.csv").videos[0].shares["happy"]  # doctest: +SKIP
         0.75
     """
-    _check_settings(analyzer, every, None)
+    check_settings(analyzer, every, None)
     resting = read_baseline(baseline)
     check_folders(sources, csv, annotated, plot, None if resting is None else resting.photo)
     analyzer = _build_analyzer(analyzer, None)
@@ -277,18 +277,6 @@ def _build_analyzer(analyzer: Analyzer | Callable[[], Analyzer] | None, max_side
     if analyzer is None:
         return Analyzer(max_side=max_side or DEFAULT_SIDE)
     return analyzer if isinstance(analyzer, Analyzer) else analyzer()
-
-
-def _check_settings(analyzer: object, every: int, max_side: int | None) -> None:
-    if every < 1:
-        raise SettingsError(f"The step between frames must be at least 1. Received: {every}.")
-    if max_side is not None and max_side < 32:
-        raise SettingsError(f"max_side must be at least 32 pixels. Received: {max_side}.")
-    if max_side is not None and analyzer is not None:
-        raise SettingsError(
-            f"max_side belongs to the analyzer. Received: max_side={max_side} and an analyzer."
-            " Remedy: pass max_side to the Analyzer."
-        )
 
 
 def _finish(
