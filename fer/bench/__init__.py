@@ -1,16 +1,28 @@
-"""Benchmarks: networks, camera frames, and the web app with viewers."""
+"""Benchmarks: networks, camera frames, training on a GPU, and the web app with viewers."""
 
 from collections.abc import Callable
 
+from fer.errors import SettingsError
 
-def run_bench(*, app: bool = False, log: Callable[[str], None] = print) -> None:
-    """Run the benchmarks of networks and frames, or those of the web app.
+
+def run_bench(*, app: bool = False, gpu: bool = False, log: Callable[[str], None] = print) -> None:
+    """Run the benchmarks of networks and frames, or those of the web app or of a GPU.
 
     Args:
         app: measure the web app instead.
+        gpu: measure epochs of training on a GPU instead.
         log: called with each line of output.
+
+    Raises:
+        SettingsError: there is no GPU, or both were asked for.
     """
-    if app:
+    if app and gpu:
+        raise SettingsError("The app or the GPU is measured. Received: both. Remedy: drop --app or --gpu.")
+    if gpu:
+        from fer.bench.epochs import run_epoch_bench
+
+        run_epoch_bench(log=log)
+    elif app:
         from fer.bench.app import run_app_bench
 
         run_app_bench(log=log)

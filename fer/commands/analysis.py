@@ -69,7 +69,7 @@ def video(
     if csv is None and (sources.is_batch or (annotated is None and plot is None)):
         csv = str(name_table(sources))
     options: dict[str, Any] = {
-        "analyzer": fer.Analyzer(load_classifier(run), max_side=max_side),
+        "analyzer": lambda: fer.Analyzer(load_classifier(run), max_side=max_side),
         "csv": csv,
         "annotated": annotated,
         "plot": plot,

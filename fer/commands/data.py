@@ -39,6 +39,7 @@ def preprocess(
         skip_bad=skip_bad,
         allow_download=allow_download,
         overwrite=overwrite,
+        progress=True,
         seed=seed,
     )
     log(format_preparation(preparation))

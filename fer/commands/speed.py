@@ -3,6 +3,6 @@
 from fer import bench as benchmarks
 
 
-def bench(*, app: bool = False) -> None:
+def bench(*, app: bool = False, gpu: bool = False) -> None:
     """Measure and print speed."""
-    benchmarks.run_bench(app=app)
+    benchmarks.run_bench(app=app, gpu=gpu)

@@ -13,7 +13,7 @@ from fer.data.dataset import SPLITS, Dataset, build_path, check_replaceable, sav
 from fer.data.drawn.sample import draw_unguarded_sample
 from fer.data.ferplus import FERPLUS_COLUMNS
 from fer.data.leaks import LeakReport, find_leaks
-from fer.data.sources.archives import is_table_file, is_zip_of_images
+from fer.data.sources.archives import is_archive_of_images, is_table_file
 from fer.data.sources.folders import read_folder
 from fer.data.sources.kaggle import PREFIX, download_kaggle
 from fer.data.sources.raw import RawData, Reject
@@ -71,13 +71,14 @@ def prepare_dataset(
     skip_bad: bool = False,
     allow_download: bool = False,
     overwrite: bool = False,
+    progress: bool = False,
     seed: int = 0,
 ) -> Preparation:
     """Read a source, check every row, find leaks and write ``<folder>/<name>.npz``.
 
     Args:
-        source: a FER2013 table, plain or packed; a folder or .zip archive of images; a folder that holds such a table;
-            ``kaggle:<owner>/<name>``; or None for the drawn sample.
+        source: a FER2013 table, plain or packed; a folder, .zip or .tar archive of images; a folder that holds such a
+            table; ``kaggle:<owner>/<name>``; or None for the drawn sample.
         name: name of the prepared file.
         folder: folder of the prepared file; created if it is missing.
         votes: FER+ votes of a table; by default ``fer2013new.csv`` beside the table, if it exists.
@@ -90,6 +91,7 @@ def prepare_dataset(
             nothing is written.
         allow_download: consent to network access for a source on Kaggle.
         overwrite: replace another data set of this name.
+        progress: show a progress bar while faces are detected.
         seed: seed of the drawn sample, or of the validation and test splits of a source that has none.
 
     Raises:
@@ -112,10 +114,10 @@ def prepare_dataset(
         _refuse_options(votes=votes, **tree_options)
         return _write(draw_unguarded_sample(name=name, seed=seed), folder, overwrite)
     path = _locate(str(source), allow_download)
-    is_tree = path.is_dir() or is_zip_of_images(path)
+    is_tree = path.is_dir() or is_archive_of_images(path)
     if is_tree:
         _refuse_options(votes=votes)
-        raw = read_folder(path, mapping=mapping, detect=detect, group_by=group_by, seed=seed)
+        raw = read_folder(path, mapping=mapping, detect=detect, group_by=group_by, progress=progress, seed=seed)
     else:
         _refuse_options(**tree_options)
         raw = read_table(path, seed=seed)
@@ -200,7 +202,8 @@ def _find_votes(table: Path) -> Path | None:
 
 
 def _build(raw: RawData, name: str, source: str, votes: str | Path | None) -> Dataset:
-    counts = np.zeros((len(raw.faces), len(FERPLUS_COLUMNS)), np.uint8) if votes is None else read_votes(votes, raw)
+    none = np.zeros((len(raw.faces), len(FERPLUS_COLUMNS)), np.uint8)
+    counts = read_votes(votes, raw) if votes is not None else raw.votes if raw.votes is not None else none
     clean = np.ones(len(raw.faces), bool)
     return Dataset(name, raw.faces, raw.labels, raw.split, counts, clean, source=source)
 

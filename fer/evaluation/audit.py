@@ -13,11 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binomtest
 
 from fer.analysis import Analyzer
 from fer.errors import DataError
 from fer.evaluation.labelled_table import LabelledTable, count_groups
+from fer.evaluation.metrics import compute_wilson_interval
 from fer.labels import EXPRESSIONS
 from fer.vision.images import ImageSource
 
@@ -151,8 +151,7 @@ def compute_group(name: str, y_true: np.ndarray, y_pred: np.ndarray, *, is_detec
 def compute_share(hits: np.ndarray) -> Share:
     """Return the share of true values among bool (N,), N above 0, with Wilson's interval."""
     n, count = len(hits), int(hits.sum())
-    low, high = binomtest(count, n).proportion_ci(0.95, method="wilson")
-    return Share(count / n, float(low), float(high), n)
+    return Share(count / n, *compute_wilson_interval(count, n), n)
 
 
 def combine_shares(shares: Sequence[Share], weights: Sequence[float]) -> Share:

@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
 from fer.analysis import Analyzer
 from fer.errors import SettingsError
 from fer.evaluation.audit import ALL, FEW_FACES, Audit, GroupFigures, Share, audit_groups, compute_gap
 from fer.evaluation.audit_plot import plot_audit
 from fer.evaluation.labelled_table import read_labelled_table
-from fer.files import check_writable, write_atomically
+from fer.files import check_apart, check_writable, write_atomically
 from fer.inference import Classifier
+from fer.progress import Progress
 
 COLUMNS = ("group", "figure", "expression", "n", "value", "low", "high")
 
@@ -46,11 +46,15 @@ def report_audit(
     out = Path(out)
     if out.suffix.lower() != ".csv":
         raise SettingsError(f"--out of an audit must end in .csv. Received: {out}.")
-    for suffix in (".csv", ".md", ".png"):
-        check_writable(out.with_suffix(suffix))
+    outputs = [out.with_suffix(suffix) for suffix in (".csv", ".md", ".png")]
+    check_apart([path], outputs)
+    for output in outputs:
+        check_writable(output)
     table = read_labelled_table(path, group)
+    if not table.is_faces:
+        check_apart(table.sources, outputs)
     analyzer = Analyzer(classifier, whole_image=whole_image or table.is_faces)
-    bar = tqdm(table.sources, unit="image", disable=not progress)
+    bar = Progress(table.sources, unit=" images", disable=not progress)
     audit = audit_groups(table, analyzer, bar)
     report = render_audit(audit, title=f"{table.path.name} by {group}")
     write_atomically(out, render_audit_table(audit))

@@ -4,11 +4,10 @@ import json
 from typing import Any
 
 import numpy as np
-from scipy.stats import binomtest
 
 from fer.data.dataset import Dataset
 from fer.data.leaks import find_near_duplicates
-from fer.evaluation.metrics import summarize
+from fer.evaluation.metrics import compute_wilson_interval, summarize
 from fer.evaluation.metrics_file import round_figures
 from fer.evaluation.photo_check import compute_difference
 from fer.files import compute_digest, write_atomically
@@ -86,16 +85,6 @@ def _render_legend(figures: dict[str, Any], differences: list[str]) -> str:
         f" (fingerprint `{figures['data_sha256'][:12]}`): {layers}. Figures are of the default answer; accuracies have"
         f" Wilson's interval. {'; '.join(differences)}. Left out as near-duplicates of training faces: {dropped}."
     )
-
-
-def compute_wilson_interval(count: int, n: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share, 0 to 1, of ``count`` among ``n`` faces.
-
-    Reference:
-        Wilson, 1927, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22.
-    """
-    low, high = binomtest(count, n).proportion_ci(0.95, method="wilson")
-    return float(low), float(high)
 
 
 def _compare(networks: list[Classifier], split: Dataset, seen: np.ndarray) -> dict[str, Any] | None:

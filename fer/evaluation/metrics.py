@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from fer.errors import DataError
@@ -80,6 +81,16 @@ def compute_accuracy_interval(
     """
     shares = np.random.default_rng(seed).binomial(n, accuracy, size=num_resamples) / n
     low, high = np.quantile(shares, [(1.0 - level) / 2, (1.0 + level) / 2])
+    return float(low), float(high)
+
+
+def compute_wilson_interval(count: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share, 0 to 1, of ``count`` among ``n`` faces, n above 0.
+
+    Reference:
+        Wilson, 1927, "Probable Inference, the Law of Succession, and Statistical Inference", JASA 22.
+    """
+    low, high = binomtest(count, n).proportion_ci(0.95, method="wilson")
     return float(low), float(high)
 
 

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics import recall_score
-from tqdm import tqdm
 
 from fer.data.dataset import Dataset
 from fer.errors import DataError
@@ -22,6 +21,7 @@ from fer.evaluation.predictions import Kind, list_answers
 from fer.evaluation.robustness_plot import plot_robustness
 from fer.files import write_atomically
 from fer.inference import Classifier
+from fer.progress import Progress
 from fer.runs import Run
 from fer.vision.corruptions import CORRUPTIONS, NUM_SEVERITIES, corrupt_faces
 from fer.vision.framing import detect_prepared
@@ -86,7 +86,7 @@ def measure_robustness(
     clean = measurement.measure(split.faces)
     corruptions: dict[str, dict[str, Any]] = {}
     num_correct = np.zeros(len(split))
-    bar = tqdm(total=len(CORRUPTIONS) * NUM_SEVERITIES, unit="corruption", disable=not progress)
+    bar = Progress(total=len(CORRUPTIONS) * NUM_SEVERITIES, unit=" corruptions", disable=not progress)
     for name, corruption in CORRUPTIONS.items():
         severities, shares = [], []
         for severity in range(1, NUM_SEVERITIES + 1):

@@ -5,6 +5,7 @@ A table has one row per face; an image or frame without a face gets one row too.
 
 import csv
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -62,20 +63,15 @@ def protect_cells(table: pd.DataFrame) -> pd.DataFrame:
     """
     table = table.copy()
     for name in table.select_dtypes(include=["object", "string"]).columns:
-        prefix = "./" if name in _PATH_COLUMNS else "'"
-        starts = table[name].str.startswith(_FORMULA_STARTS).fillna(False).astype(bool)
-        table.loc[starts, name] = prefix + table.loc[starts, name]
+        table[name] = table[name].map(partial(_protect, name), na_action="ignore")
     return table
 
 
-def _protect_row(row: dict[str, Any]) -> dict[str, Any]:
-    """Do the same for a row."""
-    return {
-        name: f"{'./' if name in _PATH_COLUMNS else chr(39)}{value}"
-        if isinstance(value, str) and value.startswith(_FORMULA_STARTS)
-        else value
-        for name, value in row.items()
-    }
+def _protect(column: str, value: Any) -> Any:
+    """Return the value of a cell, changed if it is text that a spreadsheet takes for a formula."""
+    if not isinstance(value, str) or not value.startswith(_FORMULA_STARTS):
+        return value
+    return f"./{value}" if column in _PATH_COLUMNS else f"'{value}"
 
 
 def _write_xlsx(table: pd.DataFrame, stream: IO[bytes]) -> None:
@@ -206,7 +202,7 @@ class VideoTable:
 
     def _write(self, rows: Iterable[dict[str, Any]]) -> None:
         try:
-            self._table.writerows(_protect_row(row) for row in rows)
+            self._table.writerows({name: _protect(name, value) for name, value in row.items()} for row in rows)
             self._stream.flush()
         except OSError as error:
             raise OutputError(

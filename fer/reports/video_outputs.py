@@ -1,4 +1,4 @@
-"""Checks of the outputs of videos, before any work, and the names of these."""
+"""Checks of the settings and outputs of videos, before any work, and the names of these."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,6 +7,23 @@ from fer.errors import SettingsError
 from fer.files import check_apart, check_writable
 from fer.vision.containers import is_camera, is_network
 from fer.vision.sources import Source, name_stem
+
+
+def check_settings(analyzer: object, every: int, max_side: int | None) -> None:
+    """Check the settings of an analysis.
+
+    Raises:
+        SettingsError: a setting is out of range, or the size of the copy is given twice.
+    """
+    if every < 1:
+        raise SettingsError(f"The step between frames must be at least 1. Received: {every}.")
+    if max_side is not None and max_side < 32:
+        raise SettingsError(f"max_side must be at least 32 pixels. Received: {max_side}.")
+    if max_side is not None and analyzer is not None:
+        raise SettingsError(
+            f"max_side belongs to the analyzer. Received: max_side={max_side} and an analyzer."
+            " Remedy: pass max_side to the Analyzer."
+        )
 
 
 def check_outputs(

@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from fer.analysis import Analyzer
-from fer.errors import SettingsError, VideoError
+from fer.errors import VideoError
 from fer.progress import Progress
 from fer.reports.baselines import BaselineInput, learn_baseline, limit_to, read_baseline
 from fer.reports.tables import VideoTable
-from fer.reports.video_outputs import check_folders, check_outputs, choose_stems
+from fer.reports.video_outputs import check_folders, check_outputs, check_settings, choose_stems
 from fer.reports.video_summaries import BatchSummary, VideoSummary
 from fer.vision.annotation import draw_faces
 from fer.vision.baseline import Baseline
@@ -30,7 +30,7 @@ from fer.vision.yunet import DEFAULT_SIDE
 def process_video(
     source: Source,
     *,
-    analyzer: Analyzer | None = None,
+    analyzer: Analyzer | Callable[[], Analyzer] | None = None,
     csv: str | Path | None = None,
     annotated: str | Path | None = None,
     plot: str | Path | None = None,
@@ -54,7 +54,8 @@ def process_video(
     Args:
         source: a video file, the number of a camera, a folder of images or a pattern such as "frame_%04d.jpg", or a
             network address.
-        analyzer: detects and classifies the faces; None builds one with the shipped network and ``max_side``.
+        analyzer: detects and classifies the faces; a function builds it once the outputs are checked and the video is
+            open, and None builds one with the shipped network and ``max_side``.
         csv: a table with one row per face, and one row per frame without a face; written frame by frame.
         annotated: an .mp4 copy with the faces drawn in and the sound of a file.
         plot: a .png plot of each person's expressions over time.
@@ -85,14 +86,14 @@ def process_video(
         person 1, 10.0 s: neutral 62 %, happy 38 %
         Wrote talk.csv.
     """
-    _check_settings(analyzer, every, max_side)
+    check_settings(analyzer, every, max_side)
     resting = read_baseline(baseline)
     check_outputs(source, csv, annotated, plot, None if resting is None else resting.photo)
     reading = _Reading(every, limits, smoothing_seconds, rate, allow_network, on_frame, on_message, progress)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_on_interrupt(stop))
         video = stack.enter_context(closing(reading.open(source, stop)))
-        analyzer = Analyzer(max_side=max_side or DEFAULT_SIDE) if analyzer is None else analyzer
+        analyzer = _build_analyzer(analyzer, max_side)
         known = None if resting is None else reading.learn(source, resting.build(analyzer), analyzer, stop)
         table = None if csv is None else stack.enter_context(VideoTable(csv, has_baseline=known is not None))
         write_rows = None if table is None else table.write
@@ -104,7 +105,7 @@ def process_videos(
     sources: Sequence[Source],
     csv: str | Path,
     *,
-    analyzer: Analyzer | None = None,
+    analyzer: Analyzer | Callable[[], Analyzer] | None = None,
     annotated: str | Path | None = None,
     plot: str | Path | None = None,
     every: int = 1,
@@ -119,7 +120,8 @@ def process_videos(
     Args:
         sources: the videos, as :func:`process_video` takes them.
         csv: the table.
-        analyzer: detects and classifies the faces; None builds one with the shipped network.
+        analyzer: detects and classifies the faces, or a function that builds it once the outputs are checked; None
+            builds one with the shipped network.
         annotated: folder for annotated copies.
         plot: folder for plots.
         every: analyze only frames whose index is a multiple of this.
@@ -139,10 +141,10 @@ def process_videos(
         >>> process_videos(["a.mp4", "b.mp4"], "both.csv").videos[0].shares["happy"]  # doctest: +SKIP
         0.75
     """
-    _check_settings(analyzer, every, None)
+    check_settings(analyzer, every, None)
     resting = read_baseline(baseline)
     check_folders(sources, csv, annotated, plot, None if resting is None else resting.photo)
-    analyzer = Analyzer(max_side=DEFAULT_SIDE) if analyzer is None else analyzer
+    analyzer = _build_analyzer(analyzer, None)
     if resting is not None and resting.photo is not None:
         resting.build(analyzer)  # An unusable photo is an error before any work.
     reading = _Reading(every, NO_LIMITS, None, rate, allow_network, None, on_message, progress)
@@ -271,16 +273,10 @@ def _open_copy(
     )
 
 
-def _check_settings(analyzer: Analyzer | None, every: int, max_side: int | None) -> None:
-    if every < 1:
-        raise SettingsError(f"The step between frames must be at least 1. Received: {every}.")
-    if max_side is not None and max_side < 32:
-        raise SettingsError(f"max_side must be at least 32 pixels. Received: {max_side}.")
-    if max_side is not None and analyzer is not None:
-        raise SettingsError(
-            f"max_side belongs to the analyzer. Received: max_side={max_side} and an analyzer."
-            " Remedy: pass max_side to the Analyzer."
-        )
+def _build_analyzer(analyzer: Analyzer | Callable[[], Analyzer] | None, max_side: int | None) -> Analyzer:
+    if analyzer is None:
+        return Analyzer(max_side=max_side or DEFAULT_SIDE)
+    return analyzer if isinstance(analyzer, Analyzer) else analyzer()
 
 
 def _finish(

@@ -5,6 +5,11 @@ from invoke.context import Context
 from fer.tasks.declaration import fer_task
 
 
-@fer_task(help={"app": "measure the web app instead: its start, the live tab in Chromium, eight viewers at once"})
-def bench(c: Context, app: bool = False) -> None:
+@fer_task(
+    help={
+        "app": "measure the web app instead: its start, the live tab in Chromium, eight viewers at once",
+        "gpu": "measure epochs of training on FER2013 on a GPU instead, after each step that makes them faster",
+    }
+)
+def bench(c: Context, app: bool = False, gpu: bool = False) -> None:
     """Measure speed: our layers against stock Keras, a peer's network, frames a second, cold start and memory."""

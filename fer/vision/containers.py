@@ -119,7 +119,12 @@ def open_file(path: str | Path | int) -> "InputContainer":
         return _open(content, options=options, io_open=_refuse_io, buffer_size=_BUFFER_SIZE)
     except (OSError, ValueError) as error:
         content.close()
-        raise _refuse(path, error, "convert it to mp4 (H.264)") from None
+        raise _refuse(
+            "A video must be in a container format that is read (mp4, mov, mkv, webm, avi, ts, mpg, wmv, flv, …).",
+            path,
+            error,
+            "convert it to mp4 (H.264)",
+        ) from None
 
 
 def close_container(container: "InputContainer") -> None:
@@ -148,7 +153,8 @@ def _open_network(address: str) -> "InputContainer":
     try:
         return _open(address, options=options, timeout=NETWORK_TIMEOUT)
     except (OSError, ValueError) as error:
-        raise _refuse(address, error, "check the address and that the camera is on") from None
+        rule = "A network address must send a video."
+        raise _refuse(rule, address, error, "check the address and that the camera is on") from None
 
 
 def _open_camera(source: str | Path | int) -> "InputContainer":
@@ -158,7 +164,8 @@ def _open_camera(source: str | Path | int) -> "InputContainer":
             raise OSError(errno.ENOSYS, f"no cameras on {sys.platform}")
         return _open(_name_camera(source, format_name), format=format_name, timeout=NETWORK_TIMEOUT)
     except (OSError, ValueError, IndexError) as error:
-        raise _refuse(source, error, "check that the camera is connected and not in use") from None
+        rule = "A camera must send a video."
+        raise _refuse(rule, source, error, "check that the camera is connected and not in use") from None
 
 
 def _name_camera(source: str | Path | int, format_name: str) -> str:
@@ -188,12 +195,9 @@ def _refuse_io(url: str, flags: int, options: dict[str, str]) -> NoReturn:
     raise PermissionError(errno.EPERM, f"a video must not open {url}")
 
 
-def _refuse(source: object, error: Exception, remedy: str) -> VideoError:
+def _refuse(rule: str, source: object, error: Exception, remedy: str) -> VideoError:
     reason = getattr(error, "strerror", None) or str(error).partition(":")[0]
-    return VideoError(
-        "A video must be in a container format that is read (mp4, mov, mkv, webm, avi, ts, mpg, wmv, flv, …)."
-        f" Received: {escape_name(source)} ({reason}). Remedy: {remedy}."
-    )
+    return VideoError(f"{rule} Received: {escape_name(source)} ({reason}). Remedy: {remedy}.")
 
 
 def to_seconds(value: int | None, time_base: Fraction | None) -> float | None:

@@ -14,6 +14,7 @@ from pillow_heif import register_heif_opener
 
 from fer.errors import ImageError
 from fer.files import show_path
+from fer.vision.deep_color import fits_fewer_bits, is_deep_color, select_low_bytes, stretch_deep
 from fer.vision.pixels import convert_to_rgb, turn_upright
 from fer.vision.png_rows import check_png_rows
 
@@ -131,7 +132,12 @@ def decode_bytes(content: bytes, name: str) -> DecodedImage:
     try:
         with _open(content) as image:
             scale = _limit_work(image, content, name)
+            is_deep = is_deep_color(image)
             pixels = decode_pillow(image, name)
+        if is_deep and fits_fewer_bits(pixels):
+            with _open(content) as image:
+                select_low_bytes(image)
+                pixels = stretch_deep(pixels, decode_pillow(image, name))
     except Image.DecompressionBombError as error:
         raise _too_many_pixels(name, _read_pixels(error)) from None
     except (UnidentifiedImageError, SyntaxError):

@@ -7,9 +7,10 @@ from PIL import Image
 
 from fer.errors import ImageError
 
-_STRIP_ROWS = 256
+#: Rows that are converted at a time.
+STRIP_ROWS = 256
 #: Bits that cameras and scanners store in 16-bit images.
-_DEPTHS = (8, 10, 12, 14, 16)
+DEPTHS = (8, 10, 12, 14, 16)
 #: The array operation of each EXIF orientation.
 _TURNS = {
     2: lambda pixels: pixels[:, ::-1],
@@ -41,10 +42,10 @@ def convert_to_rgb(image: Image.Image, name: str) -> np.ndarray:
         )
     bits = _choose_depth(image, name) if image.mode.startswith("I") else 8
     pixels = np.empty((image.height, image.width, 3), np.uint8)
-    for top in range(0, image.height, _STRIP_ROWS):
-        strip = image.crop((0, top, image.width, min(top + _STRIP_ROWS, image.height)))
+    for top in range(0, image.height, STRIP_ROWS):
+        strip = image.crop((0, top, image.width, min(top + STRIP_ROWS, image.height)))
         strip.info.update(image.info)
-        pixels[top : top + _STRIP_ROWS] = _convert_strip(strip, bits)
+        pixels[top : top + STRIP_ROWS] = _convert_strip(strip, bits)
     return pixels
 
 
@@ -79,4 +80,4 @@ def _choose_depth(image: Image.Image, name: str) -> int:
             f"An image's pixels must have at most 16 bits. Received: {name} with values {lowest} to {highest}."
             " Remedy: save it with 8 bits."
         )
-    return next(bits for bits in _DEPTHS if highest < 2**bits)
+    return next(bits for bits in DEPTHS if highest < 2**bits)

@@ -42,7 +42,7 @@ class Stream:
     """A video or camera while it is read: iterate over it, once, for its frames and their durations.
 
     A frame's duration is the time until the next one, so a frame is given when the next one has been read. The last
-    frame of a video gets the median duration of the frames before it.
+    frame of a video gets the median duration of the frames before it, or less if fewer frames are left out behind it.
 
     Args:
         video: the opened video or camera.
@@ -89,7 +89,8 @@ class Stream:
                 return
             previous = frame
         if previous is not None:
-            yield previous, statistics.median(durations) if durations else self.every / self.video.rate
+            step = statistics.median(durations) if durations else self.every / self.video.rate
+            yield previous, step / self.every * (self.video.num_read - previous.index)
         self.ending = "end"
 
     def _find_ending(self, frame: VideoFrame, count: int) -> Ending | None:

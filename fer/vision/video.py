@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 
 #: Largest number of errors without a readable packet between them, after which a file counts as ended.
 _MOST_FAULTS = 50
-#: A file ends early if this many seconds are missing that its header states, or this many frames.
-_MISSING_SECONDS = 0.5
+#: A file ends early if this many frames are missing that its table states, or more than this many seconds that its
+#: header states. The duration in the header of the other formats is estimated from the file itself.
 _MISSING_FRAMES = 2
-#: Formats whose header states a duration; that of the others is estimated from the file itself.
-_TIMED_FORMATS = ("mov", "matroska", "flv", "asf")
+_OTHER_STREAMS = ("audio", "subtitle")
+_MISSING_SECONDS = {"mov": 0.1, "matroska": 0.1, "flv": 0.5, "asf": 0.5}
 #: Seconds before each new attempt to open a network stream that dropped.
 RECONNECT_DELAYS = (1.0, 2.0, 4.0, 8.0)
 
@@ -145,11 +145,9 @@ class VideoReader:
     @property
     def ended_early(self) -> bool:
         """Whether a file has fewer frames than its table states, or ends before the time in its header."""
-        stated = self._container.duration
-        has_few_frames = self._stream.frames - self._num_packets > _MISSING_FRAMES
-        if stated is None or self._container.format.name.split(",")[0] not in _TIMED_FORMATS:
-            return has_few_frames
-        return has_few_frames or self._end < stated / 1e6 - _MISSING_SECONDS
+        if self._stated_frames - self._num_packets > _MISSING_FRAMES:
+            return True
+        return self._least_end is not None and self._end < self._least_end
 
     def read(self, every: int = 1, max_pixels: int | None = None) -> Iterator[VideoFrame]:
         """Yield the frames whose index is a multiple of ``every``; the others are skipped.
@@ -200,6 +198,8 @@ class VideoReader:
         self._stream = find_video(self._container, self.name)
         self._stream.thread_type = "SLICE" if self.is_camera or self._is_network else "AUTO"
         self._converter = FrameConverter(read_pixel_aspect(self._stream))
+        # A closed container has neither.
+        self._stated_frames, self._least_end = self._stream.frames, _read_least_end(self._container)
 
     def _decode_all(self) -> "Iterator[av.VideoFrame]":
         """Yield all frames; a live network stream that drops is opened again."""
@@ -217,7 +217,8 @@ class VideoReader:
     def _decode(self, container: "InputContainer") -> "Iterator[av.VideoFrame]":
         import av
 
-        streams = [self._stream, *container.streams.audio]
+        # The duration in a header is that of the longest stream, which may be one of subtitles.
+        streams = [self._stream, *(stream for stream in container.streams if stream.type in _OTHER_STREAMS)]
         num_failed = 0
         while num_failed < _MOST_FAULTS:
             try:
@@ -228,6 +229,9 @@ class VideoReader:
                     num_failed = 0
                 return
             except (av.error.FFmpegError, OSError):
+                if self._is_network and self.is_live:
+                    # A drop, which a message reports.
+                    break
                 # Damage between two packets: the demuxer finds the next one.
                 self.num_faults, num_failed = self.num_faults + 1, num_failed + 1
                 if self._is_network or self.is_camera:
@@ -274,6 +278,12 @@ class VideoReader:
             return True
         self._on_message(f"{self.name} did not come back.")
         return False
+
+
+def _read_least_end(container: "InputContainer") -> float | None:
+    """Return the seconds that a whole file has at least by its header, or None if that states no duration."""
+    tolerance = _MISSING_SECONDS.get(container.format.name.split(",")[0])
+    return None if tolerance is None or container.duration is None else container.duration / 1e6 - tolerance
 
 
 def check_size(width: int, height: int, max_pixels: int | None) -> None:

@@ -1,5 +1,6 @@
 """What a container says about its video: which stream it is, how many frames it has, and how many a second."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,10 +48,16 @@ def measure_length(container: "InputContainer", stream: "VideoStream") -> int | 
     """Return the number of frames by the container's table or its duration; None if it states neither."""
     if stream.frames:
         return stream.frames
-    seconds = to_seconds(stream.duration, stream.time_base)
+    seconds = to_seconds(stream.duration, stream.time_base) or _read_tag(stream)
     if seconds is None and container.duration is not None:
         seconds = container.duration / 1e6
     return None if seconds is None or seconds <= 0 else max(1, round(seconds * choose_rate(stream)))
+
+
+def _read_tag(stream: "VideoStream") -> float | None:
+    """Return the seconds in a tag such as 00:00:02.002: Matroska has the durations of streams there, or nowhere."""
+    match = re.fullmatch(r"(\d+):(\d\d):(\d\d(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    return int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3]) if match else None
 
 
 def scan_length(source: str | Path | int, rate: float) -> tuple[int, float]:

@@ -1,4 +1,7 @@
-from fer.bench import app, frames, networks, run_bench, videos
+import pytest
+
+from fer.bench import app, epochs, frames, networks, run_bench, videos
+from fer.errors import SettingsError
 
 
 def test_networks_and_frames_are_measured_unless_the_app_is_asked_for(monkeypatch):
@@ -7,6 +10,7 @@ def test_networks_and_frames_are_measured_unless_the_app_is_asked_for(monkeypatc
         "run_frame_bench": frames,
         "run_video_bench": videos,
         "run_app_bench": app,
+        "run_epoch_bench": epochs,
     }
     for name, module in modules.items():
         monkeypatch.setattr(module, name, lambda *, log, name=name: log(name))
@@ -15,3 +19,10 @@ def test_networks_and_frames_are_measured_unless_the_app_is_asked_for(monkeypatc
     assert lines == ["run_network_bench", "run_frame_bench", "run_video_bench"]
     run_bench(app=True, log=lines.append)
     assert lines[3:] == ["run_app_bench"]
+    run_bench(gpu=True, log=lines.append)
+    assert lines[4:] == ["run_epoch_bench"]
+
+
+def test_the_app_and_the_gpu_are_not_measured_at_once():
+    with pytest.raises(SettingsError, match="Received: both"):
+        run_bench(app=True, gpu=True)

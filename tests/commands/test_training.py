@@ -127,7 +127,7 @@ def test_an_interrupted_run_is_resumed_with_its_settings(folder, monkeypatch):
 
     with monkeypatch.context() as context:
         context.setattr(Trainer, "end_epoch", end_and_stop)
-        with pytest.raises(InterruptedWork):
+        with pytest.raises(InterruptedWork, match="invoke train --run mine --resume"):
             commands.train("sample", run="mine", set=SHORT, quiet=True, log=ignore)
     run = Run(commands.train(run="mine", resume=True, quiet=True, log=ignore))
     assert run.is_finished

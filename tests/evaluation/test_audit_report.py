@@ -10,6 +10,7 @@ from evaluation_stubs import GreyClassifier, make_grey_faces
 from fer.errors import DataError, OutputError, SettingsError
 from fer.evaluation.audit import ALL, Audit, compute_group
 from fer.evaluation.audit_report import COLUMNS, render_audit, render_audit_table, report_audit
+from fer.vision.images import write_image
 
 
 def make_audit(correct_of_first=40, n=50):
@@ -94,3 +95,19 @@ def test_a_table_without_the_group_writes_nothing(table, tmp_path):
     with pytest.raises(DataError, match="'age'"):
         report_audit(table, "age", tmp_path / "audit.csv", classifier=GreyClassifier())
     assert not (tmp_path / "audit.csv").exists()
+
+
+def test_an_audit_does_not_replace_its_table(table):
+    before = table.read_bytes()
+    with pytest.raises(OutputError, match="replace an input"):
+        report_audit(table, "group", table, classifier=GreyClassifier())
+    assert table.read_bytes() == before
+
+
+def test_an_audit_does_not_replace_an_image_of_its_table(tmp_path):
+    write_image(make_grey_faces([3])[0], tmp_path / "1.png")
+    (tmp_path / "t.csv").write_text("image,label,group\n1.png,happy,a\n1.png,happy,b\n")
+    before = (tmp_path / "1.png").read_bytes()
+    with pytest.raises(OutputError, match="replace an input"):
+        report_audit(tmp_path / "t.csv", "group", tmp_path / "1.csv", classifier=GreyClassifier())
+    assert (tmp_path / "1.png").read_bytes() == before

@@ -7,7 +7,7 @@ from scipy.special import softmax
 
 from fer.data import draw_sample
 from fer.evaluation import comparison
-from fer.evaluation.comparison import compare_runs, compute_wilson_interval, render_comparison
+from fer.evaluation.comparison import compare_runs, render_comparison
 from fer.runs import Run
 
 
@@ -82,11 +82,3 @@ def test_the_table_has_a_row_for_each_network_and_set(runs):
     assert "| `own`, test, 21 | before | 0.000 (0.000-0.155) |" in text
     assert "| `fer`, validation, 21 | after | 1.000 (0.845-1.000) |" in text
     assert "`own`, test: +100.0 points of accuracy" in text
-
-
-def test_wilsons_interval_is_that_of_the_paper():
-    # Wilson's interval of 7 among 20, from its closed form with z = 1.96.
-    z, n, p = 1.959964, 20, 7 / 20
-    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    expected = np.array([centre - half, centre + half]) / (1 + z**2 / n)
-    np.testing.assert_allclose(compute_wilson_interval(7, 20), expected, atol=1e-6)

@@ -228,3 +228,11 @@ def test_ece_by_chance_is_the_ece_of_perfectly_calibrated_predictions():
     assert 0.005 < by_chance < 0.03
     assert metrics.compute_reliability(probabilities, y_true).ece == pytest.approx(by_chance, abs=0.01)
     assert metrics.compute_ece_by_chance(np.tile(probabilities, (16, 1))) == pytest.approx(by_chance / 4, rel=0.2)
+
+
+def test_wilsons_interval_is_that_of_the_paper():
+    # Wilson's interval of 7 among 20, from its closed form with z = 1.96.
+    z, n, p = 1.959964, 20, 7 / 20
+    centre, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    expected = np.array([centre - half, centre + half]) / (1 + z**2 / n)
+    np.testing.assert_allclose(metrics.compute_wilson_interval(7, 20), expected, atol=1e-6)

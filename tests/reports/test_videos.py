@@ -84,7 +84,7 @@ def test_every_fourth_frame(tmp_path, analyzer):
     summary = process_video(path, analyzer=analyzer, csv=tmp_path / "t.csv", every=4, progress=False)
     assert pd.read_csv(tmp_path / "t.csv")["frame"].tolist() == [0, 4, 8]
     assert (summary.num_frames, summary.num_analyzed) == (10, 3)
-    assert summary.timeline.people[1].seconds == pytest.approx(0.8)
+    assert summary.timeline.people[1].seconds == pytest.approx(0.6)
 
 
 def test_the_annotated_copy_is_as_long_as_the_video(tmp_path, analyzer, video):
@@ -238,6 +238,26 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(tmp_path, a
     with pytest.raises(OutputError, match=name):
         process_video(video, analyzer=analyzer, **{option: tmp_path / "file" / name}, progress=False)
     assert analyzer.classifier.batches == []
+
+
+def test_the_network_is_loaded_after_the_outputs_are_checked_and_the_video_is_open(tmp_path, video):
+    def build() -> Analyzer:
+        raise AssertionError
+
+    (tmp_path / "bad.mp4").write_bytes(b"no video" * 50)
+    with pytest.raises(OutputError):
+        process_video(video, analyzer=build, csv=tmp_path / "bad.mp4" / "t.csv", progress=False)
+    with pytest.raises(VideoError, match=r"bad\.mp4"):
+        process_video(tmp_path / "bad.mp4", analyzer=build, csv=tmp_path / "t.csv", progress=False)
+    with pytest.raises(AssertionError):
+        process_video(video, analyzer=build, csv=tmp_path / "t.csv", progress=False)
+
+
+def test_the_time_on_screen_is_no_longer_than_the_video(tmp_path, analyzer):
+    path = write_video(tmp_path / "a.avi", draw_frames(43), rate=10.0)
+    analyzer.detector.list_boxes = lambda image: [(5.0, 5.0, 35.0, 40.0)]
+    summary = process_video(path, analyzer=analyzer, every=6, progress=False)
+    assert summary.timeline.people[1].seconds == pytest.approx(4.3, abs=0.01)
 
 
 @pytest.mark.parametrize("option", ["csv", "annotated", "plot"])

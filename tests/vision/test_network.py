@@ -4,9 +4,12 @@ import http.server
 import threading
 from itertools import pairwise
 
+import pandas as pd
 import pytest
-from vision_media import draw_frames, write_video
+from vision_media import StubClassifier, StubDetector, draw_frames, write_video
 
+from fer.analysis import Analyzer
+from fer.reports import process_video
 from fer.vision import video
 from fer.vision.video import VideoReader
 
@@ -50,6 +53,16 @@ def test_a_stream_that_drops_is_opened_again_with_a_message(camera, monkeypatch)
     assert len(requests) >= 3
     assert "dropped after frame 12" in messages[0]
     assert "did not come back" in messages[-1]
+    assert not reader.ended_early
+
+
+def test_a_stream_that_does_not_come_back_ends_with_a_summary_and_a_table(camera, tmp_path, monkeypatch):
+    monkeypatch.setattr(video, "RECONNECT_DELAYS", (0.05, 0.05))
+    analyzer = Analyzer(StubClassifier(), StubDetector([(5.0, 5.0, 35.0, 40.0)]))
+    summary = process_video(
+        camera[0], analyzer=analyzer, csv=tmp_path / "t.csv", allow_network=True, on_message=print, progress=False
+    )
+    assert summary.num_frames == len(pd.read_csv(tmp_path / "t.csv")) == 24
 
 
 def test_a_stop_ends_the_wait_for_a_stream_that_dropped(camera, monkeypatch):

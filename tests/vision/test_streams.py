@@ -29,7 +29,8 @@ def test_a_duration_is_the_time_until_the_next_frame(tmp_path):
 def test_durations_bridge_the_frames_that_are_left_out(video):
     items = [(frame.index, duration) for frame, duration in Stream(video, every=4)]
     assert [index for index, _ in items] == [0, 4, 8]
-    np.testing.assert_allclose([duration for _, duration in items], [0.4, 0.4, 0.4])
+    np.testing.assert_allclose([duration for _, duration in items], [0.4, 0.4, 0.2])
+    assert sum(duration for _, duration in items) == pytest.approx(1.0)
 
 
 def test_a_stream_without_limits_ends_with_the_video(video):

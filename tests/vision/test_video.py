@@ -127,7 +127,9 @@ def write_interlaced(path, codec: str = "libx264", count: int = 12):
     return write_video(path, [draw_corner(128, 96)] * count, codec=codec, codec_options=options, rate=25.0)
 
 
-@pytest.mark.parametrize(("name", "codec"), [("i.mp4", "libx264"), ("i.mpg", "mpeg2video"), ("i.ts", "mpeg2video")])
+@pytest.mark.parametrize(
+    ("name", "codec"), [("i.mp4", "libx264"), ("i.mpg", "mpeg2video"), ("i.ts", "mpeg2video"), ("i.mkv", "mpeg2video")]
+)
 def test_interlaced_video_has_every_frame_with_its_time(tmp_path, name, codec):
     path = write_interlaced(tmp_path / name, codec)
     with VideoReader(path) as reader:
@@ -136,6 +138,59 @@ def test_interlaced_video_has_every_frame_with_its_time(tmp_path, name, codec):
     np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(12) / 25, atol=2e-3)
     for frame in frames:
         assert np.abs(frame.image.astype(int) - draw_corner(128, 96)).mean() < 6
+
+
+def write_fields(path, codec: str, *, size: tuple[int, int], pixels: str, sound_codec: str | None = None, **options):
+    """Write twelve frames of a disc in motion whose two fields are a fiftieth of a second apart, as a camera does."""
+    width, height = size
+    columns, rows = np.meshgrid(np.arange(width), np.arange(height))
+    with av.open(str(path), "w", **options) as container:
+        stream = container.add_stream(codec, rate=25, options={"flags": "+ilme+ildct", "x264opts": "tff=1"})
+        stream.width, stream.height, stream.pix_fmt = width, height, pixels
+        if sound_codec:
+            container.add_stream(sound_codec, rate=48000, layout="stereo")
+        for index in range(12):
+            fields = [np.hypot(columns - width // 3 - 6 * (2 * index + half), rows - height // 2) for half in (0, 1)]
+            distance = np.where(rows % 2 == 0, *fields)
+            image = np.repeat(np.where(distance < height // 4, 220, 30).astype(np.uint8)[:, :, None], 3, axis=2)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixels)
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "size", "pixels", "options"),
+    [
+        ("dv.dv", "dvvideo", (720, 576), "yuv420p", {}),
+        ("dv.avi", "dvvideo", (720, 576), "yuv420p", {}),
+        ("prores.mov", "prores_ks", (320, 192), "yuv422p10le", {}),
+        ("disc.vob", "mpeg2video", (720, 576), "yuv420p", {}),
+        (
+            "avchd.mts",
+            "libx264",
+            (720, 576),
+            "yuv420p",
+            {"format": "mpegts", "container_options": {"mpegts_m2ts_mode": "1"}},
+        ),
+    ],
+)
+def test_the_interlaced_video_of_a_camera_has_every_frame_without_comb(tmp_path, name, codec, size, pixels, options):
+    path = write_fields(tmp_path / name, codec, size=size, pixels=pixels, **options)
+    with VideoReader(path) as reader:
+        frames = list(reader.read())
+    assert [frame.index for frame in frames] == list(range(12))
+    np.testing.assert_allclose([frame.seconds for frame in frames], np.arange(12) / 25, atol=2e-3)
+    for index, frame in enumerate(frames):
+        grey = frame.image.mean(axis=2)
+        width = grey.shape[1] / size[0]
+        # The disc is where it was in the first field, and not a memory of another film.
+        centre = np.average(np.arange(grey.shape[1]), weights=(grey > 120).sum(axis=0))
+        assert centre / width == pytest.approx(size[0] // 3 + 12 * index, abs=8)
+        # A comb is a row that differs from both of its neighbours.
+        lone = np.abs(grey[1:-1] - (grey[:-2] + grey[2:]) / 2) - np.abs(grey[:-2] - grey[2:]) / 2
+        assert (lone > 60).mean() < 0.002
 
 
 def test_two_videos_in_one_process_share_no_frame(tmp_path):
@@ -186,6 +241,36 @@ def test_a_video_that_is_cut_short_is_noticed(tmp_path, name, codec):
     with VideoReader(path) as reader:
         assert 5 < sum(1 for _ in reader.read()) < 45
         assert reader.ended_early
+
+
+def test_a_video_whose_last_tenths_of_a_second_are_missing_is_noticed(tmp_path):
+    path = write_video(tmp_path / "v.mkv", draw_frames(50), rate=25.0)
+    with av.open(str(path)) as container:
+        start = [packet.pos for packet in container.demux(video=0) if packet.size][-6]
+    path.write_bytes(path.read_bytes()[:start])
+    with VideoReader(path) as reader:
+        assert 40 < sum(1 for _ in reader.read()) < 46
+        assert reader.ended_early
+
+
+def test_an_intact_video_whose_subtitles_are_longer_is_no_damaged_one(tmp_path):
+    """The duration in the header of a Matroska file is that of its longest stream."""
+    (tmp_path / "t.srt").write_text("1\n00:00:09,000 --> 00:00:10,000\nGoodbye.\n")
+    path = tmp_path / "s.mkv"
+    sources = [
+        av.open(str(write_video(tmp_path / "v.mkv", draw_frames(12), rate=25.0))),
+        av.open(str(tmp_path / "t.srt")),
+    ]
+    with av.open(str(path), "w") as container, sources[0], sources[1]:
+        streams = [container.add_stream_from_template(source.streams[0]) for source in sources]
+        for source, stream in zip(sources, streams, strict=True):
+            for packet in source.demux():
+                if packet.size:
+                    packet.stream = stream
+                    container.mux(packet)
+    with VideoReader(path) as reader:
+        assert reader.num_promised == sum(1 for _ in reader.read()) == 12
+        assert not reader.ended_early
 
 
 @pytest.mark.parametrize("content", [b"", b"not a video" * 100, b"\x00\x00\x00\x18ftypmp42" + bytes(500)])

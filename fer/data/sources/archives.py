@@ -7,12 +7,13 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, cast
 
 from fer.errors import DataError, shorten, shorten_path
+from fer.vision.decoding import IMAGE_SUFFIXES
 
 #: Largest size in bytes of an unpacked table; a larger file is not a FER2013 table and may be an archive bomb.
 MAX_TABLE = 1 << 32
@@ -76,17 +77,31 @@ def open_table(path: Path, stack: ExitStack, names: Sequence[str] = TABLE_NAMES)
     return stream
 
 
-def is_zip_of_images(path: Path) -> bool:
-    """Return whether a file is a .zip archive without any .csv file, so that it can only be read as images."""
+def is_archive_of_images(path: Path) -> bool:
+    """Return whether a file is a .zip or .tar archive that holds no table: images, or no .csv file at all."""
     try:
         with path.open("rb") as stream:
-            if not _starts_with(stream, _ZIP):
-                return False
-            with zipfile.ZipFile(stream) as archive:
-                return not any(name.lower().endswith(".csv") for name in archive.namelist())
+            is_zip = _starts_with(stream, _ZIP)
+        if is_zip:
+            with zipfile.ZipFile(path) as archive:
+                return _hold_images(archive.namelist())
+        if tarfile.is_tarfile(path):
+            with tarfile.open(path) as tar:
+                return _hold_images(member.name for member in tar)
     except BROKEN:
         # Whoever opens the file says what is wrong with it.
-        return False
+        pass
+    return False
+
+
+def _hold_images(members: Iterable[str]) -> bool:
+    has_table = has_image = False
+    for member in map(str.lower, members):
+        if _get_base(member) in TABLE_NAMES:
+            return False
+        has_table |= member.endswith(".csv")
+        has_image |= member.endswith(IMAGE_SUFFIXES)
+    return has_image or not has_table
 
 
 def describe_error(error: BaseException) -> str:

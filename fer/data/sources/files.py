@@ -1,9 +1,11 @@
-"""The files of a data set of images, in a folder or in a .zip archive, by their paths relative to it.
+"""The files of a data set of images, in a folder or in an archive, by their paths relative to it.
 
 Nothing is unpacked to disk.
 """
 
+import io
 import os
+import tarfile
 import zipfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -19,6 +21,8 @@ from fer.vision.decoding import IMAGE_SUFFIXES, MAX_BYTES, read_file
 
 #: Largest number of files, which bounds the memory of their list.
 MAX_FILES = 5_000_000
+#: Largest size in bytes of the files of a compressed .tar, which are held in memory.
+MAX_UNPACKED = 2 << 30
 
 
 @dataclass(frozen=True)
@@ -71,17 +75,21 @@ class SourceFile:
 
 
 def list_files(path: Path, stack: ExitStack) -> list[SourceFile]:
-    """Return the files of a folder or .zip archive, in alphabetical order of their paths.
+    """Return the files of a folder, .zip or .tar archive, in alphabetical order of their paths.
 
     Args:
-        path: a folder or a .zip archive.
+        path: a folder, or a .zip or .tar archive, the latter plain or compressed.
         stack: closes the archive.
 
     Raises:
         DataError: the folder or archive is missing or damaged, or holds too many files.
     """
     try:
-        files = _list_folder(path) if path.is_dir() else _list_zip(path, stack)
+        if path.is_dir():
+            files = _list_folder(path)
+        else:
+            is_tar = tarfile.is_tarfile(path)
+            files = _list_tar(path, stack) if is_tar else _list_zip(path, stack)
     except BROKEN as error:
         raise DataError(
             f"A source must be readable. Received: {shorten_path(path)} ({describe_error(error)})."
@@ -111,8 +119,40 @@ def _list_zip(path: Path, stack: ExitStack) -> list[SourceFile]:
     return [
         SourceFile(parts, partial(_read_member, archive, info))
         for info in archive.infolist()
-        if not info.is_dir() and (parts := tuple(part for part in info.filename.split("/") if part))
+        if not info.is_dir() and (parts := _split(info.filename))
     ]
+
+
+def _list_tar(path: Path, stack: ExitStack) -> list[SourceFile]:
+    archive = stack.enter_context(tarfile.open(path))  # noqa: SIM115
+    members = [(_split(info.name), info) for info in archive if info.isfile()]
+    if isinstance(archive.fileobj, io.BufferedReader):
+        return [SourceFile(parts, partial(_read_tar_member, archive, info)) for parts, info in members]
+    # A compressed file is read from its start for each step back, so everything is read once, in its order.
+    size = sum(info.size for _, info in members)
+    if size > MAX_UNPACKED:
+        raise DataError(
+            f"A compressed .tar of images must unpack to {MAX_UNPACKED >> 30} GiB or less. Received:"
+            f" {shorten_path(path)} with {size / 2**30:.1f} GiB. Remedy: unpack it."
+        )
+    contents = [(parts, _read_tar_member(archive, info)) for parts, info in members]
+    return [SourceFile(parts, partial(bytes, content)) for parts, content in contents]
+
+
+def _split(name: str) -> tuple[str, ...]:
+    return tuple(part for part in name.split("/") if part not in ("", "."))
+
+
+def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:
+    try:
+        stream = archive.extractfile(info)
+        return b"" if stream is None else stream.read(MAX_BYTES + 1)
+    except BROKEN as error:
+        raise _damaged(info.name, error) from None
+
+
+def _damaged(name: str, error: BaseException) -> ImageError:
+    return ImageError(f"An image must be undamaged. Received: {shorten(name)} ({describe_error(error)}).")
 
 
 def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -121,6 +161,4 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
             # One byte more than allowed, so that decoding refuses what is larger than the archive says.
             return stream.read(MAX_BYTES + 1)
     except BROKEN as error:
-        raise ImageError(
-            f"An image must be undamaged. Received: {shorten(info.filename)} ({describe_error(error)})."
-        ) from None
+        raise _damaged(info.filename, error) from None

@@ -1,4 +1,4 @@
-"""Reader of data sets of images of any size, grey or colour, in folders or in a .zip archive.
+"""Reader of data sets of images of any size, grey or colour, in folders or in an archive.
 
 The label is the name of a class folder, never its alphabetical position: an expression of FER2013 or another spelling
 of it, or a name from a given mapping. Images are read split by split, in alphabetical order of
@@ -13,8 +13,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from fer.data.dataset import SPLITS
 from fer.data.sources.crops import FaceCropper, build_face_cropper, crop_whole_image
+from fer.data.sources.ferplus_folders import find_ferplus_layout
 from fer.data.sources.files import SourceFile, list_files
 from fer.data.sources.layouts import Layout, PlacedImage, find_layout, find_rafdb_layout
 from fer.data.sources.names import Names, build_names, normalize, suggest
@@ -22,6 +25,7 @@ from fer.data.sources.raw import RawData, Reject
 from fer.data.sources.splitting import draw_missing_splits
 from fer.errors import DataError, ImageError, SettingsError, shorten, shorten_path
 from fer.labels import EXPRESSIONS
+from fer.progress import Progress
 
 #: What keeps images in one split when splits are drawn: their folder beside split and class, such as one per person;
 #: the beginning of their file name, up to the first character that is neither letter nor digit; or nothing.
@@ -34,19 +38,21 @@ def read_folder(
     mapping: Mapping[str, Any] | None = None,
     detect: bool = False,
     group_by: str | None = None,
+    progress: bool = False,
     seed: int = 0,
 ) -> RawData:
     """Read a data set of images in class folders, with or without split folders.
 
     Args:
-        path: a folder or .zip archive, with ``<split>/<expression>/<image>``, ``<expression>/<image>``, further folders
-            such as one per person, or RAF-DB as its authors publish it.
+        path: a folder, .zip or .tar archive, with ``<split>/<expression>/<image>``, ``<expression>/<image>``, further
+            folders such as one per person, or RAF-DB or FER+ as their authors publish them.
         mapping: expression of each folder name, in any case, or None to leave out its images; it takes precedence over
             the built-in names.
         detect: the images are whole photos: detect, align and crop every face, as :class:`fer.Analyzer` does. Each face
             gets the label of its folder; a photo without a face is a reject. Otherwise every image is one face.
         group_by: what keeps images in one split if validation or test are drawn from train; None takes the folders
             of persons if there are such.
+        progress: show a progress bar while faces are detected.
         seed: seed of the draw of validation and test, if they are missing.
 
     Raises:
@@ -68,15 +74,16 @@ def read_folder(
         files = list_files(path, stack)
         layout, missing = _find_layout(files, names, path, detect)
         crop = build_face_cropper() if detect else crop_whole_image
-        raw, images = _read_images(layout, crop)
+        raw, images = _read_images(layout, crop, progress=progress and detect)
     notes = [*raw.notes, *_list_unused(mapping, layout)]
-    rejects = [*raw.rejects, *(Reject(stem, "the image is in RAF-DB's list, but missing") for stem in missing)]
+    rejects = [*raw.rejects, *(Reject(stem, "the image is in the list of labels, but missing") for stem in missing)]
     raw = replace(raw, rejects=tuple(rejects), notes=tuple(notes))
     return draw_missing_splits(raw, _find_persons(images, group_by, path), seed=seed)
 
 
 def _find_layout(files: list[SourceFile], names: Names, path: Path, detect: bool) -> tuple[Layout, list[str]]:
-    return find_rafdb_layout(files, names, aligned=not detect) or (find_layout(files, names, shorten_path(path)), [])
+    known = find_rafdb_layout(files, names, aligned=not detect) or find_ferplus_layout(files)
+    return known or (find_layout(files, names, shorten_path(path)), [])
 
 
 @dataclass
@@ -91,10 +98,10 @@ class _Rows:
     num_shared: int = 0
 
 
-def _read_images(layout: Layout, crop: FaceCropper) -> tuple[RawData, list[PlacedImage]]:
+def _read_images(layout: Layout, crop: FaceCropper, *, progress: bool) -> tuple[RawData, list[PlacedImage]]:
     """Return the faces, and the image of each."""
     rows = _Rows()
-    for index, image in enumerate(layout.images):
+    for index, image in enumerate(Progress(layout.images, unit=" images", disable=not progress)):
         try:
             _read_image(rows, index, image, layout.names, crop)
         except (ImageError, ValueError) as error:
@@ -106,7 +113,10 @@ def _read_images(layout: Layout, crop: FaceCropper) -> tuple[RawData, list[Place
     if rows.num_shared:
         shown = "1 photo shows" if rows.num_shared == 1 else f"{rows.num_shared} photos show"
         notes.append(f"{shown} several faces; each face has the label of its folder.")
-    return RawData.build(rows.pixels, rows.codes, rows.rejects, notes=notes), rows.images
+    raw = RawData.build(rows.pixels, rows.codes, rows.rejects, notes=notes)
+    if any(image.votes for image in rows.images):
+        raw = replace(raw, votes=np.array([image.votes for image in rows.images], np.uint8))
+    return raw, rows.images
 
 
 def _read_image(rows: _Rows, index: int, image: PlacedImage, names: Names, crop: FaceCropper) -> None:

@@ -13,6 +13,7 @@ from fer.data.dataset import SPLITS
 from fer.data.sources.files import SourceFile
 from fer.data.sources.names import CODES, Names, describe_codes, normalize, parse_split, suggest
 from fer.errors import DataError, shorten
+from fer.wording import format_count
 
 #: Names of RAF-DB's list of labels; the first one is its authors' spelling.
 RAFDB_LISTS = ("list_patition_label.txt", "list_partition_label.txt")
@@ -29,12 +30,14 @@ class PlacedImage:
         split: 'train', 'validation' or 'test'.
         class_name: the name of its class folder.
         person: the names of the other folders, such as one per person; '' if there are none.
+        votes: the FER+ votes of the image; empty without such.
     """
 
     file: SourceFile
     split: str
     class_name: str
     person: str = ""
+    votes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,8 @@ def find_layout(files: Sequence[SourceFile], names: Names, source: str) -> Layou
     images = [file for file in files if file.is_image]
     if not images:
         raise DataError(
-            f"A source must hold images in class folders. Received: {source} with {_count(len(files), 'file')} and no"
-            " image."
+            f"A source must hold images in class folders. Received: {source} with {format_count(len(files), 'file')}"
+            " and no image."
         )
     start = _count_common_folders(images, names)
     folders = [file.parts[start:-1] for file in images]
@@ -91,7 +94,7 @@ def find_layout(files: Sequence[SourceFile], names: Names, source: str) -> Layou
         for file, path, split in zip(images, folders, splits, strict=True)
         if len(path) > max(class_depth, split_depth)
     ]
-    notes += _count_ignored(len(files) - len(images), len(images) - len(placed))
+    notes += count_ignored(len(files) - len(images), len(images) - len(placed))
     placed.sort(key=lambda image: (SPLITS.index(image.split), image.file.parts))
     return Layout(tuple(placed), names, tuple(notes))
 
@@ -163,7 +166,7 @@ def _check_split_names(
     )
     if others:
         listed = ", ".join(
-            f"{shorten(repr(name), 40)} ({_count(count, 'image')})" for name, count in others.most_common(3)
+            f"{shorten(repr(name), 40)} ({format_count(count, 'image')})" for name, count in others.most_common(3)
         )
         raise DataError(
             f"Folders beside a split must be splits, such as train, val and test. Received: {source} with {listed}."
@@ -189,23 +192,20 @@ def _name_person(path: tuple[str, ...], class_depth: int, split_depth: int) -> s
     return "/".join(name for depth, name in enumerate(path) if depth not in (class_depth, split_depth))
 
 
-def _count_ignored(num_files: int, num_images: int) -> list[str]:
+def count_ignored(num_files: int, num_images: int) -> list[str]:
+    """Return messages on files that are no images, and on images that belong to no class."""
     notes = []
     if num_files:
         notes.append(
-            f"Ignored {_count(num_files, 'file')} that {'is no image' if num_files == 1 else 'are no images'}."
+            f"Ignored {format_count(num_files, 'file')} that {'is no image' if num_files == 1 else 'are no images'}."
         )
     if num_images:
-        notes.append(f"Ignored {_count(num_images, 'image')} outside class folders.")
+        notes.append(f"Ignored {format_count(num_images, 'image')} outside class folders.")
     return notes
 
 
 def _is_number(name: str) -> bool:
     return name.strip().isdecimal() and len(name.strip()) <= 2
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def find_rafdb_layout(files: Sequence[SourceFile], names: Names, *, aligned: bool) -> tuple[Layout, list[str]] | None:
@@ -240,5 +240,5 @@ def find_rafdb_layout(files: Sequence[SourceFile], names: Names, *, aligned: boo
     ]
     codes = CODES["rafdb"]
     notes = [f"Labels are those of {labels.name}, with the codes of RAF-DB: {describe_codes(codes)}."]
-    notes += _count_ignored(sum(not file.is_image for file in files) - 1, sum(stem not in listed for stem in chosen))
+    notes += count_ignored(sum(not file.is_image for file in files) - 1, sum(stem not in listed for stem in chosen))
     return Layout(tuple(images), {**codes, **names}, tuple(notes)), [stem for stem in listed if stem not in chosen]

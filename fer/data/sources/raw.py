@@ -33,6 +33,7 @@ class RawData:
         usages: the Usage of every row of a table, rejects included; empty for folders.
         rejects: the rows that cannot be used.
         notes: messages for the user, such as the number of ignored files.
+        votes: uint8 (N, 10), the FER+ votes that the source has with its images; None without such.
     """
 
     faces: np.ndarray
@@ -42,6 +43,7 @@ class RawData:
     usages: tuple[str, ...] = ()
     rejects: tuple[Reject, ...] = ()
     notes: tuple[str, ...] = ()
+    votes: np.ndarray | None = None
 
     @classmethod
     def build(

@@ -1,12 +1,15 @@
 import os
 import shutil
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from data_sources import draw_faces, write_tree
 from PIL import Image
 
+from fer.data.sources import files
+from fer.data.sources.archives import is_archive_of_images
 from fer.data.sources.folders import read_folder
 from fer.errors import DataError
 from fer.vision.decoding import FORMATS, IMAGE_SUFFIXES
@@ -38,6 +41,48 @@ def test_a_damaged_member_of_a_zip_is_rejected_alone(archive):
     raw = read_folder(archive)
     assert [reject.location for reject in raw.rejects] == ["tree/train/angry/0001.png"]
     assert len(raw.faces) == 41
+
+
+@pytest.mark.parametrize("kind", ["tar", "gztar", "bztar", "xztar"])
+def test_a_tar_of_images_is_read_like_its_folder(tmp_path, kind):
+    write_tree(tmp_path / "tree", SPLITS)
+    archive = Path(shutil.make_archive(str(tmp_path / "tree"), kind, tmp_path, "tree"))
+    plain, packed = read_folder(tmp_path / "tree"), read_folder(archive)
+    assert np.array_equal(plain.faces, packed.faces)
+    assert np.array_equal(plain.labels, packed.labels)
+    assert packed.rejects == packed.notes == ()
+    assert is_archive_of_images(archive)
+
+
+def test_a_compressed_tar_that_does_not_fit_into_memory_is_refused(tmp_path, monkeypatch):
+    write_tree(tmp_path / "tree", SPLITS)
+    archive = Path(shutil.make_archive(str(tmp_path / "tree"), "gztar", tmp_path, "tree"))
+    monkeypatch.setattr(files, "MAX_UNPACKED", 1000)
+    with pytest.raises(DataError, match="unpack it"):
+        read_folder(archive)
+
+
+@pytest.mark.parametrize("keep", [0.3, 0.9])
+def test_a_truncated_tar_is_refused_with_one_line(tmp_path, keep):
+    write_tree(tmp_path / "tree", SPLITS)
+    archive = Path(shutil.make_archive(str(tmp_path / "tree"), "gztar", tmp_path, "tree"))
+    archive.write_bytes(archive.read_bytes()[: int(keep * archive.stat().st_size)])
+    with pytest.raises(DataError, match="must be readable") as caught:
+        read_folder(archive)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_archive_with_a_table_of_fer2013_is_no_archive_of_images(tmp_path):
+    for name, members in {
+        "table.zip": ["fer2013.csv", "a.png"],
+        "other.zip": ["faces.csv"],
+        "labels.zip": ["train/1/a.png", "train_labels.csv"],
+    }.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as opened:
+            for member in members:
+                opened.writestr(member, b"content")
+    found = {name: is_archive_of_images(tmp_path / name) for name in ("table.zip", "other.zip", "labels.zip")}
+    assert found == {"table.zip": False, "other.zip": False, "labels.zip": True}
 
 
 @pytest.mark.parametrize("keep", [0.3, 0.9])
