@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import keras
 from jax import lax
 
-from fer.training import device_faces
+from fer.training import device_degradation, device_faces
 from fer.training.batches import EpochPlan, TrainingBatches, prefetch
 
 #: Epochs whose random parameters are drawn ahead.
@@ -36,7 +36,7 @@ class _Draws(NamedTuple):
 
     order: jax.Array  # rows of each step, int32 (steps, B)
     augmentation: device_faces.AugmentationArrays
-    degradation: device_faces.DegradationArrays | None
+    degradation: device_degradation.DegradationArrays | None
     mixture: device_faces.Mixture | None
     predictions: jax.Array | None  # of the teachers, float (N, heads, 7)
 
@@ -87,7 +87,7 @@ def convert_plan(plan: EpochPlan, predictions: Any = None) -> _Draws:
     return _Draws(
         jnp.asarray(plan.rows, jnp.int32),
         device_faces.convert_augmentation(augmentation, plan.side),
-        None if degradation is None else device_faces.convert_degradation(degradation),
+        None if degradation is None else device_degradation.convert_degradation(degradation),
         device_faces.convert_mixture(augmentation),
         None if predictions is None else jnp.asarray(predictions),
     )
@@ -103,7 +103,7 @@ def build_batch(data: _Data, draws: _Draws, rows: jax.Array, teacher_weight: flo
     if draws.predictions is not None:
         targets = (1.0 - teacher_weight) * targets + teacher_weight * draws.predictions[rows].astype(jnp.float32)
     if draws.degradation is not None:
-        faces = device_faces.degrade_faces(faces, device_faces.select(draws.degradation, rows))
+        faces = device_degradation.degrade_faces(faces, device_faces.select(draws.degradation, rows))
     return faces[..., None], targets, data.weights[rows][:, None]
 
 
