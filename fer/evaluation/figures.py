@@ -106,7 +106,8 @@ def _describe_default(metrics: dict[str, Any]) -> str:
         return f"The default answer is that of the head `{metrics['heads'][-1]}`, with its own calibration."
     return (
         "The default answer: each head's probabilities, its smoothing removed, are divided by the share of each"
-        f" expression in its training targets to the power {PRIOR_POWER}, averaged over the heads, and given the"
+        f" expression in its training targets to the power {PRIOR_POWER}, multiplied by a factor for each"
+        " expression, averaged over the heads, and given the"
         f" temperature {default['temperature']:.3f}; below the confidence {default['uncertain_below']:.3f} an answer is"
         " called uncertain. Both were fitted on validation with expressions of equal weight."
     )
