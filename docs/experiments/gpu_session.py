@@ -19,12 +19,13 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from functools import partial
 from pathlib import Path
 
 KEPT = Path(__file__).parent / "teachers"
-ROOT = Path(os.environ.get("FER_SESSION", "/tmp/fer-session"))
+ROOT = Path(os.environ.get("FER_SESSION") or Path(tempfile.gettempdir()) / "fer-session")
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / "xla"))

@@ -52,8 +52,7 @@ def photos(
     def measure() -> dict[str, Any]:
         return check_run(target.folder, load_dataset_of(target, data), limit=limit, progress=not quiet)
 
-    _check_reports(target, target.photo_check, document)
-    figures = _report(f"photos:{target.name}", document, measure, render_photo_check, log)
+    figures = _report("photos", target, target.photo_check, document, measure, render_photo_check, log)
     log(f"Wrote {target.photo_check}.")
     return figures
 
@@ -77,7 +76,7 @@ def robustness(
     def measure() -> dict[str, Any]:
         return report_robustness(target.folder, load_dataset_of(target, data), limit=limit, progress=not quiet)
 
-    figures = _report(f"robustness:{target.name}", document, measure, render_robustness, log)
+    figures = _report("robustness", target, target.robustness, document, measure, render_robustness, log)
     log(f"Wrote {target.robustness} and {target.robustness_plot.name}.")
     return figures
 
@@ -127,8 +126,12 @@ def _check_reports(run: Run, report: Path, document: str | None) -> None:
         check_writable(document)
 
 
-def _report(section: str, document: str | None, measure: Measure, render: Render, log: Log) -> dict[str, Any]:
-    """Measure, print the result, and put it into a section of a document, which is checked before any work."""
+def _report(
+    kind: str, run: Run, report: Path, document: str | None, measure: Measure, render: Render, log: Log
+) -> dict[str, Any]:
+    """Measure, print the result, and put it into a section of a document; all outputs are checked before the work."""
+    section = f"{kind}:{run.name}"
+    _check_reports(run, report, document)
     if document is not None:
         check_document(document, [section])
     figures = measure()

@@ -41,8 +41,6 @@ Result = TypeVar("Result")
 _AHEAD = 4
 #: Faces of a view that teachers predict at once.
 _VIEW_BATCH = 1024
-
-
 #: Seed of the augmentation of a run with a fixed number of views: the same views for students of any seed.
 _VIEW_SEED = 0
 
@@ -99,7 +97,7 @@ class TrainingBatches:
         self.weights = compute_row_weights(dataset.labels[rows], config.data)
         self.seconds_waited = 0.0
         distillation = config.distillation
-        self._views = distillation.views if teachers else 0
+        self._views = distillation.views if teachers and distillation.consistent else 0
         self._step_teachers = teachers if distillation.consistent and not self._views else None
         self._teachers = teachers
         self._predictions: np.ndarray | None = None

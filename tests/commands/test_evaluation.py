@@ -5,7 +5,7 @@ from training_runs import SHORT, ignore
 
 from fer import commands
 from fer.data import draw_sample, save_dataset
-from fer.errors import DataError, ModelError, SettingsError
+from fer.errors import DataError, ModelError, OutputError, SettingsError
 from fer.runs import Run
 
 
@@ -108,3 +108,13 @@ def test_robustness_writes_its_figures_into_the_run_a_document_and_the_model_car
     # Another evaluation of the same network keeps the section.
     commands.evaluate("sample", log=ignore)
     assert lines[0] in run.model_card.read_text()
+
+
+@pytest.mark.parametrize("command", ["photos", "robustness"])
+def test_a_report_that_cannot_be_written_is_refused_before_any_work(command, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / {"photos": "photo_check.json", "robustness": "robustness.json"}[command]).mkdir()
+    monkeypatch.setattr("fer.commands.evaluation.load_dataset_of", lambda *_: pytest.fail("the work has begun"))
+    with pytest.raises(OutputError):
+        getattr(commands, command)(str(folder), quiet=True, log=lambda line: None)

@@ -165,3 +165,10 @@ def test_the_device_engine_needs_jax(monkeypatch):
 
 def test_on_a_cpu_batches_come_from_the_host():
     assert not runs_on_device("auto")
+
+
+def test_views_repeat_only_with_consistent_teachers(dataset, teacher):
+    config = make_student(teacher, "host", consistent=False)
+    batches = TrainingBatches(dataset, config, Teachers(config.distillation, config.model.heads))
+    assert batches.predictions_of(1) is None
+    assert (batches.plan(1).augmentation.angle != batches.plan(3).augmentation.angle).any()
