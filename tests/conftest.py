@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import fer  # noqa: F401  # chooses Keras' backend before a test module imports Keras
+
+# The same examples in each run: a failure can be repeated, and what passed once passes on the next machine.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,8 @@ import math
 
 #: Seconds by which a timestamp must fall for the frames to count as those of a new recording.
 _NEW_RECORDING = 1.0
+#: Seconds by which a timestamp may be ahead: a day. What is further ahead is no gap but a damaged timestamp.
+_LONGEST_GAP = 86_400.0
 
 
 class FrameClock:
@@ -20,16 +22,15 @@ class FrameClock:
 
     def read(self, timestamp: float | None) -> float:
         """Return the time of the next frame, given its timestamp in seconds."""
-        # Of a number of seconds that is larger than any recording's, the step may be lost in the rounding.
-        usual = max(0.0, self.last + self.step, math.nextafter(self.last, math.inf))
+        usual = max(0.0, self.last + self.step)
         if timestamp is None or not math.isfinite(timestamp):
             self.last = usual
             return usual
         if self.origin is None:
             self.origin = timestamp - usual
         seconds = timestamp - self.origin
-        if seconds <= self.last:
-            if seconds < self.last - _NEW_RECORDING:
+        if not self.last < seconds <= usual + _LONGEST_GAP:
+            if not self.last - _NEW_RECORDING <= seconds <= usual + _LONGEST_GAP:
                 self.origin = timestamp - usual
             seconds = usual
         self.last = seconds
