@@ -64,6 +64,9 @@ class ModelConfig(Settings):
     """A member of the Xception family (Chollet, 2017, arXiv:1610.02357)."""
 
     name: str = "small"
+    contrast_normalization: bool = Field(
+        False, description="Give every face mean 0 and standard deviation 1, so that light and contrast do not count."
+    )
     stem: tuple[tuple[Positive, Positive, Positive], ...] = Field(
         ((64, 5, 2),), description="(filters, kernel size, stride) of each plain convolution at the start."
     )

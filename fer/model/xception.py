@@ -46,6 +46,9 @@ class _Builder:
     def build(self) -> keras.Model:
         inputs = keras.Input(IMAGE_SHAPE, name="faces")
         x = layers.Rescaling(1.0 / 127.5, offset=-1.0, name="rescaling")(inputs)
+        if self.config.contrast_normalization:
+            normalize = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, name="contrast")
+            x = normalize(x)
         for number, (filters, kernel_size, strides) in enumerate(self.config.stem, start=1):
             x = self._stem_conv(x, filters, kernel_size, strides, name=f"stem{number}")
         for stage, (settings, drop_rates) in enumerate(

@@ -55,6 +55,22 @@ def test_the_network_maps_faces_to_probabilities_of_each_head(mini):
     np.testing.assert_allclose(probabilities.sum(axis=-1), 1.0, atol=1e-5)
 
 
+def test_contrast_normalization_makes_answers_independent_of_light_and_contrast():
+    network = build("mini", "model.contrast_normalization=true")
+    faces = make_faces(3)
+    changed = network.predict(40.0 + 0.5 * faces, verbose=0)
+    np.testing.assert_allclose(changed, network.predict(faces, verbose=0), atol=2e-4)
+    assert (
+        np.abs(build("mini").predict(40.0 + 0.5 * faces, verbose=0) - build("mini").predict(faces, verbose=0)).max()
+        > 1e-3
+    )
+
+
+def test_contrast_normalization_accepts_a_face_without_contrast():
+    network = build("mini", "model.contrast_normalization=true")
+    assert np.isfinite(network.predict(np.full((1, 48, 48, 1), 128.0), verbose=0)).all()
+
+
 def test_the_network_scales_grey_levels_itself(mini):
     faces = make_faces(3)
     rescaled = keras.Model(mini.inputs, mini.get_layer("rescaling").output).predict(faces, verbose=0)
