@@ -19,6 +19,8 @@ IMAGE_SHAPE = (FACE_SIZE, FACE_SIZE, 1)
 FEATURES_LAYER = "features"
 #: The layer whose weights turn pooled features into the logits of the expressions.
 LOGITS_LAYER = "logits"
+#: Added to the variance of a face in contrast normalization, that of about one grey level: noise is not amplified.
+_LEAST_VARIANCE = 1e-4
 
 
 def build_xception(config: ModelConfig, *, seed: int = 0) -> keras.Model:
@@ -47,7 +49,9 @@ class _Builder:
         inputs = keras.Input(IMAGE_SHAPE, name="faces")
         x = layers.Rescaling(1.0 / 127.5, offset=-1.0, name="rescaling")(inputs)
         if self.config.contrast_normalization:
-            normalize = layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False, name="contrast")
+            normalize = layers.LayerNormalization(
+                axis=(1, 2, 3), epsilon=_LEAST_VARIANCE, center=False, scale=False, name="contrast"
+            )
             x = normalize(x)
         for number, (filters, kernel_size, strides) in enumerate(self.config.stem, start=1):
             x = self._stem_conv(x, filters, kernel_size, strides, name=f"stem{number}")
