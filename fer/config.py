@@ -252,7 +252,7 @@ def validate(kind: type[Checked], values: dict[str, Any]) -> Checked:
         suggestion = _suggest_setting(kind, first["loc"]) if first["type"] == "extra_forbidden" else ""
         raise SettingsError(
             f"Setting '{name}' is not valid: {rule}. Received: {_shorten(first['input'])}.{suggestion}"
-            " Remedy: see docs/training.md for the settings and their ranges."
+            " Remedy: see docs/settings.md for the settings and their ranges."
         ) from None
 
 

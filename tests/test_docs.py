@@ -36,18 +36,30 @@ README = ROOT / "README.md"
 DOCUMENTS = sorted([README, ROOT / "CHANGELOG.md", *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
 NETWORK = ROOT / "artifacts" / "xception" / "model.keras"
+#: The pages in reading order, as the README lists them.
 TOPICS = (
     "quickstart",
-    "data",
-    "model",
-    "training",
-    "finetune",
-    "evaluation",
-    "images-and-video",
+    "images",
+    "video",
     "app",
     "space",
+    "data",
+    "training",
+    "settings",
+    "finetune",
+    "evaluation",
+    "robustness",
+    "audit",
+    "model",
+    "laboratory",
+    "tasks",
     "python-api",
+    "python-video",
+    "python-networks",
+    "contributing",
+    "releasing",
 )
+MAX_LINES = 250
 
 each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 
@@ -85,7 +97,8 @@ def read_anchors(path: Path) -> set[str]:
 
 def find_broken_links(path: Path) -> list[str]:
     broken = []
-    for target in re.findall(r"\]\(([^)\s]+)\)", drop_blocks(read(path))):
+    text = drop_blocks(read(path))
+    for target in re.findall(r"\]\(([^)\s]+)\)", text) + re.findall(r"<img src=\"([^\"]+)\"", text):
         if re.match(r"[a-z]+:", target):
             continue
         name, _, anchor = target.partition("#")
@@ -103,13 +116,24 @@ def test_relative_links_resolve(path):
 def test_find_broken_links_reports_files_anchors_and_paths_outside_the_repository(tmp_path, monkeypatch):
     monkeypatch.setitem(globals(), "ROOT", tmp_path)
     page = tmp_path / "page.md"
-    page.write_text("# One title\n[a](page.md#one-title) [b](gone.md) [c](#two) [d](https://a.example) [e](../x)\n")
-    assert find_broken_links(page) == ["gone.md", "#two", "../x"]
+    page.write_text(
+        '# One title\n[a](page.md#one-title) [b](gone.md) [c](#two) [d](https://a.example) [e](../x)\n<img src="f.png">'
+    )
+    assert find_broken_links(page) == ["gone.md", "#two", "../x", "f.png"]
 
 
-@pytest.mark.parametrize("topic", TOPICS)
-def test_readme_links_every_topic(topic):
-    assert f"(docs/{topic}.md)" in read(README)
+def test_readme_lists_every_page_in_reading_order():
+    text = read(README).partition("\n## Documentation\n")[2].partition("\n## ")[0]
+    assert tuple(re.findall(r"\(docs/([\w-]+)\.md\)", text)) == TOPICS
+
+
+def test_every_page_is_a_topic():
+    assert {path.stem for path in (ROOT / "docs").glob("*.md")} == set(TOPICS)
+
+
+@pytest.mark.parametrize("path", [*sorted((ROOT / "docs").glob("*.md")), README], ids=lambda path: path.stem)
+def test_no_page_is_longer_than_its_limit(path):
+    assert len(read(path).splitlines()) <= MAX_LINES
 
 
 def test_decisions_are_numbered_without_gaps():
@@ -229,9 +253,10 @@ def test_flags_belong_to_a_task(path, tasks_module):
     assert named - known == set()
 
 
-def test_readme_lists_every_task(tasks_module):
+def test_the_page_of_tasks_lists_every_task(tasks_module):
     contexts = Collection.from_module(import_module("tasks")).to_contexts()
-    rows = [cells[0] for cells in read_rows(read(README)) if cells[0].startswith("`invoke ")]
+    rows = read_rows(read(ROOT / "docs" / "tasks.md"))
+    rows = [cells[0] for cells in rows if cells[0].startswith("`invoke ")]
     assert sorted(rows) == sorted(f"`invoke {context.name}`" for context in contexts)
 
 
@@ -269,25 +294,25 @@ def is_settings(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, BaseModel)
 
 
-def read_training_rows() -> list[list[str]]:
-    rows = read_rows(read(ROOT / "docs" / "training.md"))
+def read_setting_rows() -> list[list[str]]:
+    rows = read_rows(read(ROOT / "docs" / "settings.md"))
     return [[cell.strip("`") for cell in cells] for cells in rows if len(cells) == 4]
 
 
 def test_documented_settings_have_the_defaults_of_the_code():
     settings = list_settings()
-    assert {name: default for name, _, default, _ in read_training_rows() if name in settings} == settings
+    assert {name: default for name, _, default, _ in read_setting_rows() if name in settings} == settings
 
 
 def test_documented_settings_exist():
     sections = tuple(f"{section}." for section in Config.model_fields)
-    documented = {name for name, *_ in read_training_rows() if name.startswith(sections)}
+    documented = {name for name, *_ in read_setting_rows() if name.startswith(sections)}
     assert documented - set(list_settings()) == set()
 
 
 def test_documented_calibration_has_the_defaults_of_the_code():
     defaults = {name: json.dumps(field.default) for name, field in Calibration.model_fields.items()}
-    assert {name: default for name, _, default, _ in read_training_rows() if name in defaults} == defaults
+    assert {name: default for name, _, default, _ in read_setting_rows() if name in defaults} == defaults
 
 
 def test_documented_parameter_counts_are_those_of_the_tested_table():
@@ -301,7 +326,7 @@ def test_documented_landmarks_are_those_of_the_code():
     from fer.vision.alignment import FRAME
     from fer.vision.framing import LANDMARKS
 
-    text = read(ROOT / "docs" / "images-and-video.md")
+    text = read(ROOT / "docs" / "images.md")
     names = ("left eye", "right eye", "nose", "left corner of the mouth", "right corner of the mouth")
     rows = dict(re.findall(r"^\| ([a-z ]+) \| ([\d.]+ \| [\d.]+) \|$", text, re.MULTILINE))
     assert rows == {name: f"{x} | {y}" for name, (x, y) in zip(names, LANDMARKS, strict=True)}
@@ -312,7 +337,7 @@ def test_documented_landmarks_are_those_of_the_code():
 def test_documented_containers_are_those_that_are_read():
     from fer.vision.containers import FORMATS
 
-    text = read(ROOT / "docs" / "images-and-video.md")
+    text = read(ROOT / "docs" / "video.md")
     listed = " ".join(re.search(r"<!-- containers:begin -->(.*?)<!-- containers:end -->", text, re.DOTALL)[1].split())
     items = [f"{name} ({', '.join(suffixes)})" if suffixes else name for name, suffixes in FORMATS.items()]
     assert listed == ", ".join(items)
@@ -364,7 +389,11 @@ def format_signature(name: str) -> str:
     return name + plain.replace("<built-in function print>", "print")
 
 
-HEADINGS = re.findall(r"^### `(.+)`$", read(ROOT / "docs" / "python-api.md"), re.MULTILINE)
+HEADINGS = [
+    heading
+    for path in sorted((ROOT / "docs").glob("python-*.md"))
+    for heading in re.findall(r"^### `(.+)`$", read(path), re.MULTILINE)
+]
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
@@ -452,7 +481,7 @@ def test_a_snippet_runs_as_printed_in_a_fresh_process(snippet, snippet_folder):
 
 
 def test_the_table_of_image_formats_is_that_of_the_decoder():
-    text = read(ROOT / "docs" / "images-and-video.md")
+    text = read(ROOT / "docs" / "images.md")
     rows = re.findall(r"^\| ([A-Z]+) \| (\.[^|]+) \|$", text, re.MULTILINE)
     assert {kind: tuple(suffixes.split(", ")) for kind, suffixes in rows} == FORMATS
     for number in (f"{MAX_BYTES // 2**20} MiB", f"{MAX_PIXELS // 10**6} megapixels", f"{MAX_SCANS} scans"):

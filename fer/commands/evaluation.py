@@ -109,7 +109,7 @@ def labels(data: str = "fer2013", out: str | None = None, *, run: str | None = N
     log(f"Wrote {table} and {table.with_suffix('.png')}, which shows faces of the data set.")
 
 
-def experiments(document: str = "docs/training.md", *, log: Log = print) -> None:
+def experiments(document: str = "docs/laboratory.md", *, log: Log = print) -> None:
     """Replace the tables of past experiments in a document by their records."""
     from fer.evaluation.experiments import render_records
 

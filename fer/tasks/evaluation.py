@@ -96,5 +96,5 @@ def labels(c: Context, data: str = "fer2013", out: str | None = None, run: str |
 
 
 @fer_task(help={"document": "Markdown file whose marked tables are replaced"})
-def experiments(c: Context, document: str = "docs/training.md") -> None:
+def experiments(c: Context, document: str = "docs/laboratory.md") -> None:
     """Render the records in docs/experiments/records/ into a document."""

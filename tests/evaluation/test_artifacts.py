@@ -169,13 +169,13 @@ def test_marked_sections_of_documents_are_those_of_their_sources():
     assert marked == {
         "figures:xception": "README.md",
         "limits:xception": "README.md",
-        "photos:xception": "evaluation.md",
-        "robustness:xception": "evaluation.md",
-        "robustness:mini": "evaluation.md",
+        "photos:xception": "robustness.md",
+        "robustness:xception": "robustness.md",
+        "robustness:mini": "robustness.md",
         "figures:mini": "model.md",
-        "experiments:networks": "training.md",
-        "experiments:resolution": "training.md",
-        "experiments:seeds": "training.md",
+        "experiments:networks": "laboratory.md",
+        "experiments:resolution": "laboratory.md",
+        "experiments:seeds": "laboratory.md",
     }
 
 
