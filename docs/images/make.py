@@ -31,14 +31,15 @@ from fer.vision.video_writer import VideoWriter
 
 FOLDER = Path(__file__).parent
 #: The expressions of two drawn people, each shown for a while.
-SCENES = (("happy", "sad"), ("neutral", "happy"), ("surprise", "neutral"), ("happy", "surprise"), ("sad", "happy"))
+SCENES = (("sad", "happy"), ("happy", "neutral"), ("neutral", "surprise"), ("surprise", "happy"), ("happy", "sad"))
 SCENE_SECONDS, BLEND_SECONDS = 3.0, 0.6
 RATE = 12.0
 #: Seeds of the two people and of how they show an expression.
-PEOPLE = (3, 8)
+PEOPLE = (8, 3)
 FACE_SIDE = 280
 #: Ends of the plot's time axis, as shares of its width.
 AXIS = (0.05, 0.997)
+MARGIN = 8
 #: Seconds after which the curves of the live tab are full.
 LIVE_SECONDS = 20.0
 VIEWPORT = {"width": 1200, "height": 860}
@@ -71,9 +72,10 @@ def build_strip(frames: list[np.ndarray], width: int) -> np.ndarray:
     top = (FRAME_HEIGHT - FACE_SIDE) // 2
     views = [frame[top : top + FACE_SIDE] for frame in frames[steps - 1 :: steps]]
     tiles = [shrink_to(np.ascontiguousarray(view), side)[0] for view in views]
-    strip = np.full((tiles[0].shape[0], width, 3), 255, np.uint8)
+    strip = np.full((tiles[0].shape[0] + 2 * MARGIN, width, 3), 255, np.uint8)
     for index, tile in enumerate(tiles):
-        strip[:, left + index * side : left + index * side + tile.shape[1]] = tile
+        start = left + index * side
+        strip[MARGIN:-MARGIN, start : start + tile.shape[1]] = tile
     return strip
 
 
