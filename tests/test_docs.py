@@ -46,6 +46,7 @@ TOPICS = (
     "images-and-video",
     "app",
     "space",
+    "deployment",
     "python-api",
 )
 
