@@ -31,6 +31,7 @@ __all__ = [
     "experiments",
     "finetune",
     "labels",
+    "lock",
     "photos",
     "pipeline",
     "predict",
@@ -58,3 +59,9 @@ def check(c: Context) -> None:
     """Check format, lint, types and import layers."""
     for command in ("ruff format --check .", "ruff check .", "mypy", "lint-imports"):
         c.run(command)
+
+
+@task
+def lock(c: Context) -> None:
+    """Check that requirements.lock satisfies pyproject.toml, and that its packages have no known vulnerability."""
+    c.run("python .ci/check_lock.py")

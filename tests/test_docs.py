@@ -43,6 +43,7 @@ TOPICS = (
     "video",
     "app",
     "space",
+    "deployment",
     "data",
     "training",
     "settings",

@@ -221,6 +221,7 @@ def test_these_are_the_tasks(tmp_path):
         "bench",
         "test",
         "check",
+        "lock",
     }
     assert listed["default"] == "pipeline"
 

@@ -80,6 +80,9 @@ def test_bench_prints_start_live_and_load(monkeypatch):
     servers = []
 
     class Serving:
+        def __init__(self, environment=None):
+            pass
+
         def __enter__(self):
             servers.append(StubServer())
             return servers[-1]
@@ -91,12 +94,16 @@ def test_bench_prints_start_live_and_load(monkeypatch):
     monkeypatch.setattr(app.time, "monotonic", lambda: 4.5)
     monkeypatch.setattr(app, "measure_live", lambda server, image, seconds: np.array([[1, 20, 0], [2, 20, 500]]))
     monkeypatch.setattr(app, "measure_load", lambda server, image, viewers, seconds: f"{viewers} for {seconds}")
+    monkeypatch.setattr(app, "measure_scenarios", lambda server, folder, image, seconds: [f"loads of {seconds}"])
+    monkeypatch.setattr(app.load, "measure_restart", lambda folder, photo: "restarted")
     lines = []
-    app.run_app_bench(load_seconds=7.0, viewers=3, log=lines.append)
+    app.run_app_bench(seconds=7.0, viewers=3, log=lines.append)
     assert lines == [
         "start to page served, warm compile cache: 3.2 s",
         "first frame answered: 4.5 s after the start",
         "live in Chromium: 2.0 frames/s shown over 0 s, server time per frame p50 20 ms, p95 20 ms",
         "3 for 7.0",
+        "loads of 7.0",
+        "restarted",
     ]
     assert len(servers) == 2, "the first one fills the compile cache"

@@ -13,7 +13,7 @@ def test_networks_and_frames_are_measured_unless_the_app_is_asked_for(monkeypatc
         "run_epoch_bench": epochs,
     }
     for name, module in modules.items():
-        monkeypatch.setattr(module, name, lambda *, log, name=name: log(name))
+        monkeypatch.setattr(module, name, lambda *, log, seconds=None, name=name: log(name))
     lines = []
     run_bench(log=lines.append)
     assert lines == ["run_network_bench", "run_frame_bench", "run_video_bench"]
@@ -26,3 +26,8 @@ def test_networks_and_frames_are_measured_unless_the_app_is_asked_for(monkeypatc
 def test_the_app_and_the_gpu_are_not_measured_at_once():
     with pytest.raises(SettingsError, match="Received: both"):
         run_bench(app=True, gpu=True)
+
+
+def test_a_load_that_lasts_no_time_is_refused():
+    with pytest.raises(SettingsError, match="--seconds"):
+        run_bench(app=True, seconds=0)

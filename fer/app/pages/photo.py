@@ -73,8 +73,3 @@ def render_downloads(annotated: np.ndarray, faces: list[Face], name: str) -> str
         f'<a download="{stem} annotated.jpg" href="{encode_image_url(annotated, quality=92)}">Save annotated image</a>'
         "</div>"
     )
-
-
-def _scale(box: tuple[float, float, float, float], scale: float) -> tuple[float, float, float, float]:
-    x_min, y_min, x_max, y_max = (value * scale for value in box)
-    return x_min, y_min, x_max, y_max

@@ -1,0 +1,53 @@
+"""The check of requirements.lock that ``invoke lock`` runs."""
+
+import importlib.util
+import tomllib
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def check_lock():
+    spec = importlib.util.spec_from_file_location("check_lock", ROOT / ".ci" / "check_lock.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_lock_file_satisfies_the_project(check_lock):
+    dependencies = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+    pins = check_lock.read_pins((ROOT / "requirements.lock").read_text("utf-8"))
+    assert len(pins) > len(dependencies)
+    assert check_lock.find_mismatches(dependencies, pins) == []
+
+
+def test_missing_and_wrong_versions_are_named(check_lock):
+    pins = check_lock.read_pins("keras==3.1 \\\n    --hash=sha256:00\nHuggingface_Hub==1.0\n")
+    wanted = ["keras>=3.13,<4", "huggingface-hub>=1", "scipy>=1", "pywin32; sys_platform == 'plan9'"]
+    assert check_lock.find_mismatches(wanted, pins) == ["keras<4,>=3.13 is pinned to 3.1.", "scipy>=1 is not pinned."]
+
+
+def test_without_a_connection_one_line_says_so(check_lock, monkeypatch, capsys):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    assert check_lock.main() == 0
+    assert "satisfies pyproject.toml" in capsys.readouterr().out.splitlines()[0]
+    assert check_lock.audit(ROOT / "requirements.lock") == 0
+    assert capsys.readouterr().out == "Known vulnerabilities were not looked up: pypi.org cannot be reached.\n"
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_a_known_vulnerability_is_a_failure(check_lock, monkeypatch, code):
+    commands = []
+
+    def run(command, check):
+        commands.append(command)
+        return SimpleNamespace(returncode=code)
+
+    monkeypatch.setattr(check_lock, "is_reachable", lambda: True)
+    monkeypatch.setattr(check_lock.subprocess, "run", run)
+    assert check_lock.main() == code
+    assert commands[0][1:3] == ["-m", "pip_audit"]
