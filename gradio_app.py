@@ -2,9 +2,7 @@
 
 import os
 import signal
-import socket
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -13,17 +11,23 @@ from typing import Any
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
+from gradio import route_utils, routes
 from gradio.data_classes import Base64ImageData, FileData, ImageData
+from starlette.requests import Request
 
 from fer.app import api
+from fer.app.cleaning import open_temporary_folder
 from fer.app.engine import Engine
 from fer.app.examples import write_examples
 from fer.app.handlers import Handlers, Upload
 from fer.app.live import RollingTimeline
+from fer.app.memory import limit_heaps
 from fer.app.pages import cards, model, texts
+from fer.app.ports import build_port_error, check_port
+from fer.app.server import build_server_options
 from fer.app.sessions import Sessions
 from fer.app.video_jobs import MAX_BYTES
-from fer.errors import FerError, SettingsError
+from fer.errors import FerError
 
 #: Requests to the network that run at once; further visitors wait in the queue.
 VIEWERS = 8
@@ -31,14 +35,24 @@ VIEWERS = 8
 TURN_SECONDS = 30
 #: Seconds between two camera frames.
 STREAM_EVERY = 0.1
-#: Age in seconds at which files are deleted if closing the page did not remove them; checked every minute.
-OLDEST_FILE_SECONDS = 900
+
+
+async def keep_upload(self: Any, url_or_file_path: str | Path | None) -> str:
+    """Return the path of an upload; Gradio's own method downloads the file if a client sends an address."""
+    if str(url_or_file_path).startswith(("http:", "https:")):
+        raise gr.Error(texts.ADDRESS_TEXT, print_exception=False)
+    return str(url_or_file_path)
+
+
+def _read_upload(payload: ImageData | FileData | None) -> Upload | None:
+    return Upload(payload.orig_name or "upload", Path(payload.path)) if payload and payload.path else None
 
 
 class PhotoInput(gr.Image):
     """An image input that passes on the uploaded file, so that the package's decoder decides what an image is."""
 
     is_template = True
+    async_move_resource_to_block_cache = keep_upload
 
     def preprocess(self, payload: ImageData | None) -> Upload | None:  # type: ignore[override]
         """Return the upload, or None."""
@@ -49,6 +63,7 @@ class VideoInput(gr.Video):
     """A video input that passes on the uploaded file with its name."""
 
     is_template = True
+    async_move_resource_to_block_cache = keep_upload
 
     def preprocess(self, payload: FileData | None) -> Upload | None:
         """Return the upload, or None."""
@@ -59,6 +74,7 @@ class CameraInput(gr.Image):
     """A camera that passes on each frame as the browser sent it."""
 
     is_template = True
+    async_move_resource_to_block_cache = keep_upload
 
     def preprocess(self, payload: ImageData | None) -> str | None:
         """Return the frame as a data URL, or None."""
@@ -101,10 +117,6 @@ class Answer(gr.JSON):
     def api_info(self) -> dict[str, Any]:
         """Return the schema."""
         return self.schema
-
-
-def _read_upload(payload: ImageData | FileData | None) -> Upload | None:
-    return Upload(payload.orig_name or "upload", Path(payload.path)) if payload and payload.path else None
 
 
 class Events:
@@ -178,23 +190,25 @@ def _answer(handler: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str
         raise gr.Error(str(error), print_exception=False) from None
 
 
-def build_app(engine: Engine, *, viewers: int = VIEWERS, turn_seconds: int = TURN_SECONDS) -> gr.Blocks:
+def build_app(
+    engine: Engine, sessions: Sessions, *, viewers: int = VIEWERS, turn_seconds: int = TURN_SECONDS
+) -> gr.Blocks:
     """Build the page and its endpoints.
 
     Args:
         engine: the network; the page can be served while it is loading.
+        sessions: the visitors, whose files are in Gradio's temporary folder.
         viewers: requests to the network that run at once.
         turn_seconds: seconds that a live viewer keeps its place while others wait.
     """
-    root = Path(gr.utils.get_upload_folder()) / "made"
-    events = Events(Handlers(engine, Sessions(root)))
-    app = gr.Blocks(title=texts.TITLE, analytics_enabled=False, delete_cache=(60, OLDEST_FILE_SECONDS))
+    events = Events(Handlers(engine, sessions))
+    app = gr.Blocks(title=texts.TITLE, analytics_enabled=False)
     with app:
         gr.HTML(texts.HEAD, elem_id="fer-head")
         with gr.Tab("Live", id="live"):
             _build_live(events, viewers, turn_seconds)
         with gr.Tab("Photo", id="photo"):
-            _build_photo(events, viewers, write_examples(root / "examples"))
+            _build_photo(events, viewers, write_examples(sessions.root / "examples"))
         with gr.Tab("Video", id="video"):
             _build_video(events)
         with gr.Tab("Model", id="model") as tab:
@@ -374,47 +388,28 @@ def run_app(
     check_port(host, port)
     # SIGTERM ends the process as an exception, so that the temporary folder is removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    limit_heaps()
     # A folder that only this user can read, instead of Gradio's, which all users of the machine share.
-    with tempfile.TemporaryDirectory(prefix="fer-dl-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        engine = Engine()
-        app = build_app(engine, viewers=viewers, turn_seconds=turn_seconds)
+    with open_temporary_folder() as folder:
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
+        engine, sessions = Engine(), Sessions(folder)
+        app = build_app(engine, sessions, viewers=viewers, turn_seconds=turn_seconds)
         try:
-            print(f"The app runs at {launch(app, host=host, port=port)}", flush=True)
+            print(f"The app runs at {launch(app, sessions, host=host, port=port)}", flush=True)
             app.block_thread()
         finally:
             app.close(verbose=False)
             engine.join()
 
 
-def check_port(host: str | None, port: int | None) -> None:
-    """Check that a port is free, before the network is loaded.
-
-    Raises:
-        SettingsError: it is taken, or the address is not one of this machine.
-    """
-    if port is None:
-        return
-    address = host or os.environ.get("GRADIO_SERVER_NAME") or "127.0.0.1"
-    try:
-        (family, kind, *_, target), *_ = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(target)
-    except (OSError, OverflowError) as error:
-        raise SettingsError(
-            f"The app needs a free port on an address of this machine. Received: {address}, port {port} ({error})."
-            " Remedy: give others with --host and --port, or leave both out."
-        ) from None
-
-
-def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None) -> str:
+def launch(app: gr.Blocks, sessions: Sessions, *, host: str | None = None, port: int | None = None) -> str:
     """Start the server in the background and return the address of the page.
 
     Raises:
         SettingsError: the app cannot listen on this host and port.
     """
     pages = files("fer.app.pages")
+    head = (pages / "head.html").read_text(encoding="utf-8")
     try:
         _, url, _ = app.queue(max_size=64).launch(
             server_name=host,
@@ -425,22 +420,27 @@ def launch(app: gr.Blocks, *, host: str | None = None, port: int | None = None) 
             run_history=False,
             enable_monitoring=False,
             strict_cors=True,
-            max_file_size=MAX_BYTES,
+            app_kwargs=build_server_options(sessions, save_upload, head),
             footer_links=["api"],
             quiet=True,
             theme=build_theme(),
             css=(pages / "style.css").read_text(encoding="utf-8"),
-            head=(pages / "head.html").read_text(encoding="utf-8"),
+            head=head,
             # The message of an unexpected exception could contain a path of the server.
             show_error=False,
         )
     except (OSError, OverflowError) as error:
         reason = str(error).split(". ")[0].rstrip(".")
-        raise SettingsError(
-            f"The app needs a free port on an address of this machine. Received: {reason}. Remedy: give others with"
-            " --host and --port, or leave both out."
-        ) from None
+        raise build_port_error(reason) from None
     return str(url)
+
+
+async def save_upload(request: Request, folder: Path) -> list[str]:
+    """Save the files of a request in a folder and return their paths."""
+    upload_id = request.query_params.get("upload_id")
+    progress = routes.file_upload_statuses if upload_id else None
+    paths, _, _ = await route_utils.upload_fn(request, folder, MAX_BYTES, upload_id, upload_progress=progress)
+    return [str(path) for path in paths]
 
 
 def build_theme() -> gr.Theme:

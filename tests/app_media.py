@@ -27,9 +27,10 @@ def serve(temporary: Path, app: Path = APP, **options):
 
 
 def list_files(folder: Path) -> list[str]:
-    """Return the visitors' files of a server's folder: all but the examples."""
+    """Return the visitors' files of a server's folder: all but the examples and the server's lock."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
     return sorted(
-        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file() and "examples" not in path.parts
+        str(path.relative_to(folder)) for path in files if "examples" not in path.parts and path.name != "lock"
     )
 
 

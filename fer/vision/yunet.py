@@ -1,7 +1,11 @@
 """YuNet through OpenCV: its weights, the network, and the detector that searches an image at one or several scales."""
 
 import hashlib
+import os
 import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -78,7 +82,10 @@ class YuNet:
 
     def __init__(self) -> None:
         self._weights = read_yunet_weights()
-        self._per_thread = threading.local()
+        # OpenCV's network keeps its input size and buffers between calls, so calls at once use different ones. All
+        # threads share them, as a server has forty, and there are no more than cores: each holds tens of megabytes.
+        self._idle: deque[cv2.FaceDetectorYN] = deque()
+        self._places = threading.Semaphore(os.cpu_count() or 1)
 
     def search(self, image: np.ndarray, score_threshold: float) -> list[Detection]:
         """Return the faces of an image searched at its own size.
@@ -88,29 +95,35 @@ class YuNet:
             score_threshold: least score, 0..1.
         """
         image = _pad(image)
-        network = self._load()
-        network.setScoreThreshold(score_threshold)
-        # OpenCV keeps the last size: without this, an image of another size raises or shifts every box.
-        network.setInputSize((image.shape[1], image.shape[0]))
-        _, rows = network.detect(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR))
+        with self._borrow() as network:
+            network.setScoreThreshold(score_threshold)
+            # OpenCV keeps the last size: without this, an image of another size raises or shifts every box.
+            network.setInputSize((image.shape[1], image.shape[0]))
+            _, rows = network.detect(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR))
         if rows is None:
             return []
         return [_read_row(row) for row in rows if np.isfinite(row).all() and row[2] > 0 and row[3] > 0]
 
-    def _load(self) -> "cv2.FaceDetectorYN":
-        # OpenCV's network keeps its input size and buffers between calls, so each thread has one.
-        network: cv2.FaceDetectorYN | None = getattr(self._per_thread, "network", None)
-        if network is None:
-            network = cv2.FaceDetectorYN.create(
-                "onnx",
-                self._weights,
-                np.empty(0, np.uint8),
-                input_size=(320, 320),
-                nms_threshold=MERGE_OVERLAP,
-                top_k=_MOST_CANDIDATES,
-            )
-            self._per_thread.network = network
-        return network
+    @contextmanager
+    def _borrow(self) -> Iterator["cv2.FaceDetectorYN"]:
+        with self._places:
+            try:
+                network = self._idle.pop()
+            except IndexError:
+                network = self._create()
+            yield network
+            # A network whose call failed is dropped.
+            self._idle.append(network)
+
+    def _create(self) -> "cv2.FaceDetectorYN":
+        return cv2.FaceDetectorYN.create(
+            "onnx",
+            self._weights,
+            np.empty(0, np.uint8),
+            input_size=(320, 320),
+            nms_threshold=MERGE_OVERLAP,
+            top_k=_MOST_CANDIDATES,
+        )
 
 
 def _pad(image: np.ndarray) -> np.ndarray:

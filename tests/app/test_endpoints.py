@@ -1,7 +1,11 @@
 """The endpoints of a running server, called by Gradio's client, and the server's protection of files."""
 
 import json
+import os
 import time
+import uuid
+from contextlib import ExitStack
+from pathlib import Path
 from urllib.parse import quote
 
 import httpx
@@ -13,6 +17,7 @@ from vision_media import write_video
 
 import fer
 from fer.app.api import describe_image
+from fer.bench.api_clients import ApiClient, open_upload, run_together, send_together
 from fer.runs import SHIPPED_RUNS
 from fer.vision.video_writer import VideoWriter
 
@@ -92,6 +97,97 @@ def test_a_client_never_gets_the_face_of_another_clients_video(app_server, tmp_p
         assert [len(frame["faces"]) for frame in unseen["frames"]] == [0] * 5
     for client in clients:
         client.close()
+
+
+def test_a_file_that_two_clients_send_is_not_removed_by_the_first(client, app_server, portrait):
+    """Both are uploaded before the first is analyzed; equal files once had one path."""
+    content = portrait.read_bytes()
+    with ApiClient(app_server.url) as ada, ApiClient(app_server.url) as ben:
+        paths = [client.upload("portrait.png", content) for client in (ada, ben)]
+        assert paths[0] != paths[1]
+        for client, path in zip((ada, ben), paths, strict=True):
+            assert len(client.call("analyze_image", path, "portrait.png")["faces"]) == 1
+    assert list_files(app_server.temporary) == []
+
+
+def test_a_file_of_a_photo_tab_is_not_removed_by_an_endpoint(app_server, portrait):
+    page, content = uuid.uuid4().hex, portrait.read_bytes()
+    with ApiClient(app_server.url) as client:
+        kept = client.upload("portrait.png", content)
+        body = {
+            "data": [{"path": kept, "orig_name": "portrait.png", "meta": {"_type": "gradio.FileData"}}, False],
+            "fn_index": find_event(app_server, "photo"),
+            "session_hash": page,
+        }
+        httpx.post(f"{app_server.url}/gradio_api/queue/join", json=body).raise_for_status()
+        client.analyze("analyze_image", "portrait.png", content)
+        assert Path(kept).is_file()
+        with httpx.stream("GET", f"{app_server.url}/gradio_api/queue/data?session_hash={page}", timeout=60) as stream:
+            assert any("fer-card" in line for line in stream.iter_lines())
+    os.unlink(kept)
+
+
+def find_event(server, name):
+    events = httpx.get(f"{server.url}/config").json()["dependencies"]
+    return next(event["id"] for event in events if event["api_name"] == name)
+
+
+def test_32_clients_that_send_the_same_photo_get_their_answers(app_server, portrait):
+    reports = send_together(app_server.url, portrait.read_bytes(), 32, 4.0)
+    assert [error for report in reports for error in report.errors] == []
+    assert all(report.seconds for report in reports)
+    assert list_files(app_server.temporary) == []
+
+
+def test_32_clients_that_send_the_built_in_example_get_their_answers(app_server):
+    (path,) = app_server.temporary.rglob("examples/portrait.jpg")
+    faces, errors = [], []
+
+    def call():
+        with ApiClient(app_server.url) as client:
+            try:
+                faces.append(len(client.call("analyze_image", str(path), "portrait.jpg")["faces"]))
+            except (httpx.HTTPError, ValueError) as error:
+                errors.append(str(error))
+
+    run_together([call] * 32)
+    assert errors == []
+    assert faces == [1] * 32
+    assert path.is_file()
+
+
+def test_a_video_that_two_clients_send_is_not_removed_by_the_first(app_server, tmp_path):
+    content = write_video(tmp_path / "talk.mp4", [read_astronaut()] * 3, codec="libx264").read_bytes()
+    with ApiClient(app_server.url) as ada, ApiClient(app_server.url) as ben:
+        paths = [client.upload("talk.mp4", content) for client in (ada, ben)]
+        for client, path in zip((ada, ben), paths, strict=True):
+            assert len(client.call("analyze_video", path, "talk.mp4", 1)["frames"]) == 3
+    assert list_files(app_server.temporary) == []
+
+
+def test_an_upload_that_breaks_off_leaves_no_file(app_server):
+    with open_upload(app_server.url) as upload:
+        upload.sendall(b"x" * 100_000)
+        assert wait_until(lambda: list_files(app_server.temporary) != [])
+    assert wait_until(lambda: list_files(app_server.temporary) == [])
+
+
+def test_a_slow_upload_holds_no_place(app_server, portrait):
+    with ExitStack() as stack:
+        for _ in range(12):
+            stack.enter_context(open_upload(app_server.url)).sendall(b"x" * 1000)
+        with ApiClient(app_server.url) as client:
+            assert client.analyze("analyze_image", "portrait.png", portrait.read_bytes())["faces"]
+    assert wait_until(lambda: list_files(app_server.temporary) == [])
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9/a.jpg", "https://example.org/a.jpg"])
+def test_no_address_is_fetched(app_server, address):
+    for name in ("gradio_api/file=", "file="):
+        answer = httpx.get(f"{app_server.url}/{name}{address}")
+        assert (answer.status_code, answer.text) == (403, "Only files of this server are served.")
+    with ApiClient(app_server.url) as client, pytest.raises(ValueError, match="must be uploaded"):
+        client.call("analyze_image", address, "a.jpg")
 
 
 @pytest.mark.parametrize("text", ["ffconcat version 1.0\nfile {path}\n", "#EXTM3U\n#EXTINF:1,\n{path}\n"])

@@ -25,12 +25,12 @@ def handlers(tmp_path):
     # Only the photo analyzer uses the stub detector; the other two detect with YuNet.
     engine = Engine(build_stub_analyzer)
     assert engine.analyzers
-    return Handlers(engine, Sessions(tmp_path / "made"))
+    return Handlers(engine, Sessions(tmp_path))
 
 
 def upload(tmp_path, content, name="holiday.jpg"):
-    folder = tmp_path / "uploads"
-    folder.mkdir(exist_ok=True)
+    folder = tmp_path / "uploads" / "0"
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "0.bin"
     path.write_bytes(content)
     return Upload(name, path)
@@ -228,13 +228,13 @@ def test_cancel_without_a_video_does_nothing(handlers):
 
 def test_a_visitor_waiting_for_a_long_video_is_kept(tmp_path, pace):
     now = [0.0]
-    handlers = Handlers(Engine(build_stub_analyzer), Sessions(tmp_path / "made", lambda: now[0]))
+    handlers = Handlers(Engine(build_stub_analyzer), Sessions(tmp_path, lambda: now[0]))
     sent = Upload("v.avi", write_video(tmp_path / "v.avi", draw_frames(5)))
     updates = []
     for update in handlers.show_video("ada", sent, 1):
         updates.append(update)
         now[0] += LONGEST_SILENCE * 0.9
-        handlers.sessions.visit("ben")
+        handlers.sessions.forget_silent()
         pace.release()
     assert now[0] > 3 * LONGEST_SILENCE
     assert "5 frames, 5 analyzed" in updates[-1].summary

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 
 from fer.app.sessions import LONGEST_SILENCE, Sessions
@@ -17,7 +19,7 @@ def now():
 
 @pytest.fixture
 def sessions(tmp_path, now):
-    return Sessions(tmp_path / "made", lambda: now[0])
+    return Sessions(tmp_path, lambda: now[0])
 
 
 def write_file(folder, name="a.jpg"):
@@ -37,14 +39,14 @@ def test_forget_stops_the_video(sessions):
 def test_forget_removes_the_visitors_folder(sessions, tmp_path):
     write_file(sessions.make_folder("ada"), "table.csv")
     sessions.forget("ada")
-    assert list((tmp_path / "made").iterdir()) == []
+    assert list(sessions.results.iterdir()) == []
 
 
 def test_forget_removes_uploads_and_their_empty_folder(sessions, tmp_path):
-    upload = write_file(tmp_path / "uploads" / "1")
+    upload = write_file(tmp_path / "uploads" / "1" / "digest")
     sessions.add_upload("ada", upload)
     sessions.forget("ada")
-    assert not upload.parent.exists()
+    assert list(sessions.uploads.iterdir()) == []
 
 
 def test_forgetting_an_unknown_visitor_does_nothing(sessions):
@@ -53,7 +55,7 @@ def test_forgetting_an_unknown_visitor_does_nothing(sessions):
 
 
 def test_an_upload_of_two_visitors_is_kept_for_the_second(sessions, tmp_path):
-    upload = write_file(tmp_path / "uploads" / "1")
+    upload = write_file(tmp_path / "uploads" / "1" / "digest")
     for name in ("ada", "ben"):
         sessions.add_upload(name, upload)
     sessions.forget("ada")
@@ -63,7 +65,7 @@ def test_an_upload_of_two_visitors_is_kept_for_the_second(sessions, tmp_path):
 
 
 def test_release_removes_only_the_visitors_own_upload(sessions, tmp_path):
-    upload, other = write_file(tmp_path / "uploads" / "1"), write_file(tmp_path / "uploads" / "2")
+    upload, other = write_file(tmp_path / "uploads" / "1" / "digest"), write_file(tmp_path / "uploads" / "2" / "digest")
     sessions.add_upload("ada", upload)
     sessions.release("ada", other)
     sessions.release("ben", upload)
@@ -73,25 +75,64 @@ def test_release_removes_only_the_visitors_own_upload(sessions, tmp_path):
     assert not upload.exists()
 
 
-def test_a_shared_file_is_never_removed(sessions, tmp_path):
-    shared = write_file(tmp_path / "made" / "examples")
-    detour = tmp_path / "uploads" / ".." / "made" / "examples" / shared.name
-    (tmp_path / "uploads").mkdir()
-    for path in (shared, detour):
+def test_an_upload_is_kept_until_the_last_of_a_visitors_requests_has_used_it(sessions, tmp_path):
+    upload = write_file(tmp_path / "uploads" / "1" / "digest")
+    for _ in range(2):
+        sessions.add_upload("ada", upload)
+    sessions.release("ada", upload)
+    assert upload.exists()
+    sessions.release("ada", upload)
+    assert not upload.exists()
+
+
+def test_a_file_that_was_not_uploaded_is_never_removed(sessions, tmp_path):
+    shared = write_file(tmp_path / "examples")
+    detour = tmp_path / "uploads" / ".." / "examples" / shared.name
+    link = tmp_path / "uploads" / "1" / "link.jpg"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(shared)
+    for path in (shared, detour, link):
         sessions.add_upload("ada", path)
     sessions.forget("ada")
     assert shared.exists()
+
+
+def test_equal_files_of_two_visitors_are_in_different_folders(sessions):
+    with sessions.receive_upload() as first, sessions.receive_upload() as second:
+        assert first != second
+        assert first.parent == second.parent == sessions.uploads
+
+
+def test_an_upload_that_breaks_off_leaves_no_file(sessions):
+    with contextlib.suppress(ConnectionError), sessions.receive_upload() as folder:
+        write_file(folder)
+        raise ConnectionError
+    assert list(sessions.uploads.iterdir()) == []
+
+
+def test_an_upload_that_nobody_used_is_removed_later(sessions, now):
+    with sessions.receive_upload() as folder:
+        used = write_file(folder)
+    with sessions.receive_upload() as folder:
+        unused = write_file(folder)
+    sessions.add_upload("ada", used)
+    now[0] = LONGEST_SILENCE + 1
+    sessions.visit("ada")
+    sessions.forget_silent()
+    assert used.exists()
+    assert not unused.exists()
 
 
 def test_only_silent_visitors_are_forgotten(sessions, now):
     folder = sessions.make_folder("ada")
     now[0] = LONGEST_SILENCE - 1
     sessions.visit("ben")
+    sessions.forget_silent()
     assert folder.exists()
     now[0] = LONGEST_SILENCE + 1
-    sessions.visit("cleo")
+    sessions.forget_silent()
     assert not folder.exists()
-    assert len(sessions) == 2
+    assert len(sessions) == 1
 
 
 def test_refresh_keeps_a_visitor(sessions, now):
@@ -99,8 +140,8 @@ def test_refresh_keeps_a_visitor(sessions, now):
     for _ in range(3):
         now[0] += LONGEST_SILENCE - 1
         sessions.refresh(visitor)
-        sessions.visit("ben")
-    assert len(sessions) == 2
+        sessions.forget_silent()
+    assert len(sessions) == 1
 
 
 def test_refresh_does_not_bring_back_a_forgotten_visitor(sessions):

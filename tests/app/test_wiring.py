@@ -12,6 +12,7 @@ from app_media import build_stub_analyzer
 from vision_media import draw_frames, write_video
 
 from fer.app.engine import Engine
+from fer.app.sessions import Sessions
 from fer.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]
@@ -26,10 +27,11 @@ def wiring():
 
 @pytest.fixture(scope="module")
 def app(wiring, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("gradio")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("gradio")))
+        patch.setenv("GRADIO_TEMP_DIR", str(folder))
         engine = Engine(build_stub_analyzer)
-        yield wiring.build_app(engine)
+        yield wiring.build_app(engine, Sessions(folder))
         engine.join()
 
 
@@ -106,10 +108,6 @@ def test_telemetry_is_off(app):
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
 
 
-def test_old_files_are_deleted(app, wiring):
-    assert app.delete_cache == (60, wiring.OLDEST_FILE_SECONDS)
-
-
 def test_gradio_does_not_decode_a_camera_frame(wiring):
     from gradio.data_classes import ImageData
 
@@ -159,10 +157,10 @@ def test_components_keep_gradios_frontend(wiring, name):
     assert component.__base__.__module__.startswith("gradio.components"), "Gradio looks at the first base class"
 
 
-def launch_in_vain(wiring, app, port):
+def launch_in_vain(wiring, app, port, tmp_path):
     """Return the message of a launch that fails, and close the sockets that Gradio leaves open."""
     with pytest.raises(SettingsError) as caught:
-        wiring.launch(app, port=port)
+        wiring.launch(app, Sessions(tmp_path), port=port)
     message = str(caught.value)
     del caught
     gc.collect()
@@ -170,20 +168,20 @@ def launch_in_vain(wiring, app, port):
 
 
 @pytest.mark.filterwarnings("ignore:.*unclosed:pytest.PytestUnraisableExceptionWarning", "ignore:unclosed")
-def test_a_port_out_of_range_is_one_line(app, wiring):
-    message = launch_in_vain(wiring, app, 80000)
+def test_a_port_out_of_range_is_one_line(app, wiring, tmp_path):
+    message = launch_in_vain(wiring, app, 80000, tmp_path)
     assert "65535" in message
     assert "--port" in message
     assert "\n" not in message
 
 
 @pytest.mark.filterwarnings("ignore:.*unclosed:pytest.PytestUnraisableExceptionWarning", "ignore:unclosed")
-def test_a_port_in_use_is_one_line(app, wiring):
+def test_a_port_in_use_is_one_line(app, wiring, tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        message = launch_in_vain(wiring, app, port)
+        message = launch_in_vain(wiring, app, port, tmp_path)
     assert str(port) in message
     assert "--port" in message
     assert "\n" not in message

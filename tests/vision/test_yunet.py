@@ -103,6 +103,16 @@ def test_threads_do_not_disturb_each_other(detector, astronaut):
     assert boxes == expected
 
 
+def test_a_server_with_many_threads_keeps_no_more_networks_than_it_uses_at_once(astronaut, monkeypatch):
+    create, created = cv2.FaceDetectorYN.create, []
+    monkeypatch.setattr(cv2.FaceDetectorYN, "create", lambda *a, **k: created.append(1) or create(*a, **k))
+    detector = YuNetDetector(STREAM_SIDE, small_faces=False)
+    for _ in range(6):
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(detector.detect, astronaut).result()
+    assert len(created) == 1
+
+
 def test_photos_are_searched_at_several_scales():
     detector = build_detector()
     assert (detector.max_side, detector.small_faces) == (DEFAULT_SIDE, True)
