@@ -10,6 +10,7 @@ from vision_media import StubClassifier, StubDetector, find_media
 from fer.analysis import Analyzer
 from fer.bench.camera import pan_over
 from fer.bench.chromium import write_camera_video
+from fer.bench.load import list_left
 from fer.bench.server import APP, serve_app
 from fer.vision.images import shrink_to
 from fer.vision.video import VideoReader
@@ -27,11 +28,8 @@ def serve(temporary: Path, app: Path = APP, **options):
 
 
 def list_files(folder: Path) -> list[str]:
-    """Return the visitors' files of a server's folder: all but the examples and the server's lock."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return sorted(
-        str(path.relative_to(folder)) for path in files if "examples" not in path.parts and path.name != "lock"
-    )
+    """Return the visitors' files of a server's folder."""
+    return [str(path.relative_to(folder)) for path in list_left(folder)]
 
 
 def write_narrow_app(path: Path) -> Path:

@@ -5,17 +5,20 @@ from collections.abc import Callable
 from fer.errors import SettingsError
 
 
-def run_bench(*, app: bool = False, gpu: bool = False, log: Callable[[str], None] = print) -> None:
+def run_bench(*, app: bool = False, gpu: bool = False, seconds: int = 60, log: Callable[[str], None] = print) -> None:
     """Run the benchmarks of networks and frames, or those of the web app or of a GPU.
 
     Args:
         app: measure the web app instead.
         gpu: measure epochs of training on a GPU instead.
+        seconds: how long each load on the web app lasts.
         log: called with each line of output.
 
     Raises:
-        SettingsError: there is no GPU, or both were asked for.
+        SettingsError: there is no GPU, both were asked for, or the load lasts no time.
     """
+    if seconds < 1:
+        raise SettingsError(f"--seconds must be at least 1. Received: {seconds}.")
     if app and gpu:
         raise SettingsError("The app or the GPU is measured. Received: both. Remedy: drop --app or --gpu.")
     if gpu:
@@ -25,7 +28,7 @@ def run_bench(*, app: bool = False, gpu: bool = False, log: Callable[[str], None
     elif app:
         from fer.bench.app import run_app_bench
 
-        run_app_bench(log=log)
+        run_app_bench(seconds=seconds, log=log)
     else:
         from fer.bench.frames import run_frame_bench
         from fer.bench.networks import run_network_bench

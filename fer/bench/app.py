@@ -1,14 +1,15 @@
-"""Speed of the web app: its start, the live tab in Chromium, and eight simulated viewers at once."""
+"""Speed of the web app: its start, the live tab in Chromium, eight simulated viewers at once, and other loads."""
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fer.bench.camera import pan_over, read_portrait
+from fer.bench import load
+from fer.bench.camera import locate_portrait, pan_over, read_portrait
 from fer.bench.chromium import open_chromium, write_camera_video
 from fer.bench.server import START_SECONDS, Server, serve_app
 from fer.bench.viewers import ViewerReport, watch_together
@@ -29,14 +30,11 @@ _WATCH_STATUS = """() => {
 }"""
 
 
-def run_app_bench(
-    *, live_seconds: float = 20.0, load_seconds: float = 60.0, viewers: int = 8, log: Callable[[str], None] = print
-) -> None:
+def run_app_bench(*, seconds: float = 60.0, viewers: int = 8, log: Callable[[str], None] = print) -> None:
     """Measure the web app and print each figure when it is measured.
 
     Args:
-        live_seconds: how long the live tab is watched in Chromium.
-        load_seconds: how long the viewers watch together.
+        seconds: how long viewers watch and clients send; the live tab is watched a third as long.
         viewers: number of viewers, at most 16.
         log: called with each line of output.
 
@@ -47,12 +45,32 @@ def run_app_bench(
     portrait = read_portrait()
     with serve_app() as server:
         server.warm_up(portrait)  # fills the compile cache
-    with serve_app() as server:
-        log(f"start to page served, warm compile cache: {server.start_seconds:.1f} s")
-        server.warm_up(portrait)
-        log(f"first frame answered: {time.monotonic() - server.started:.1f} s after the start")
-        log(describe_live(measure_live(server, portrait, live_seconds)))
-        log(measure_load(server, portrait, viewers, load_seconds))
+    with tempfile.TemporaryDirectory() as folder:
+        with serve_app(environment={"TMPDIR": folder}) as server:
+            log(f"start to page served, warm compile cache: {server.start_seconds:.1f} s")
+            server.warm_up(portrait)
+            log(f"first frame answered: {time.monotonic() - server.started:.1f} s after the start")
+            log(describe_live(measure_live(server, portrait, seconds / 3)))
+            log(measure_load(server, portrait, viewers, seconds))
+            for line in measure_scenarios(server, Path(folder), portrait, seconds):
+                log(line)
+        log(load.measure_restart(Path(folder), locate_portrait().read_bytes()))
+
+
+def measure_scenarios(server: Server, folder: Path, portrait: np.ndarray, seconds: float) -> Iterator[str]:
+    """Yield a line for each kind of load on the running app.
+
+    Args:
+        server: the running app.
+        folder: its temporary folder.
+        portrait: uint8 (H, W, 3), RGB, not larger than a camera frame.
+        seconds: how long each load lasts; 500 uploads are sent if it is 60.
+    """
+    photo = locate_portrait().read_bytes()
+    yield load.measure_clients(server, photo, seconds)
+    yield load.measure_uploads(server, folder, photo, max(1, round(500 * seconds / 60)))
+    yield load.measure_videos(server, folder, next(pan_over(portrait, 1)), seconds)
+    yield load.measure_slow_uploads(server, folder, photo)
 
 
 def open_live(page: Any, url: str) -> None:

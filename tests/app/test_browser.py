@@ -4,7 +4,9 @@ import base64
 import csv
 import io
 import re
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
@@ -51,8 +53,14 @@ def launch(browser):
 
 
 @pytest.fixture
-def visit(browser, launch, app_server):
-    """Open a page; the test fails if the page requests another host or reports an error."""
+def blocked():
+    """Reports of blocked content that a test expects; without them they are a failure."""
+    return []
+
+
+@pytest.fixture
+def visit(browser, launch, app_server, blocked):
+    """Open a page; the test fails if the page requests another host, or reports an error or something blocked."""
     contexts, requested, errors = [], [], []
 
     def visit(settings=LAPTOP, *, scheme="light", server=app_server, visitor=browser):
@@ -61,6 +69,7 @@ def visit(browser, launch, app_server):
         page.set_default_timeout(60_000)
         page.on("request", lambda request: requested.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: blocked.extend([message.text] * ("Security Policy" in message.text)))
         page.goto(server.url)
         page.wait_for_selector("#fer-head h1")
         return page
@@ -70,6 +79,7 @@ def visit(browser, launch, app_server):
         context.close()
     assert [url for url in requested if not re.match(r"(http://127\.0\.0\.1:\d+/|data:|blob:)", url)] == []
     assert errors == []
+    assert blocked == []
 
 
 def open_tab(page, name):
@@ -437,3 +447,108 @@ def test_the_keyboard_reaches_every_control(visit):
     page.get_by_role("tab", name="Photo", exact=True).focus()
     page.keyboard.press("Enter")
     page.wait_for_selector("#photo-input:visible")
+
+
+HOSTILE_NAMES = [
+    "<img src=x onerror=document.title='run'>",
+    '"><svg onload=document.title=1>',
+    "${document.title=1} {{document.title=1}}",
+    "=HYPERLINK(CHAR(104),1)",
+    "@SUM(1,1)",
+]
+
+
+def watch_violations(page):
+    page.evaluate(
+        "() => { window.ferBlocked = []; document.addEventListener('securitypolicyviolation',"
+        " event => window.ferBlocked.push(event.effectiveDirective)); }"
+    )
+    return lambda: page.evaluate("() => window.ferBlocked")
+
+
+def check_nothing_ran(page):
+    assert page.title() == "FER-DL: facial expressions"
+    assert page.locator("[onerror], [onload], .fer-card svg[onload]").count() == 0
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_the_name_of_a_photo_does_nothing(visit, tmp_path, name):
+    page = visit()
+    open_tab(page, "Photo")
+    path = tmp_path / f"{name}.png"
+    Image.fromarray(read_astronaut()).save(path)
+    page.locator("#photo-input input[type=file]").set_input_files(path)
+    page.wait_for_selector("#photo-cards .fer-card")
+    assert page.get_by_role("link", name="Save table").get_attribute("download") == f"{name} expressions.csv"
+    check_nothing_ran(page)
+    path.write_bytes(b"no image")
+    replace_photo(page, path)
+    page.wait_for_selector("#photo-cards .fer-error")
+    assert name in page.locator("#photo-cards .fer-error").inner_text()
+    check_nothing_ran(page)
+
+
+@pytest.mark.parametrize("name", HOSTILE_NAMES)
+def test_the_name_of_a_video_does_nothing(visit, tmp_path, name):
+    page = visit()
+    start_video(page, write_talk(tmp_path / f"{name}.mp4", 4))
+    page.wait_for_selector("#video-summary :text('4 frames, 4 analyzed')")
+    assert f"{name}.mp4" in page.locator("#video-summary").inner_text()
+    check_nothing_ran(page)
+    with page.expect_download() as download:
+        page.locator("#video-table").click()
+    cells = [cell for row in csv.reader(io.StringIO(download.value.path().read_text("utf-8"))) for cell in row]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "@", "\t"))]
+
+
+def test_an_injected_script_does_not_run(visit, foreign_server, blocked):
+    page = visit()
+    read_blocked = watch_violations(page)
+    page.evaluate(
+        """url => {
+          const inline = document.createElement("script");
+          inline.textContent = "document.title = 'run'";
+          const foreign = document.createElement("script");
+          foreign.src = url + "/run.js";
+          const holder = document.createElement("div");
+          holder.innerHTML = `<img src=x onerror="document.title='run'">
+            <a href="javascript:document.title='run'">x</a>`;
+          document.body.append(inline, foreign, holder);
+          holder.querySelector("a").click();
+        }""",
+        foreign_server,
+    )
+    assert wait_until(lambda: len(read_blocked()) >= 4, 10)
+    assert set(read_blocked()) == {"script-src-elem", "script-src-attr"}
+    blocked.clear()
+    assert page.title() == "FER-DL: facial expressions"
+
+
+def test_another_site_cannot_frame_the_page(visit, browser, app_server, foreign_server):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(f"{foreign_server}/frame.html?{app_server.url}")
+    assert wait_until(lambda: len(page.frames) == 2 and page.frames[1].url.startswith("chrome-error"), 20)
+    context.close()
+
+
+@pytest.fixture
+def foreign_server():
+    """Another origin, with a script and a page that frames the address in its query."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            path, _, address = self.path.partition("?")
+            self.send_response(200)
+            self.send_header("Content-Type", "text/javascript" if path == "/run.js" else "text/html")
+            self.end_headers()
+            self.wfile.write(b"document.title = 'run'" if path == "/run.js" else b"<iframe src=%b>" % address.encode())
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()

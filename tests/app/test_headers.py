@@ -69,6 +69,11 @@ def test_no_script_in_an_uploaded_file_runs(path):
     assert body == PAGE
 
 
+def test_only_workers_run_blobs():
+    assert "blob:" in read_policy(answer("/assets/worker.js", "text/javascript", b"run()")[0])["script-src"]
+    assert "blob:" not in read_policy(answer("/", "text/html", PAGE)[0])["script-src"]
+
+
 def test_every_answer_has_the_headers():
     headers, _ = answer("/config", "application/json", b"{}")
     assert headers["content-security-policy"] == build_policy([])
