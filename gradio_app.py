@@ -372,7 +372,12 @@ def _build_model(tab: gr.Tab) -> None:
 
 
 def run_app(
-    *, host: str | None = None, port: int | None = None, viewers: int = VIEWERS, turn_seconds: int = TURN_SECONDS
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    viewers: int = VIEWERS,
+    turn_seconds: int = TURN_SECONDS,
+    log: Callable[[str], object] | None = None,
 ) -> None:
     """Serve the web app until it is interrupted or terminated.
 
@@ -381,6 +386,7 @@ def run_app(
         port: None for GRADIO_SERVER_PORT, or the first free one from 7860.
         viewers: requests to the network that run at once.
         turn_seconds: seconds that a live viewer keeps its place while others wait.
+        log: called with a line of JSON for each request; None logs none.
 
     Raises:
         SettingsError: the app cannot listen on this host and port.
@@ -395,14 +401,22 @@ def run_app(
         engine, sessions = Engine(), Sessions(folder)
         app = build_app(engine, sessions, viewers=viewers, turn_seconds=turn_seconds)
         try:
-            print(f"The app runs at {launch(app, sessions, host=host, port=port)}", flush=True)
+            print(f"The app runs at {launch(app, engine, sessions, host=host, port=port, log=log)}", flush=True)
             app.block_thread()
         finally:
             app.close(verbose=False)
             engine.join()
 
 
-def launch(app: gr.Blocks, sessions: Sessions, *, host: str | None = None, port: int | None = None) -> str:
+def launch(
+    app: gr.Blocks,
+    engine: Engine,
+    sessions: Sessions,
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    log: Callable[[str], object] | None = None,
+) -> str:
     """Start the server in the background and return the address of the page.
 
     Raises:
@@ -420,7 +434,7 @@ def launch(app: gr.Blocks, sessions: Sessions, *, host: str | None = None, port:
             run_history=False,
             enable_monitoring=False,
             strict_cors=True,
-            app_kwargs=build_server_options(sessions, save_upload, head),
+            app_kwargs=build_server_options(engine, sessions, save_upload, head, log),
             footer_links=["api"],
             quiet=True,
             theme=build_theme(),

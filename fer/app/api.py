@@ -24,7 +24,10 @@ _FACE: dict[str, Any] = {
         "probabilities": _SHARES,
         "detection_score": {"type": "number"},
         "warnings": {"type": "array", "items": {"type": "string"}},
-        "track_id": {"type": "integer", "description": "number of the person in a video; null in an image"},
+        "track_id": {
+            "anyOf": [{"type": "integer"}, {"type": "null"}],
+            "description": "number of the person in a video; null in an image",
+        },
     },
 }
 

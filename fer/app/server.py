@@ -10,7 +10,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fer.app.cleaning import build_lifespan
+from fer.app.engine import Engine
 from fer.app.headers import FILE_PATHS, SecurityHeaders
+from fer.app.request_log import RequestLog
+from fer.app.rest import build_routes
 from fer.app.sessions import Sessions
 from fer.app.uploads import build_upload_route
 from fer.app.video_jobs import MAX_BYTES
@@ -36,17 +39,24 @@ class AddressFilter:
 
 
 def build_server_options(
-    sessions: Sessions, save: Callable[[Request, Path], Awaitable[list[str]]], head: str
+    engine: Engine,
+    sessions: Sessions,
+    save: Callable[[Request, Path], Awaitable[list[str]]],
+    head: str,
+    log: Callable[[str], object] | None = None,
 ) -> dict[str, Any]:
     """Return the keyword arguments of the application that the web framework builds.
 
     Args:
+        engine: the network, for the endpoints.
         sessions: the visitors.
         save: writes the files of a request into a folder and returns their paths.
         head: HTML that the framework adds to a page in the browser.
+        log: called with a line of JSON for each request; None logs none.
     """
+    logging = [] if log is None else [Middleware(RequestLog, write=log)]
     return {
-        "routes": [build_upload_route(sessions, save, max_bytes=MAX_BYTES)],
-        "middleware": [Middleware(SecurityHeaders, head=head), Middleware(AddressFilter)],
+        "routes": [build_upload_route(sessions, save, max_bytes=MAX_BYTES), *build_routes(engine, sessions)],
+        "middleware": [*logging, Middleware(SecurityHeaders, head=head), Middleware(AddressFilter)],
         "lifespan": build_lifespan(sessions),
     }

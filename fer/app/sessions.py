@@ -89,6 +89,15 @@ class Sessions:
         with self._lock:
             self._unused[folder] = self._clock()
 
+    @contextmanager
+    def open_folder(self) -> Iterator[Path]:
+        """Yield an empty folder for one request, which is removed at its end."""
+        folder = _make_folder(self.results)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
     def add_upload(self, session_id: str, upload: Path) -> None:
         """Record that a request of a visitor uses an upload, which is removed with its last user.
 

@@ -42,7 +42,7 @@ def build_upload_route(
     """
 
     async def receive_upload(request: Request) -> Response:
-        limited = Request(request.scope, _limit_bytes(request.receive, max_bytes + _FORM_BYTES))
+        limited = Request(request.scope, limit_bytes(request.receive, max_bytes + _FORM_BYTES))
         try:
             with sessions.receive_upload() as folder:
                 async with asyncio.timeout(seconds):
@@ -57,7 +57,7 @@ def build_upload_route(
     return Route(PATH, receive_upload, methods=["POST"])
 
 
-def _limit_bytes(receive: Receive, max_bytes: int) -> Receive:
+def limit_bytes(receive: Receive, max_bytes: int) -> Receive:
     """Break a request off when its body exceeds a number of bytes."""
     received = 0
 

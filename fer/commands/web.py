@@ -4,8 +4,8 @@ from fer.commands.options import Log
 from fer.errors import SettingsError
 
 
-def app(*, host: str | None = None, port: int | None = None) -> None:
-    """Serve the web app.
+def app(*, host: str | None = None, port: int | None = None, log_requests: bool = False, log: Log = print) -> None:
+    """Serve the web app, and print a line of JSON for each request if that is asked for.
 
     Raises:
         SettingsError: the port is no port, or is taken.
@@ -14,7 +14,7 @@ def app(*, host: str | None = None, port: int | None = None) -> None:
         raise SettingsError(f"--port must be in 1..{2**16 - 1}. Received: {port}.")
     from gradio_app import run_app
 
-    run_app(host=host, port=port)
+    run_app(host=host, port=port, log=log if log_requests else None)
 
 
 def space(out: str = "build/space", *, push: str | None = None, dry_run: bool = False, log: Log = print) -> None:

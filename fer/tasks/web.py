@@ -5,8 +5,14 @@ from invoke.context import Context
 from fer.tasks.declaration import fer_task
 
 
-@fer_task(help={"host": "address to serve on (default: this machine alone)", "port": "port to serve on"})
-def app(c: Context, host: str | None = None, port: int | None = None) -> None:
+@fer_task(
+    help={
+        "host": "address to serve on (default: this machine alone)",
+        "port": "port to serve on",
+        "log-requests": "print a line of JSON for each request, without names and addresses",
+    }
+)
+def app(c: Context, host: str | None = None, port: int | None = None, log_requests: bool = False) -> None:
     """Serve the web app."""
 
 

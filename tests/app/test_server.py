@@ -10,7 +10,7 @@ from fer.app.sessions import Sessions
 
 @pytest.fixture
 def client(tmp_path):
-    options = build_server_options(Sessions(tmp_path), None, "")
+    options = build_server_options(None, Sessions(tmp_path), None, "")
     answer = Route("/{path:path}", lambda request: PlainTextResponse("answered"))
     with TestClient(Starlette(**options | {"routes": [*options["routes"], answer]})) as client:
         yield client

@@ -160,7 +160,7 @@ def test_components_keep_gradios_frontend(wiring, name):
 def launch_in_vain(wiring, app, port, tmp_path):
     """Return the message of a launch that fails, and close the sockets that Gradio leaves open."""
     with pytest.raises(SettingsError) as caught:
-        wiring.launch(app, Sessions(tmp_path), port=port)
+        wiring.launch(app, None, Sessions(tmp_path), port=port)
     message = str(caught.value)
     del caught
     gc.collect()
