@@ -12,6 +12,8 @@ from fer.bench import load
 from fer.bench.camera import locate_portrait, pan_over, read_portrait
 from fer.bench.chromium import open_chromium, write_camera_video
 from fer.bench.server import START_SECONDS, Server, serve_app
+from fer.bench.video_tab import describe_video_tab
+from fer.bench.videos import VIDEO_RATE, write_moving_video
 from fer.bench.viewers import ViewerReport, watch_together
 from fer.errors import SettingsError
 
@@ -54,6 +56,8 @@ def run_app_bench(*, seconds: float = 60.0, viewers: int = 8, log: Callable[[str
             log(measure_load(server, portrait, viewers, seconds))
             for line in measure_scenarios(server, Path(folder), portrait, seconds):
                 log(line)
+            for line in measure_tab(server, seconds / 3):
+                log(line)
         log(load.measure_restart(Path(folder), locate_portrait().read_bytes()))
 
 
@@ -71,6 +75,19 @@ def measure_scenarios(server: Server, folder: Path, portrait: np.ndarray, second
     yield load.measure_uploads(server, folder, photo, max(1, round(500 * seconds / 60)))
     yield load.measure_videos(server, folder, next(pan_over(portrait, 1)), seconds)
     yield load.measure_slow_uploads(server, folder, photo)
+
+
+def measure_tab(server: Server, seconds: float) -> list[str]:
+    """Return lines with the times of the Video tab for a video of a portrait that moves.
+
+    Args:
+        server: the running app.
+        seconds: length of the video.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        video = Path(folder) / f"{seconds:.0f} s.mp4"
+        write_moving_video(video, max(1, round(seconds * VIDEO_RATE)))
+        return describe_video_tab(server.url, video, Path(folder))
 
 
 def open_live(page: Any, url: str) -> None:

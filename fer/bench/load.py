@@ -9,7 +9,7 @@ import numpy as np
 
 from fer.bench.api_clients import ApiClient, describe_clients, open_upload, run_together, send_together
 from fer.bench.server import Server, serve_app
-from fer.bench.videos import write_moving_video
+from fer.bench.videos import VIDEO_RATE, write_moving_video
 from fer.bench.viewers import ViewerReport, watch_together
 
 #: MB that the memory may lie above the start once the clients have left.
@@ -17,7 +17,6 @@ GOAL_GROWTH = 100.0
 _CLIENTS = 32
 _SLOW_UPLOADS = 16
 _VIEWERS = 8
-_VIDEO_RATE = 25
 #: Seconds within which the files of clients that have left are removed.
 _REMOVED_WITHIN = 10.0
 #: A server takes a folder for a leftover from this age, in seconds.
@@ -76,7 +75,7 @@ def measure_videos(server: Server, folder: Path, frame: np.ndarray, seconds: flo
         frame: uint8 (H, W, 3), RGB, what the viewers' cameras show.
         seconds: how long the viewers watch; the videos are a sixth as long.
     """
-    path, frames = folder / "bench.mp4", max(5, round(seconds / 6 * _VIDEO_RATE))
+    path, frames = folder / "bench.mp4", max(5, round(seconds / 6 * VIDEO_RATE))
     write_moving_video(path, frames)
     content, answered, errors, reports = path.read_bytes(), [], [], list[ViewerReport]()
     path.unlink()

@@ -1,7 +1,6 @@
 """Time that the web app's Video tab takes for a video, beside the time of the same analysis without the app."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +18,13 @@ _PATIENCE = 600_000
 _SUMMARY = "#video-summary :text('{text}')"
 
 
-def report_video_tab(url: str, video: Path, folder: Path, log: Callable[[str], None]) -> None:
-    """Print the seconds of the tab and of the analysis alone for a video, and the seconds to cancel it.
+def describe_video_tab(url: str, video: Path, folder: Path) -> list[str]:
+    """Return a line with the seconds of the tab and of the analysis alone, and one with the seconds to cancel.
 
     Args:
         url: address of the app, whose network is ready.
         video: a video of a few seconds or more.
         folder: an empty folder for the files of the analysis without the app.
-        log: called with each line of output.
 
     Raises:
         SettingsError: Playwright or Chromium is missing.
@@ -35,11 +33,11 @@ def report_video_tab(url: str, video: Path, folder: Path, log: Callable[[str], N
         page = browser.new_page()
         tab, cancel = measure_video_tab(page, url, video), measure_cancel(page, url, video)
     task = measure_task(video, folder)
-    log(
-        f"{video.name} in the Video tab: {tab:.1f} s, without the app {task:.1f} s,"
-        f" ratio {tab / task:.2f} (goal: at most {GOAL_RATIO})"
-    )
-    log(f"cancelled: results after {cancel:.1f} s (goal: at most {GOAL_CANCEL:.0f})")
+    return [
+        f"{video.name} in the Video tab: {tab:.1f} s, without the app {task:.1f} s, ratio {tab / task:.2f}"
+        f" (goal: at most {GOAL_RATIO})",
+        f"cancelled: results after {cancel:.1f} s (goal: at most {GOAL_CANCEL:.0f})",
+    ]
 
 
 def measure_task(video: Path, folder: Path) -> float:

@@ -19,7 +19,8 @@ from fer.vision.video_writer import VideoWriter
 GOAL_GROWTH = 20.0
 #: Of the reader against OpenCV's.
 GOAL_RATIO = 1.0
-_RATE = 25.0
+#: Frames per second of the videos that are written.
+VIDEO_RATE = 25.0
 #: Both readers take turns this many times; the median of each is printed.
 _NUM_TURNS = 5
 
@@ -55,9 +56,9 @@ def write_moving_video(path: Path, frames: int) -> float:
         frames: number of frames.
     """
     start = time.perf_counter()
-    with VideoWriter(path, _RATE) as writer:
+    with VideoWriter(path, VIDEO_RATE) as writer:
         for index, image in enumerate(_move(build_frame(1), frames)):
-            writer.write(image, index / _RATE)
+            writer.write(image, index / VIDEO_RATE)
     return frames / (time.perf_counter() - start)
 
 
