@@ -12,7 +12,7 @@ from fer.errors import ImageError, ModelError
 from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, Prior, apply_joint, check_prior, combine_heads
 from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.model.batching import BATCH_SIZES
-from fer.model.runtimes import Runtime, RuntimeName, load_runtime
+from fer.model.runtimes import Runtime, RuntimeName, check_runtime_name, load_runtime
 from fer.runs import Run, parse_calibrations
 from fer.vision.images import convert_array, prepare_face, resize_maps
 
@@ -41,6 +41,7 @@ class Classifier:
         prior: what the answer of all heads is for: 'balanced', 'dataset', or seven shares.
         num_params: number of weights of the network.
         runtime: what runs the network.
+        folder: the run folder that it was loaded from; None if it was not.
 
     Example:
         >>> import numpy as np
@@ -57,6 +58,7 @@ class Classifier:
         joint: JointCalibration | None = None,
     ) -> None:
         self.runtime = _wrap_model(model)
+        self.folder: Path | None = None
         self.config = config
         self.calibrations = calibrations or {}
         self.joint = joint
@@ -98,7 +100,50 @@ class Classifier:
             return cls(loaded, None, *parse_calibrations(loaded.calibrations)).with_prior(prior)
         config = run.read_config()
         loaded = load_runtime(run.folder, runtime)
-        return cls(loaded, config, run.read_calibrations(), run.read_joint_calibration()).with_prior(prior)
+        classifier = cls(loaded, config, run.read_calibrations(), run.read_joint_calibration()).with_prior(prior)
+        classifier.folder = run.folder
+        return classifier
+
+    @classmethod
+    def from_pretrained(
+        cls, repo: str, *, revision: str | None = None, prior: Prior = "balanced", runtime: RuntimeName = "auto"
+    ) -> "Classifier":
+        """Download a run from the Hugging Face Hub, or find it in the client's cache, and load it.
+
+        Args:
+            repo: owner/name.
+            revision: branch, tag or commit; None for the main branch. A commit always gives the same files.
+            prior: see :meth:`with_prior`.
+            runtime: see :meth:`load`.
+
+        Raises:
+            ModelError: the Hub cannot be reached, or the repository holds no run whose network matches its digest.
+            SettingsError: the name, the prior or the runtime is not valid.
+        """
+        from fer.hub import download_run
+
+        prior, runtime = check_prior(prior), check_runtime_name(runtime)
+        return cls.load(download_run(repo, revision=revision), prior=prior, runtime=runtime)
+
+    def push_to_hub(self, repo: str, *, private: bool = False) -> str:
+        """Upload the run that this classifier was loaded from to the Hugging Face Hub, and return its address.
+
+        Args:
+            repo: owner/name; a repository of models, created if there is none.
+            private: whether a new repository is private.
+
+        Raises:
+            ModelError: the classifier was not loaded from a run folder, or the Hub refuses the upload.
+            SettingsError: the name is not valid.
+        """
+        from fer.hub import upload_run
+
+        if self.folder is None:
+            raise ModelError(
+                "A run folder is uploaded. Received: a classifier that was not loaded from one."
+                " Remedy: Classifier.load with the path of a run."
+            )
+        return upload_run(self.folder, repo, private=private)
 
     @property
     def model(self) -> "keras.Model":

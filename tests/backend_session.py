@@ -31,7 +31,7 @@ def main(path, run_folder, faces_path, out):
 
     from fer import Classifier
 
-    classifier = Classifier.load(run_folder)
+    classifier = Classifier.load(run_folder, runtime="keras")
     np.savez(
         out,
         plain=plain,

@@ -383,10 +383,11 @@ def test_one_channel_and_fractions_are_predicted_as_bytes_are():
 def test_a_network_in_a_forked_process_is_an_error_and_does_not_hang():
     script = """
 import multiprocessing, numpy as np, fer
-classifier = fer.Classifier.load()
+classifier = fer.Classifier.load(runtime="keras")
 classifier.predict(np.zeros((1, 48, 48), np.uint8))
+load = lambda: fer.Classifier.load(runtime="keras")
 def use(queue):
-    for call in (lambda: classifier.predict(np.zeros((1, 48, 48), np.uint8)), fer.Classifier.load):
+    for call in (lambda: classifier.predict(np.zeros((1, 48, 48), np.uint8)), load):
         try:
             queue.put(str(call()))
         except fer.FerError as error:

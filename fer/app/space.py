@@ -18,6 +18,7 @@ from packaging.utils import canonicalize_name
 
 from fer.errors import ModelError, SettingsError, SpaceError
 from fer.files import write_atomically
+from fer.hub import check_repo
 from fer.runs import ARTIFACTS, SHIPPED_RUNS, Run
 
 APP_FILE = "gradio_app.py"
@@ -170,8 +171,7 @@ def push_space(folder: str | Path, repo: str, *, dry_run: bool = False, log: Cal
         SettingsError: ``repo`` is not of the form owner/name.
         SpaceError: Hugging Face refuses the upload or cannot be reached.
     """
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
-        raise SettingsError(f"A Space is named owner/name. Received: {repo!r}. Remedy: --push owner/name.")
+    check_repo(repo, "A Space", "--push owner/name")
     files = list_files(Path(folder))
     sizes = [(Path(folder) / path).stat().st_size for path in files]
     amount = f"{len(files)} files, {sum(sizes) / 1e6:.1f} MB"

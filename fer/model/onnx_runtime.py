@@ -2,6 +2,7 @@
 
 import json
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from fer.runs import name_card
 
 #: Faces per call: more gain nothing, and their feature maps leave the processor's cache.
 _CHUNK = 16
-#: Most threads of one call: the maps of a 48x48 face are too small for more.
-_MAX_THREADS = 4
+#: Most threads of one call.
+_MAX_THREADS = 8
 #: Level of errors in ONNX Runtime's log.
 _ERROR = 3
 
@@ -27,7 +28,8 @@ _ERROR = 3
 class OnnxRuntime(Runtime):
     """A network in ONNX Runtime.
 
-    A process that was forked from this one opens the file again: the threads of a session do not survive a fork.
+    Each session runs in the thread of its caller, and the chunks of a large batch run beside each other. A session has no
+    threads of its own, which would not survive a fork; a forked process opens the file again.
 
     Args:
         path: a file that `invoke export` wrote; if its card is beside it, the digest there must match.
@@ -70,10 +72,16 @@ class OnnxRuntime(Runtime):
     def _run(self, output: str, faces: np.ndarray, size: int) -> np.ndarray:
         session, images = self._get_session(), faces.astype(np.float32)[..., None]
         chunks = [images[start : start + size] for start in range(0, len(images), size)]
-        return np.concatenate([session.run([output], {"faces": chunk})[0] for chunk in chunks])
+
+        def run(chunk: np.ndarray) -> np.ndarray:
+            return np.asarray(session.run([output], {"faces": chunk})[0])
+
+        if len(chunks) == 1:
+            return run(chunks[0])
+        with ThreadPoolExecutor(min(len(chunks), _count_processors(), _MAX_THREADS)) as executor:
+            return np.concatenate(list(executor.map(run, chunks)))
 
     def _get_session(self) -> Any:
-        # The parent's session stays referenced in a forked process: to destroy it would wait for its threads.
         process = os.getpid()
         if process not in self._sessions:
             self._sessions[process] = open_session(self._path)
@@ -107,9 +115,7 @@ def open_session(path: Path) -> Any:
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERROR
-    options.intra_op_num_threads = min(_count_processors(), _MAX_THREADS)
-    # Threads that wait in a loop for the next face take their processor from detection, decoding and other viewers.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.intra_op_num_threads = 1
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:

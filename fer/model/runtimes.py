@@ -140,7 +140,7 @@ def _is_current(run: Run) -> bool:
 def _load_onnx(path: Path) -> Runtime:
     if find_spec("onnxruntime") is None:
         raise ModelError(
-            f"An .onnx file needs ONNX Runtime. Received: {path} without it. Remedy: pip install 'fer-dl[onnx]'."
+            f"An .onnx file needs ONNX Runtime. Received: {path} without it. Remedy: pip install onnxruntime."
         )
     from fer.model.onnx_runtime import OnnxRuntime
 

@@ -9,6 +9,7 @@ import keras
 
 from fer.errors import ModelError
 from fer.files import compute_digest, write_atomically
+from fer.model.digests import check_digest, find_digest
 from fer.model.layers import use_stock_layers
 
 
@@ -16,7 +17,7 @@ def save_model(model: keras.Model, path: Path) -> None:
     """Write a network atomically as a ``.keras`` file of stock layers, with its sha256 beside it."""
     temporary = path.with_name(f"{path.stem}.tmp.keras")
     use_stock_layers(model).save(temporary)
-    write_atomically(path.with_name(f"{path.name}.sha256"), f"{compute_digest(temporary)}  {path.name}\n")
+    write_atomically(find_digest(path), f"{compute_digest(temporary)}  {path.name}\n")
     temporary.replace(path)
 
 
@@ -36,7 +37,7 @@ def load_model(path: str | Path) -> keras.Model:
             f"A saved network must be a whole .keras file. Received: {path} (damaged, or another format)."
             " Remedy: restore it, or train a new one with `invoke train`."
         )
-    _check_digest(path)
+    check_digest(path)
     try:
         return _read_network(path)
     except (AttributeError, ValueError, TypeError, KeyError, OSError, zipfile.BadZipFile) as error:
@@ -68,15 +69,3 @@ def _zero_initializers(config: Any) -> Any:
     if config.get("module") == "keras.initializers":
         return config | {"class_name": "Zeros", "config": {}}
     return {key: _zero_initializers(value) for key, value in config.items()}
-
-
-def _check_digest(path: Path) -> None:
-    digest_file = path.with_name(f"{path.name}.sha256")
-    if not digest_file.is_file():
-        return
-    expected = digest_file.read_text(encoding="ascii", errors="replace").split()[:1]
-    if expected != [compute_digest(path)]:
-        raise ModelError(
-            f"A saved network must match the digest beside it. Received: {path}, which differs from"
-            f" {digest_file.name}. Remedy: restore both files."
-        )

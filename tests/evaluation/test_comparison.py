@@ -26,7 +26,7 @@ class Scripted:
 def runs(tmp_path, monkeypatch):
     """A run that is always wrong, and one that is always right."""
     networks = {"before": Scripted(1), "after": Scripted(0)}
-    monkeypatch.setattr(comparison.Classifier, "load", lambda folder: networks[folder.name])
+    monkeypatch.setattr(comparison.Classifier, "load", lambda folder, runtime: networks[folder.name])
     monkeypatch.setattr(Run, "read_config", lambda run: comparison_config())
     pair = [Run(tmp_path / name) for name in networks]
     for run in pair:

@@ -92,7 +92,7 @@ def run(tmp_path, monkeypatch):
     run.model.write_bytes(b"weights")
     run.write_config(load_config())
     run.write_provenance({"teachers": {}})
-    monkeypatch.setattr(module.Classifier, "load", lambda folder: GreyClassifier())
+    monkeypatch.setattr(module.Classifier, "load", lambda folder, runtime: GreyClassifier())
     return run
 
 
