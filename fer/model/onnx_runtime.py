@@ -28,8 +28,9 @@ _ERROR = 3
 class OnnxRuntime(Runtime):
     """A network in ONNX Runtime.
 
-    Each session runs in the thread of its caller, and the chunks of a large batch run beside each other. A session has no
-    threads of its own, which would not survive a fork; a forked process opens the file again.
+    A session runs in the thread of its caller, and the chunks of a large batch run beside each other. It has no threads
+    of its own, which would not survive a fork; a process of ``multiprocessing`` that was forked
+    opens the file again.
 
     Args:
         path: a file that `invoke export` wrote; if its card is beside it, the digest there must match.
