@@ -1,30 +1,45 @@
-"""Benchmarks: networks, camera frames, training on a GPU, and the web app with viewers."""
+"""Benchmarks: networks, exported or not, camera frames, training on a GPU, and the web app with viewers."""
 
 from collections.abc import Callable
 
 from fer.errors import SettingsError
 
 
-def run_bench(*, app: bool = False, gpu: bool = False, seconds: int = 60, log: Callable[[str], None] = print) -> None:
-    """Run the benchmarks of networks and frames, or those of the web app or of a GPU.
+def run_bench(
+    *,
+    app: bool = False,
+    gpu: bool = False,
+    export: bool = False,
+    seconds: int = 60,
+    log: Callable[[str], None] = print,
+) -> None:
+    """Run the benchmarks of networks and frames, or those of the web app, of a GPU or of exported networks.
 
     Args:
         app: measure the web app instead.
         gpu: measure epochs of training on a GPU instead.
+        export: measure exported networks instead.
         seconds: how long each load on the web app lasts.
         log: called with each line of output.
 
     Raises:
-        SettingsError: there is no GPU, both were asked for, or the load lasts no time.
+        SettingsError: there is no GPU, several were asked for, or the load lasts no time.
     """
     if seconds < 1:
         raise SettingsError(f"--seconds must be at least 1. Received: {seconds}.")
-    if app and gpu:
-        raise SettingsError("The app or the GPU is measured. Received: both. Remedy: drop --app or --gpu.")
+    if app + gpu + export > 1:
+        raise SettingsError(
+            "The app, the GPU or the exported networks are measured. Received: more than one. Remedy: one of --app,"
+            " --gpu and --export."
+        )
     if gpu:
         from fer.bench.epochs import run_epoch_bench
 
         run_epoch_bench(log=log)
+    elif export:
+        from fer.bench.exports import run_export_bench
+
+        run_export_bench(log=log)
     elif app:
         from fer.bench.app import run_app_bench
 

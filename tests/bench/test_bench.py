@@ -1,6 +1,6 @@
 import pytest
 
-from fer.bench import app, epochs, frames, networks, run_bench, videos
+from fer.bench import app, epochs, exports, frames, networks, run_bench, videos
 from fer.errors import SettingsError
 
 
@@ -11,6 +11,7 @@ def test_networks_and_frames_are_measured_unless_the_app_is_asked_for(monkeypatc
         "run_video_bench": videos,
         "run_app_bench": app,
         "run_epoch_bench": epochs,
+        "run_export_bench": exports,
     }
     for name, module in modules.items():
         monkeypatch.setattr(module, name, lambda *, log, seconds=None, name=name: log(name))
@@ -21,11 +22,14 @@ def test_networks_and_frames_are_measured_unless_the_app_is_asked_for(monkeypatc
     assert lines[3:] == ["run_app_bench"]
     run_bench(gpu=True, log=lines.append)
     assert lines[4:] == ["run_epoch_bench"]
+    run_bench(export=True, log=lines.append)
+    assert lines[5:] == ["run_export_bench"]
 
 
-def test_the_app_and_the_gpu_are_not_measured_at_once():
-    with pytest.raises(SettingsError, match="Received: both"):
-        run_bench(app=True, gpu=True)
+@pytest.mark.parametrize("flags", [("app", "gpu"), ("app", "export"), ("gpu", "export")])
+def test_one_thing_is_measured_at_once(flags):
+    with pytest.raises(SettingsError, match="Received: more than one"):
+        run_bench(**dict.fromkeys(flags, True))
 
 
 def test_a_load_that_lasts_no_time_is_refused():

@@ -6,6 +6,10 @@ from fer import bench, commands
 @pytest.mark.parametrize("app", [False, True])
 def test_bench_passes_on_what_is_measured(monkeypatch, app):
     measured = []
-    monkeypatch.setattr(bench, "run_bench", lambda *, app, gpu: measured.append((app, gpu)))
-    commands.bench(app=app, gpu=not app)
-    assert measured == [(app, not app)]
+    monkeypatch.setattr(bench, "run_bench", lambda **options: measured.append(options))
+    commands.bench(app=app, gpu=not app, seconds=5)
+    commands.bench(export=app)
+    assert measured == [
+        {"app": app, "gpu": not app, "export": False, "seconds": 5},
+        {"app": False, "gpu": False, "export": app, "seconds": 60},
+    ]
