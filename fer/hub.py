@@ -48,7 +48,7 @@ def download_run(repo: str, *, revision: str | None = None) -> Path:
 def upload_run(folder: Path, repo: str, *, private: bool = False) -> str:
     """Upload the files of a run to a repository of models, and return its address.
 
-    The model card becomes the README.md. Pictures of the data set's faces and checkpoints are not sent.
+    The model card becomes the README.md. Images of the data set's faces and checkpoints are not sent.
 
     Args:
         folder: a run folder.

@@ -469,7 +469,9 @@ def snippet_folder(tmp_path_factory):
 
 @pytest.mark.parametrize("snippet", SNIPPETS)
 def test_a_snippet_runs_as_printed_in_a_fresh_process(snippet, snippet_folder):
-    environment = {key: value for key, value in os.environ.items() if key not in ("KERAS_BACKEND", "FER_MODEL", "FER_RUNTIME")}
+    environment = {
+        key: value for key, value in os.environ.items() if key not in ("KERAS_BACKEND", "FER_MODEL", "FER_RUNTIME")
+    }
     environment["PYTHONPATH"] = str(ROOT)
     command = [sys.executable, "-c", snippet]
     options = {"cwd": snippet_folder, "env": environment, "capture_output": True, "text": True}

@@ -214,6 +214,7 @@ def test_these_are_the_tasks(tmp_path):
         "audit",
         "labels",
         "experiments",
+        "export",
         "predict",
         "video",
         "app",

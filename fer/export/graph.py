@@ -163,6 +163,16 @@ class _Builder:
         scaled = self.add("Mul", [*values, self.hold(f"{layer.name}_scale", layer.scale)], f"{layer.name}_scaled")
         return self.add("Add", [scaled, self.hold(f"{layer.name}_offset", layer.offset)], layer.name)
 
+    def _add_layernormalization(self, layer: Any, values: list[str]) -> str:
+        """Add the contrast normalization of a face, which has no weights."""
+        if layer.weights or sorted(layer.axis) != [1, 2, 3]:
+            raise ModelError(
+                f"A layer normalisation is exported if it is over a whole face and without weights. Received:"
+                f" {layer.name!r}. Remedy: train a network with `invoke train`."
+            )
+        ones = self.hold(f"{layer.name}_scale", np.ones(layer.input.shape[3:] + layer.input.shape[1:3]))
+        return self.add("LayerNormalization", [values[0], ones], layer.name, axis=1, epsilon=layer.epsilon)
+
     def _add_conv2d(self, layer: Any, values: list[str]) -> str:
         kernel = _read_array(layer.kernel).transpose(3, 2, 0, 1)
         outputs = self._add_convolution(layer.name, values[0], kernel, layer.bias, **_read_geometry(layer))

@@ -48,7 +48,7 @@ def _quantize(converter: Any, faces: np.ndarray) -> bytes:
     return bytes(debugger.get_nondebug_quantized_model())
 
 
-class _Answering(tf.Module):  # type: ignore[misc]
+class _Answering(tf.Module):
     """A network with its answer, by the formulas of :mod:`fer.export.answer`."""
 
     def __init__(self, model: keras.Model, answer: dict[str, Any]) -> None:

@@ -93,7 +93,7 @@ def test_shipped_exports_are_those_of_the_shipped_networks(name):
     assert card["model_sha256"] == compute_digest(run.model)
     assert card["parity"]["largest_difference"] < 1e-5
     assert card["parity"]["equal_labels"] == card["parity"]["n"] == 3589
-    default = read_json(run.metrics)["validation"]["default"]
+    default = read_json(run.metrics)["default"]["validation"]
     assert card["parity"]["accuracy"] == pytest.approx(default["accuracy"], abs=5e-4)
 
 

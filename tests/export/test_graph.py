@@ -41,8 +41,9 @@ def run_file(path, faces):
         ((TWO_HEADS,), {"joint": True}),
         (POOLED, {"joint": True}),
         (('model.convolution="plain"', "model.squeeze_ratio=4"), {}),
+        (("model.contrast_normalization=true",), {}),
     ],
-    ids=["one head", "offsets", "votes alone", "joint", "max pooling", "plain convolutions"],
+    ids=["one head", "offsets", "votes alone", "joint", "max pooling", "plain convolutions", "contrast"],
 )
 def test_each_output_equals_the_classifier_for_any_number_of_faces(tmp_path, overrides, options):
     run = make_run(tmp_path / "run", *overrides, **options)
