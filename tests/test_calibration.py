@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import scipy.special
 
 from fer.calibration import (
     NEUTRAL_LOG_ODDS,
@@ -10,6 +11,7 @@ from fer.calibration import (
     choose_threshold,
     compute_log_loss,
     compute_log_odds,
+    compute_softmax,
     fit_neutral_log_odds,
     fit_smoothing,
     fit_temperature,
@@ -156,3 +158,9 @@ def test_the_neutral_log_odds_are_the_mean_of_the_calibrated_neutral_faces(under
 
 def test_without_a_neutral_face_the_neutral_log_odds_are_the_usual_ones(underconfident):
     assert fit_neutral_log_odds(underconfident, np.zeros(500, int)) == NEUTRAL_LOG_ODDS
+
+
+@pytest.mark.parametrize("scale", [1.0, 1000.0])
+def test_softmax_equals_scipys(scale):
+    logits = scale * np.random.default_rng(0).normal(size=(4, 2, 7))
+    np.testing.assert_allclose(compute_softmax(logits), scipy.special.softmax(logits, axis=-1), atol=1e-12)

@@ -438,6 +438,7 @@ NOT_RUN = (
     '"fer2013',
     "VideoReader(0)",
     "gradio_client",
+    "push_to_hub",
     'load_dataset("sample")',
     'load_dataset("my_set")',
     'load_config("sample")',

@@ -17,6 +17,7 @@ from fer.vision.images import (
     decode_image,
     prepare_face,
     resize_by,
+    resize_maps,
     shrink_to,
     write_image,
 )
@@ -142,3 +143,13 @@ def test_an_axis_of_one_channel_is_dropped():
     grey = np.arange(20, dtype=np.uint8).reshape(4, 5)
     np.testing.assert_array_equal(decode_image(grey[..., None]), decode_image(grey))
     assert convert_array(grey[None, ..., None]).shape == (1, 4, 5)
+
+
+def test_maps_are_enlarged_linearly_and_keep_their_corners():
+    maps = np.arange(2 * 6 * 6, dtype=np.float32).reshape(2, 6, 6)
+    large = resize_maps(maps)
+    assert large.shape == (2, 48, 48)
+    assert large.dtype == np.float32
+    np.testing.assert_allclose(large[:, [0, 0, -1, -1], [0, -1, 0, -1]], maps[:, [0, 0, -1, -1], [0, -1, 0, -1]])
+    # The centre of a cell of the map lies between two pixels.
+    np.testing.assert_allclose(large[:, 11:13, 11:13].mean(axis=(1, 2)), maps[:, 1, 1], rtol=1e-5)
