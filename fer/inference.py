@@ -8,13 +8,13 @@ import numpy as np
 
 from fer.calibration import Calibration, Calibrations, apply_calibration
 from fer.config import HEADS, Config, Head
-from fer.errors import ImageError, ModelError
+from fer.errors import ModelError
 from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, Prior, apply_joint, check_prior, combine_heads
 from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.model.batching import BATCH_SIZES
 from fer.model.runtimes import Runtime, RuntimeName, check_runtime_name, load_runtime
 from fer.runs import Run, parse_calibrations
-from fer.vision.images import convert_array, prepare_face, resize_maps
+from fer.vision.images import prepare_faces, resize_maps
 
 if TYPE_CHECKING:
     import keras
@@ -284,28 +284,6 @@ class Classifier:
             return np.asarray(np.eye(len(self.heads))[self.heads.index(self.head)])
         weights = np.array([HEAD_WEIGHTS[head] for head in self.heads])
         return np.asarray(weights / weights.sum())
-
-
-def prepare_faces(faces: np.ndarray) -> np.ndarray:
-    """Return faces as uint8 (N, 48, 48), converted by :func:`fer.vision.images.prepare_face`.
-
-    Args:
-        faces: (N, H, W), (N, H, W, 1) or (N, H, W, 3), uint8 or fractions 0..1.
-
-    Raises:
-        ImageError: the array has another type or shape.
-    """
-    faces = convert_array(np.asarray(faces))
-    grey = faces.ndim == 3
-    if faces.dtype != np.uint8 or not (grey or (faces.ndim == 4 and faces.shape[-1] == 3)):
-        raise ImageError(
-            "Faces must be a uint8 array (N, H, W), (N, H, W, 1) or (N, H, W, 3), 0..255, or fractions 0..1."
-            f" Received: {faces.dtype} {faces.shape}. Remedy: pass a batch, unscaled."
-        )
-    if grey and faces.shape[1:] == (FACE_SIZE, FACE_SIZE):
-        return faces
-    prepared = [prepare_face(face) for face in faces]
-    return np.stack(prepared) if prepared else np.zeros((0, FACE_SIZE, FACE_SIZE), np.uint8)
 
 
 def _wrap_model(model: "keras.Model | Runtime") -> Runtime:

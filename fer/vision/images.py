@@ -115,6 +115,28 @@ def prepare_face(image: np.ndarray) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(grey), size, interpolation=_choose_interpolation(FACE_SIZE / side))
 
 
+def prepare_faces(faces: np.ndarray) -> np.ndarray:
+    """Return faces as uint8 (N, 48, 48), converted by :func:`prepare_face`.
+
+    Args:
+        faces: (N, H, W), (N, H, W, 1) or (N, H, W, 3), uint8 or fractions 0..1.
+
+    Raises:
+        ImageError: the array has another type or shape.
+    """
+    faces = convert_array(np.asarray(faces))
+    grey = faces.ndim == 3
+    if faces.dtype != np.uint8 or not (grey or (faces.ndim == 4 and faces.shape[-1] == 3)):
+        raise ImageError(
+            "Faces must be a uint8 array (N, H, W), (N, H, W, 1) or (N, H, W, 3), 0..255, or fractions 0..1."
+            f" Received: {faces.dtype} {faces.shape}. Remedy: pass a batch, unscaled."
+        )
+    if grey and faces.shape[1:] == (FACE_SIZE, FACE_SIZE):
+        return faces
+    prepared = [prepare_face(face) for face in faces]
+    return np.stack(prepared) if prepared else np.zeros((0, FACE_SIZE, FACE_SIZE), np.uint8)
+
+
 def resize_maps(maps: np.ndarray) -> np.ndarray:
     """Return maps enlarged to the size of a face by linear interpolation.
 
