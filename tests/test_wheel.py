@@ -67,7 +67,10 @@ def run(environment, tmp_path):
 def test_the_wheel_holds_both_networks_and_the_app(wheel):
     names = set(ZipFile(wheel).namelist())
     for run in ("shipped", "shipped_mini"):
-        assert {f"fer/{run}/{name}" for name in ("model.keras", "model.keras.sha256", "calibration.json")} <= names
+        assert {
+            f"fer/{run}/{name}"
+            for name in ("model.keras", "model.keras.sha256", "model.onnx", "model.onnx.json", "calibration.json")
+        } <= names
     assert "gradio_app.py" in names
     assert not any(name.startswith(("tests/", "artifacts/", "data/")) or "mistakes" in name for name in names)
 

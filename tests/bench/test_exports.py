@@ -12,7 +12,7 @@ MINI = Path(__file__).parents[2] / "artifacts" / "mini"
 
 @pytest.fixture
 def run(tmp_path):
-    return Run(shutil.copytree(MINI, tmp_path / "mini"))
+    return Run(shutil.copytree(MINI, tmp_path / "mini", ignore=shutil.ignore_patterns("*.int8.*", "*.tflite*")))
 
 
 def test_each_file_at_hand_is_a_side_and_each_missing_one_is_named(run, monkeypatch):
