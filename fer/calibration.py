@@ -22,7 +22,7 @@ _PSEUDO_COUNT = 100.0
 #: Upper bound of the search for smoothing.
 _LARGEST_SMOOTHING = 0.2
 #: Width of the soft threshold of `remove_smoothing`, in units of the uniform share: no probability becomes 0.
-_SOFTNESS = 0.15
+SOFTNESS = 0.15
 #: Added to probabilities before their logarithm: whether an expression has 0.1 % or 0.01 % says nothing about a face.
 _LEAST_PROBABILITY = 0.01
 #: Mean log-odds of a neutral face, for runs whose calibration has none: those of the shipped network's balanced answer
@@ -88,7 +88,7 @@ def remove_smoothing(probabilities: np.ndarray, smoothing: float) -> np.ndarray:
     uniform = smoothing / probabilities.shape[1]
     if not uniform:
         return probabilities.astype(np.float64)
-    width = _SOFTNESS * uniform
+    width = SOFTNESS * uniform
     rest = width * np.logaddexp(0.0, (probabilities.astype(np.float64) - uniform) / width)
     return np.asarray(rest / rest.sum(axis=1, keepdims=True))
 

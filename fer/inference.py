@@ -1,26 +1,23 @@
 """`Classifier`: faces to probabilities, for teachers, the evaluation, the command line and the web app."""
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from fer.calibration import Calibration, Calibrations, apply_calibration
 from fer.config import HEADS, Config, Head
 from fer.errors import ImageError, ModelError
 from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, Prior, apply_joint, check_prior, combine_heads
-from fer.labels import EXPRESSIONS
-from fer.model.compile_cache import use_compile_cache
-from fer.model.forks import check_not_forked
-from fer.model.forward import BATCH_SIZES, compile_forward, compile_heads, run_in_batches
-from fer.model.layers import use_fast_layers
-from fer.model.saved import load_model
-from fer.model.xception import FEATURES_LAYER, IMAGE_SHAPE, LOGITS_LAYER
-from fer.runs import Run
-from fer.vision.images import convert_array, prepare_face
+from fer.labels import EXPRESSIONS, FACE_SIZE
+from fer.model.batching import BATCH_SIZES
+from fer.model.runtimes import Runtime, RuntimeName, load_runtime
+from fer.runs import Run, parse_calibrations
+from fer.vision.images import convert_array, prepare_face, resize_maps
+
+if TYPE_CHECKING:
+    import keras
 
 
 class Classifier:
@@ -31,7 +28,8 @@ class Classifier:
     every expression is equally likely. :meth:`with_prior` selects another prior, :meth:`with_head` a single head.
 
     Args:
-        model: a functional network from (N, 48, 48, 1), 0..255, to probabilities (N, 7), or (N, heads, 7).
+        model: a functional Keras network from (N, 48, 48, 1), 0..255, to probabilities (N, 7), or (N, heads, 7); or
+            what runs one, from :func:`fer.model.runtimes.load_runtime`.
         config: settings of the run it comes from, if known.
         calibrations: the calibration of each head, if known.
         joint: the calibration of all heads together, if known. Without it, the head 'votes' answers alone, or
@@ -42,6 +40,7 @@ class Classifier:
         head: the head that answers alone; None if all heads answer together.
         prior: what the answer of all heads is for: 'balanced', 'dataset', or seven shares.
         num_params: number of weights of the network.
+        runtime: what runs the network.
 
     Example:
         >>> import numpy as np
@@ -52,51 +51,69 @@ class Classifier:
 
     def __init__(
         self,
-        model: keras.Model,
+        model: "keras.Model | Runtime",
         config: Config | None = None,
         calibrations: Calibrations | None = None,
         joint: JointCalibration | None = None,
     ) -> None:
-        _check_shapes(model)
+        self.runtime = _wrap_model(model)
         self.config = config
         self.calibrations = calibrations or {}
         self.joint = joint
         self.prior: Prior = "balanced"
-        self.heads = config.model.heads if config is not None else HEADS[: _count_heads(model)]
-        if len(self.heads) != _count_heads(model):
+        self.heads = config.model.heads if config is not None else HEADS[: self.runtime.num_heads]
+        if len(self.heads) != self.runtime.num_heads:
             raise ModelError(
                 f"A network must have the heads of its settings, {', '.join(self.heads)}. Received: a network with"
-                f" {_count_heads(model)}. Remedy: use the config.json that was written with it."
+                f" {self.runtime.num_heads}. Remedy: use the config.json that was written with it."
             )
         self.head: Head | None = None if joint else self.heads[-1]
-        self.num_params = int(model.count_params())
-        self.model = use_fast_layers(model)
-        self._forward = compile_heads(self.model)
-        self._map_features: Callable[[np.ndarray], np.ndarray] | None = None
+        self.num_params = self.runtime.num_params
+
+    def __repr__(self) -> str:
+        answers = f"prior={self.prior!r}" if self.head is None else f"head={self.head!r}"
+        name = self.config.model.name if self.config else "a single file"
+        return f"<Classifier of {name}: {self.num_params:,} parameters, {answers}, {self.runtime.name}>"
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, prior: Prior = "balanced") -> "Classifier":
+    def load(
+        cls, path: str | Path | None = None, *, prior: Prior = "balanced", runtime: RuntimeName = "auto"
+    ) -> "Classifier":
         """Load a network.
 
         Args:
-            path: a run folder or a ``.keras`` file; None for the shipped run.
+            path: a run folder, or a ``.keras`` or ``.onnx`` file; None for the shipped run.
             prior: see :meth:`with_prior`.
+            runtime: what runs the network of a run folder: 'onnx', 'keras', or 'auto', see
+                :func:`fer.model.runtimes.load_runtime`.
 
         Raises:
             ModelError: the file is missing, damaged, or not a network of this package's form.
-            SettingsError: the prior is not valid.
+            SettingsError: the prior or the runtime is not valid.
         """
-        check_not_forked()
         prior = check_prior(prior)
-        if keras.backend.backend() == "jax":
-            # Building a network runs many small JAX programs; the cache keeps them between processes.
-            use_compile_cache()
         run = Run.find_shipped() if path is None else Run(Path(path))
         if not run.folder.is_dir():
-            return cls(load_model(run.folder)).with_prior(prior)
+            loaded = load_runtime(run.folder, runtime)
+            return cls(loaded, None, *parse_calibrations(loaded.calibrations)).with_prior(prior)
         config = run.read_config()
-        classifier = cls(load_model(run.model), config, run.read_calibrations(), run.read_joint_calibration())
-        return classifier.with_prior(prior)
+        loaded = load_runtime(run.folder, runtime)
+        return cls(loaded, config, run.read_calibrations(), run.read_joint_calibration()).with_prior(prior)
+
+    @property
+    def model(self) -> "keras.Model":
+        """The Keras network.
+
+        Raises:
+            ModelError: ONNX Runtime runs it.
+        """
+        model = getattr(self.runtime, "model", None)
+        if model is None:
+            raise ModelError(
+                "The Keras network is there if Keras runs it. Received: a classifier in ONNX Runtime."
+                " Remedy: Classifier.load(runtime='keras')."
+            )
+        return model
 
     @property
     def calibration(self) -> Calibration | OperatingPoint:
@@ -178,15 +195,14 @@ class Classifier:
 
         Args:
             faces: uint8 or float32 (N, 48, 48), 0..255.
-            batch_sizes: sizes that the network is compiled for, ascending.
+            batch_sizes: sizes that Keras compiles the network for, ascending.
 
         Returns:
             float32 (N, heads, 7).
         """
-        check_not_forked()
         if not len(faces):
             return np.zeros((0, len(self.heads), len(EXPRESSIONS)), np.float32)
-        return run_in_batches(self._forward, faces, batch_sizes=batch_sizes)
+        return self.runtime.predict_heads(faces, batch_sizes=batch_sizes)
 
     def explain(self, faces: np.ndarray, class_index: int | np.ndarray | None = None) -> np.ndarray:
         """Return class activation maps: where in each face the evidence for an expression lies.
@@ -209,38 +225,20 @@ class Classifier:
         """
         faces = prepare_faces(faces)
         if not len(faces):
-            return np.zeros((0, *IMAGE_SHAPE[:2]), np.float32)
+            return np.zeros((0, FACE_SIZE, FACE_SIZE), np.float32)
         indices = self.predict(faces).argmax(axis=1) if class_index is None else class_index
         classes = np.broadcast_to(indices, len(faces))
-        maps = np.einsum("nhwc,cn->nhw", self._read_features(faces), self._read_kernel()[:, classes])
-        maps = np.maximum(maps, 0.0)
+        evidence = np.einsum("nhkyx,h->nkyx", self.runtime.compute_evidence(faces), self._weigh_heads())
+        maps = np.maximum(evidence[np.arange(len(faces)), classes], 0.0)
         maps /= np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
-        resized = keras.ops.image.resize(maps[..., None].astype(np.float32), IMAGE_SHAPE[:2], interpolation="bilinear")
-        return np.asarray(np.clip(keras.ops.convert_to_numpy(resized)[..., 0], 0.0, 1.0))
+        return resize_maps(maps.astype(np.float32))
 
-    def _read_kernel(self) -> np.ndarray:
-        """Return the weights from features to logits, (C, 7): of the head that answers, or the weighted mean of all."""
-        kernel = np.asarray(self._get_layer(LOGITS_LAYER).kernel)
-        by_head = kernel.reshape(len(kernel), len(self.heads), len(EXPRESSIONS))
+    def _weigh_heads(self) -> np.ndarray:
+        """Return the share of each head in the answer, float64 (heads,)."""
         if self.head is not None:
-            return by_head[:, self.heads.index(self.head)]
+            return np.asarray(np.eye(len(self.heads))[self.heads.index(self.head)])
         weights = np.array([HEAD_WEIGHTS[head] for head in self.heads])
-        return np.asarray(np.einsum("chd,h->cd", by_head, weights / weights.sum()))
-
-    def _read_features(self, faces: np.ndarray) -> np.ndarray:
-        if self._map_features is None:
-            features = keras.Model(self.model.inputs, self._get_layer(FEATURES_LAYER).output)
-            self._map_features = compile_forward(features)
-        return run_in_batches(self._map_features, faces)
-
-    def _get_layer(self, name: str) -> Any:
-        try:
-            return self.model.get_layer(name)
-        except ValueError:
-            raise ModelError(
-                f"An explanation needs a network that ends in layers {FEATURES_LAYER!r} and {LOGITS_LAYER!r}."
-                f" Received: one without {name!r}. Remedy: train one with `invoke train`."
-            ) from None
+        return np.asarray(weights / weights.sum())
 
 
 def prepare_faces(faces: np.ndarray) -> np.ndarray:
@@ -259,21 +257,15 @@ def prepare_faces(faces: np.ndarray) -> np.ndarray:
             "Faces must be a uint8 array (N, H, W), (N, H, W, 1) or (N, H, W, 3), 0..255, or fractions 0..1."
             f" Received: {faces.dtype} {faces.shape}. Remedy: pass a batch, unscaled."
         )
-    if grey and faces.shape[1:] == IMAGE_SHAPE[:2]:
+    if grey and faces.shape[1:] == (FACE_SIZE, FACE_SIZE):
         return faces
     prepared = [prepare_face(face) for face in faces]
-    return np.stack(prepared) if prepared else np.zeros((0, *IMAGE_SHAPE[:2]), np.uint8)
+    return np.stack(prepared) if prepared else np.zeros((0, FACE_SIZE, FACE_SIZE), np.uint8)
 
 
-def _count_heads(model: keras.Model) -> int:
-    return 1 if len(model.output_shape) == 2 else int(model.output_shape[1])
+def _wrap_model(model: "keras.Model | Runtime") -> Runtime:
+    if isinstance(model, Runtime):
+        return model
+    from fer.model.keras_runtime import KerasRuntime
 
-
-def _check_shapes(model: keras.Model) -> None:
-    inputs, outputs = (None, *IMAGE_SHAPE), (None, len(EXPRESSIONS))
-    received = getattr(model, "input_shape", None), getattr(model, "output_shape", None)
-    if received not in ((inputs, outputs), (inputs, (None, len(HEADS), len(EXPRESSIONS)))):
-        raise ModelError(
-            f"A network must map {inputs} to {outputs}. Received: {received[0]} to {received[1]}."
-            " Remedy: train one with `invoke train`."
-        )
+    return KerasRuntime(model)

@@ -179,11 +179,23 @@ def compute_balanced_weights(y_true: np.ndarray) -> np.ndarray:
     return np.asarray(weights / weights.mean())
 
 
-def _change_prior(probabilities: np.ndarray, class_shares: np.ndarray, prior: Prior) -> np.ndarray:
+def compute_factors(class_shares: np.ndarray, prior: Prior) -> np.ndarray:
+    """Return what a head's probabilities are multiplied by under a prior, float64 (7,).
+
+    Args:
+        class_shares: float (7,), share of each class in the head's training targets.
+        prior: what the answer is for.
+    """
     if prior == "dataset":
-        return probabilities
+        return np.ones(len(EXPRESSIONS))
     target = np.full(len(EXPRESSIONS), 1.0 / len(EXPRESSIONS)) if prior == "balanced" else np.asarray(prior)
     # A class that no training face had takes the share of the rarest one: its own would make noise the answer.
     shares = np.maximum(class_shares, np.min(class_shares, where=class_shares > 0, initial=1.0))
-    weighted = probabilities * (target / shares) ** PRIOR_POWER * np.array(list(EXPRESSION_WEIGHTS.values()))
+    return np.asarray((target / shares) ** PRIOR_POWER * np.array(list(EXPRESSION_WEIGHTS.values())))
+
+
+def _change_prior(probabilities: np.ndarray, class_shares: np.ndarray, prior: Prior) -> np.ndarray:
+    if prior == "dataset":
+        return probabilities
+    weighted = probabilities * compute_factors(class_shares, prior)
     return np.asarray(weighted / weighted.sum(axis=-1, keepdims=True))

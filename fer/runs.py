@@ -30,8 +30,11 @@ PACKAGED_RUNS = {"xception": SHIPPED_RUNS[0], "mini": Path(__file__).parent / "s
 #: Sections of ``config.json`` in runs written before there was a ``calibration.json``.
 _FORMER_CALIBRATIONS = {"labels": "calibration", "votes": "calibration_votes"}
 
+#: Exported networks and their cards.
+_EXPORTED = ("model*.onnx", "model*.onnx.json", "model*.tflite", "model*.tflite.json", "openvino/*")
+
 #: Further files of a run folder.
-_OTHER_FILES = ("model.keras", "model.keras.sha256", "config.json", "state/state-*")
+_OTHER_FILES = ("model.keras", "model.keras.sha256", "config.json", "state/state-*", *_EXPORTED)
 
 
 class _File:
@@ -64,6 +67,8 @@ class Run:
     calibration: ClassVar = _File("calibration.json")
     #: Digests of the data set and of the teachers.
     provenance: ClassVar = _File("provenance.json")
+    #: The network for ONNX Runtime, with the calibration inside.
+    onnx: ClassVar = _File("model.onnx")
     #: One row per epoch, and its plot.
     history: ClassVar = _File("history.csv")
     curves: ClassVar = _File("curves.png")
@@ -258,7 +263,7 @@ class Run:
         else:
             settings = self._read_settings() if self.config.is_file() else {}
             sections = {head: settings[name] for head, name in _FORMER_CALIBRATIONS.items() if name in settings}
-        return {head: validate(Calibration, sections[head]) for head in HEADS if head in sections}
+        return parse_calibrations(sections)[0]
 
     def read_joint_calibration(self) -> JointCalibration | None:
         """Return the calibration of all heads together; None for runs written before there was one.
@@ -266,15 +271,11 @@ class Run:
         Raises:
             SettingsError: the file is damaged.
         """
-        sections = read_json(self.calibration) if self.calibration.is_file() else {}
-        return validate(JointCalibration, sections["joint"]) if "joint" in sections else None
+        return parse_calibrations(read_json(self.calibration) if self.calibration.is_file() else {})[1]
 
     def write_calibrations(self, calibrations: Calibrations, joint: JointCalibration | None = None) -> None:
         """Write ``calibration.json`` atomically."""
-        sections: dict[str, Any] = {
-            head: calibration.model_dump(exclude_defaults=True) for head, calibration in calibrations.items()
-        }
-        write_atomically(self.calibration, _to_json(sections | ({"joint": joint.model_dump()} if joint else {})))
+        write_atomically(self.calibration, to_json(dump_calibrations(calibrations, joint)))
 
     def read_provenance(self) -> dict[str, Any]:
         """Return ``provenance.json``: ``data_sha256``, and ``teachers``, a mapping from path to sha256.
@@ -293,7 +294,7 @@ class Run:
 
     def write_provenance(self, provenance: dict[str, Any]) -> None:
         """Write ``provenance.json`` atomically."""
-        write_atomically(self.provenance, _to_json(provenance))
+        write_atomically(self.provenance, to_json(provenance))
 
     def _list_files(self) -> list[Path]:
         names = [file.name for file in vars(Run).values() if isinstance(file, _File)]
@@ -308,5 +309,29 @@ class Run:
         return read_json(self.config)
 
 
-def _to_json(content: Mapping[Any, Any]) -> str:
+def parse_calibrations(sections: Mapping[str, Any]) -> tuple[Calibrations, JointCalibration | None]:
+    """Return the calibration of each head and that of all together from the content of a ``calibration.json``.
+
+    Raises:
+        SettingsError: a section is damaged.
+    """
+    joint = validate(JointCalibration, sections["joint"]) if "joint" in sections else None
+    return {head: validate(Calibration, sections[head]) for head in HEADS if head in sections}, joint
+
+
+def dump_calibrations(calibrations: Calibrations, joint: JointCalibration | None) -> dict[str, Any]:
+    """Return the content of a ``calibration.json``."""
+    sections: dict[str, Any] = {
+        head: calibration.model_dump(exclude_defaults=True) for head, calibration in calibrations.items()
+    }
+    return sections | ({"joint": joint.model_dump()} if joint else {})
+
+
+def name_card(path: Path) -> Path:
+    """Return the path of the card of an exported file: ``model.onnx`` has ``model.onnx.json``."""
+    return path.with_name(f"{path.name}.json")
+
+
+def to_json(content: Mapping[Any, Any]) -> str:
+    """Return a mapping as the text of a JSON file."""
     return json.dumps(content, indent=2, allow_nan=False) + "\n"

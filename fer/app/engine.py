@@ -10,6 +10,7 @@ import numpy as np
 from fer.analysis import Analyzer
 from fer.errors import FerError, ModelError
 from fer.labels import FACE_SIZE
+from fer.model.batching import BATCH_SIZES
 from fer.vision.yunet import DEFAULT_SIDE, STREAM_SIDE
 
 _LOGGER = logging.getLogger(__name__)
@@ -83,9 +84,6 @@ class Engine:
 
 def _warm_up(analyzer: Analyzer) -> None:
     """Compile the batch sizes of streams and the activation map, so that no viewer waits for it."""
-    # Here and not above: Keras takes seconds to import, and the page is served meanwhile.
-    from fer.model.forward import BATCH_SIZES
-
     # No stream shows enough faces for the largest size.
     for size in BATCH_SIZES[:-1]:
         analyzer.classifier.predict(np.zeros((size, FACE_SIZE, FACE_SIZE), np.uint8))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from fer.commands.analysis import predict, video
     from fer.commands.data import preprocess, relight
     from fer.commands.evaluation import audit, evaluate, experiments, labels, photos, robustness
+    from fer.commands.formats import export
     from fer.commands.speed import bench
     from fer.commands.training import finetune, pipeline, train
     from fer.commands.web import app, space
@@ -24,6 +25,7 @@ __all__ = [
     "bench",
     "evaluate",
     "experiments",
+    "export",
     "finetune",
     "labels",
     "photos",
@@ -45,6 +47,7 @@ __getattr__ = export_lazily(
         "bench": "fer.commands.speed",
         "evaluate": "fer.commands.evaluation",
         "experiments": "fer.commands.evaluation",
+        "export": "fer.commands.formats",
         "finetune": "fer.commands.training",
         "labels": "fer.commands.evaluation",
         "photos": "fer.commands.evaluation",

@@ -29,7 +29,7 @@ def compare_runs(initial: Run, run: Run, dataset: Dataset, reference: Dataset | 
         other network was trained on), ``before`` and ``after`` (figures of the default answers), and the difference
         of their accuracies in percentage points with its 95 % interval. A block without faces is None.
     """
-    networks = [Classifier.load(folder) for folder in (initial.folder, run.folder)]
+    networks = [Classifier.load(folder, runtime="keras") for folder in (initial.folder, run.folder)]
     train = dataset.faces[dataset.is_in("train")]
     held_out = dataset.part("test")
     seen = reference.faces[reference.is_in("train")] if reference is not None else train[:0]

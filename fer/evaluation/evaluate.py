@@ -72,7 +72,7 @@ def evaluate_run(
     started = time.perf_counter()
     run = Run(Path(run_folder))
     splits = {name: _take_split(dataset, name) for name in ("validation", "test")}
-    classifier = classifier or Classifier.load(run.folder)
+    classifier = classifier or Classifier.load(run.folder, runtime="keras")
     validation, test = (predict_split(classifier, split) for split in splits.values())
     metrics: dict[str, Any] = {
         **describe_network(run, classifier),

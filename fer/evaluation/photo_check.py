@@ -136,7 +136,7 @@ def check_run(
         The content of ``photo_check.json``.
     """
     run, split = Run(Path(run_folder)), dataset.part("validation")
-    classifier = Classifier.load(run.folder)
+    classifier = Classifier.load(run.folder, runtime="keras")
     # The figures are measured against the data set's labels, as in the evaluation.
     analyzer = Analyzer(classifier.with_head("labels") if "labels" in classifier.heads else classifier)
     check = measure_photo_accuracy(split.faces, split.labels, analyzer, limit=limit, progress=progress, seed=seed)

@@ -131,7 +131,7 @@ def report_robustness(
         The content of ``robustness.json``.
     """
     run, split = Run(Path(run_folder)), take_rows(dataset.part("validation"), limit)
-    classifier = Classifier.load(run.folder)
+    classifier = Classifier.load(run.folder, runtime="keras")
     origin = describe_network(run, classifier) | describe_data(dataset) | {"part": "validation"}
     origin["prior"] = classifier.prior if classifier.joint else None
     measured = measure_robustness(classifier, split, progress=progress, seed=seed)

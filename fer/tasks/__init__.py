@@ -6,6 +6,7 @@ A task calls the function of the same name in :mod:`fer.commands` with its optio
 from fer.tasks.analysis import predict, video
 from fer.tasks.data import preprocess, relight
 from fer.tasks.evaluation import audit, evaluate, experiments, labels, photos, robustness
+from fer.tasks.formats import export
 from fer.tasks.speed import bench
 from fer.tasks.training import finetune, pipeline, train
 from fer.tasks.web import app, space
@@ -16,6 +17,7 @@ __all__ = [
     "bench",
     "evaluate",
     "experiments",
+    "export",
     "finetune",
     "labels",
     "photos",

@@ -21,7 +21,7 @@ from fer.errors import ModelError, SettingsError
 from fer.files import compute_digest, write_atomically
 from fer.inference import Classifier
 from fer.labels import EXPRESSIONS
-from fer.model.forward import BATCH_SIZES
+from fer.model.batching import BATCH_SIZES
 from fer.runs import Run
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Teachers:
         self.config = config
         runs = {name: find_teacher(name) for name in config.teacher}
         self.digests = {name: compute_digest(run.model) for name, run in runs.items()}
-        self.classifiers = [Classifier.load(run.folder) for run in runs.values()]
+        self.classifiers = [Classifier.load(run.folder, runtime="keras") for run in runs.values()]
         for name, classifier in zip(runs, self.classifiers, strict=True):
             _check_heads(name, classifier.heads, heads)
         self._columns = [[classifier.heads.index(head) for head in heads] for classifier in self.classifiers]

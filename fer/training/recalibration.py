@@ -26,7 +26,7 @@ def recalibrate(dataset: Dataset, folder: str | Path) -> None:
         >>> recalibrate(load_dataset("fer2013"), "artifacts/xception")  # doctest: +SKIP
     """
     run = Run(Path(folder))
-    classifier, config = Classifier.load(run.folder), run.read_config()
+    classifier, config = Classifier.load(run.folder, runtime="keras"), run.read_config()
     check_fingerprint(run, dataset)
     dataset = complete_votes(dataset, config)
     validation = Validation.build(dataset.part("validation"), classifier.heads)

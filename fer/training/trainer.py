@@ -12,7 +12,8 @@ import pandas as pd
 
 from fer.errors import SettingsError
 from fer.files import write_atomically
-from fer.model.forward import compile_heads, run_in_batches
+from fer.model.batching import run_in_batches
+from fer.model.forward import compile_heads
 from fer.model.saved import load_model, save_model
 from fer.model.xception import build_xception
 from fer.runs import Run

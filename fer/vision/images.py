@@ -115,6 +115,19 @@ def prepare_face(image: np.ndarray) -> np.ndarray:
     return cv2.resize(np.ascontiguousarray(grey), size, interpolation=_choose_interpolation(FACE_SIZE / side))
 
 
+def resize_maps(maps: np.ndarray) -> np.ndarray:
+    """Return maps enlarged to the size of a face by linear interpolation.
+
+    Args:
+        maps: float32 (N, h, w), N at least 1.
+
+    Returns:
+        float32 (N, 48, 48).
+    """
+    size = (FACE_SIZE, FACE_SIZE)
+    return np.stack([cv2.resize(values, size, interpolation=cv2.INTER_LINEAR) for values in maps])
+
+
 def crop_central_square(image: np.ndarray) -> np.ndarray:
     """Return the largest centred square of an image, (S, S) or (S, S, C), as a view."""
     height, width = image.shape[:2]

@@ -6,7 +6,7 @@ from app_media import build_stub_analyzer
 
 from fer.app.engine import Engine
 from fer.errors import ModelError
-from fer.model.forward import run_in_batches
+from fer.model.batching import run_in_batches
 from fer.vision.yunet import DEFAULT_SIDE, STREAM_SIDE
 
 

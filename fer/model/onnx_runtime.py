@@ -1,0 +1,124 @@
+"""A network in ONNX Runtime, from a file that `invoke export` wrote; neither Keras nor its backend is imported."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from fer.config import HEADS, read_json
+from fer.errors import ModelError
+from fer.files import compute_digest
+from fer.labels import EXPRESSIONS, FACE_SIZE
+from fer.model.batching import BATCH_SIZES
+from fer.model.runtimes import Runtime
+from fer.runs import name_card
+
+#: Faces per call: more gain nothing, and their feature maps leave the processor's cache.
+_CHUNK = 16
+#: Most threads of one call: the maps of a 48x48 face are too small for more.
+_MAX_THREADS = 4
+#: Level of errors in ONNX Runtime's log.
+_ERROR = 3
+
+
+class OnnxRuntime(Runtime):
+    """A network in ONNX Runtime.
+
+    A process that was forked from this one opens the file again: the threads of a session do not survive a fork.
+
+    Args:
+        path: a file that `invoke export` wrote; if its card is beside it, the digest there must match.
+
+    Raises:
+        ModelError: the file is missing, damaged, or of another form.
+    """
+
+    name = "ONNX Runtime"
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise ModelError(
+                f"An exported network must exist. Received: {path} (missing). Remedy: run `invoke export`."
+            )
+        _check_digest(path)
+        self._path = path
+        self._sessions = {os.getpid(): open_session(path)}
+        session = self._get_session()
+        texts = dict(session.get_modelmeta().custom_metadata_map)
+        self._shapes = {output.name: tuple(output.shape[1:]) for output in session.get_outputs()}
+        self._check_form(session, texts)
+        self.num_heads = int(self._shapes["heads"][0])
+        self.num_params = int(texts["num_params"])
+        self.calibrations = json.loads(texts["calibrations"])
+
+    def predict_heads(self, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:
+        """See :meth:`Runtime.predict_heads`; batches are not padded."""
+        return self._run("heads", faces, min(batch_sizes[-1], _CHUNK))
+
+    def compute_evidence(self, faces: np.ndarray) -> np.ndarray:
+        """See :meth:`Runtime.compute_evidence`."""
+        if "evidence" not in self._shapes:
+            raise ModelError(
+                f"An explanation needs a network with the output 'evidence'. Received: {self._path}, without it."
+                " Remedy: export a network of `invoke train`."
+            )
+        return self._run("evidence", faces, _CHUNK)
+
+    def _run(self, output: str, faces: np.ndarray, size: int) -> np.ndarray:
+        session, images = self._get_session(), faces.astype(np.float32)[..., None]
+        chunks = [images[start : start + size] for start in range(0, len(images), size)]
+        return np.concatenate([session.run([output], {"faces": chunk})[0] for chunk in chunks])
+
+    def _get_session(self) -> Any:
+        # The parent's session stays referenced in a forked process: to destroy it would wait for its threads.
+        process = os.getpid()
+        if process not in self._sessions:
+            self._sessions[process] = open_session(self._path)
+        return self._sessions[process]
+
+    def _check_form(self, session: Any, texts: dict[str, str]) -> None:
+        inputs = [(value.name, tuple(value.shape[1:])) for value in session.get_inputs()]
+        heads = self._shapes.get("heads", ())
+        is_ours = inputs == [("faces", (FACE_SIZE, FACE_SIZE, 1))] and {"num_params", "calibrations"} <= set(texts)
+        if not is_ours or heads not in [(number, len(EXPRESSIONS)) for number in range(1, len(HEADS) + 1)]:
+            raise ModelError(
+                f"An exported network takes 'faces' and returns 'heads'. Received: {self._path}, which does not."
+                " Remedy: write it with `invoke export`."
+            )
+
+
+def _check_digest(path: Path) -> None:
+    card = name_card(path)
+    if card.is_file() and read_json(card).get("sha256") != compute_digest(path):
+        raise ModelError(
+            f"An exported network must match the digest in its card. Received: {path}, which differs from {card.name}."
+            " Remedy: run `invoke export`."
+        )
+
+
+def open_session(path: Path) -> Any:
+    """Return a session of ONNX Runtime on a file.
+
+    Raises:
+        ModelError: the file is damaged, or of another kind.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERROR
+    options.intra_op_num_threads = min(_count_processors(), _MAX_THREADS)
+    # Threads that wait in a loop for the next face take their processor from detection, decoding and other viewers.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # ONNX Runtime's errors have no common class but RuntimeError's and ValueError's parent.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError(
+            f"An exported network must be a whole .onnx file. Received: {path} ({reason}). Remedy: run `invoke export`."
+        ) from None
+
+
+def _count_processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
