@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from pydantic import Field
-from scipy.optimize import minimize_scalar
-from scipy.special import softmax
 
 from fer.config import Fraction, Head, Settings
 from fer.labels import EXPRESSIONS
@@ -55,6 +53,19 @@ class Calibration(Settings):
 
 #: The calibration of each head that has one.
 Calibrations = dict[Head, Calibration]
+
+
+def compute_softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the softmax of the last axis, as ``scipy.special.softmax`` does, whose import takes a tenth of a second.
+
+    Args:
+        logits: float (..., K).
+
+    Returns:
+        float (..., K), summing to 1 over the last axis.
+    """
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
 
 
 def apply_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
@@ -126,6 +137,8 @@ def fit_smoothing(probabilities: np.ndarray, y_true: np.ndarray) -> float:
         y_true: int (N,), the classes of the same rows.
     """
 
+    from scipy.optimize import minimize_scalar  # here, because an answer needs no fitting, and it is slow to import
+
     def loss(smoothing: float) -> float:
         return float(_search_temperature(remove_smoothing(probabilities, smoothing), y_true).fun)
 
@@ -134,6 +147,8 @@ def fit_smoothing(probabilities: np.ndarray, y_true: np.ndarray) -> float:
 
 
 def _search_temperature(probabilities: np.ndarray, y_true: np.ndarray, weights: np.ndarray | None = None) -> Any:
+    from scipy.optimize import minimize_scalar
+
     def loss(log_temperature: float) -> float:
         return compute_log_loss(apply_temperature(probabilities, float(np.exp(log_temperature))), y_true, weights)
 
@@ -191,4 +206,4 @@ def _compute_logits(probabilities: np.ndarray) -> np.ndarray:
 
 
 def _soften(logits: np.ndarray, temperature: float) -> np.ndarray:
-    return np.asarray(softmax(logits / temperature, axis=-1), np.float32)
+    return np.asarray(compute_softmax(logits / temperature), np.float32)

@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-
 #: Scope of the operators that calibrate the answer.
 _TAIL = "answer_calibration"
 
@@ -27,7 +26,9 @@ def convert(job: dict[str, Any]) -> None:
     function = module.answer.get_concrete_function(tf.TensorSpec((None, 48, 48, 1), tf.float32, name="faces"))
     for precision, path in job["outputs"].items():
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function], module)
-        Path(path).write_bytes(_quantize(converter, np.load(job["faces"])) if precision == "int8" else converter.convert())
+        Path(path).write_bytes(
+            _quantize(converter, np.load(job["faces"])) if precision == "int8" else converter.convert()
+        )
 
 
 def _quantize(converter: Any, faces: np.ndarray) -> bytes:

@@ -13,9 +13,8 @@ and neither does a person who was seen for a moment only.
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.special import softmax
 
-from fer.calibration import compute_log_odds
+from fer.calibration import compute_log_odds, compute_softmax
 from fer.labels import EXPRESSIONS
 from fer.vision.faces import Face
 
@@ -68,7 +67,7 @@ class RestingFace:
             return probabilities
         offsets = self.weight * (self.total / self.seconds - neutral_log_odds)
         logits = np.log(np.maximum(probabilities.astype(np.float64), _LEAST_PROBABILITY)) - offsets
-        return np.asarray(softmax(logits), np.float32)
+        return np.asarray(compute_softmax(logits), np.float32)
 
 
 class Baseline:

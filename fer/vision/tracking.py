@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from fer.vision.boxes import Box, compute_area, compute_centre, compute_containment, compute_iou, shift_box
 
@@ -134,6 +133,10 @@ class Tracker:
         """Return the track of each index of a box that has one."""
         if not self.tracks or not boxes:
             return {}
+        from scipy.optimize import (
+            linear_sum_assignment,
+        )  # here, because photos need no tracks, and it is slow to import
+
         overlaps = np.array([[self._compare(track, box, seconds) for box in boxes] for track in self.tracks])
         # An overlap below the threshold counts as none, so that it never takes a box from a better track.
         overlaps[overlaps < self.least_overlap] = 0.0
