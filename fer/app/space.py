@@ -51,7 +51,6 @@ def build_space(out: str | Path) -> list[Path]:
         SpaceError: this is not a checkout, or a requirement is not installed.
         ModelError: there is no trained network.
     """
-    folder = Path(out).resolve()
     _check_checkout()
     run = _find_run()
     try:
@@ -60,10 +59,29 @@ def build_space(out: str | Path) -> list[Path]:
         raise SpaceError(
             f"A Space pins the packages that are installed here. Received: no {error.name}. Remedy: pip install -e ."
         ) from None
+    return build_folder(out, run, lambda folder: _fill(folder, run, requirements, readme))
+
+
+def build_folder(out: str | Path, run: Run, fill: Callable[[Path], None]) -> list[Path]:
+    """Build a folder of a Space, replacing an earlier one.
+
+    Args:
+        out: a new or empty folder, or an earlier Space.
+        run: the run that the Space copies.
+        fill: writes the files into an empty folder.
+
+    Returns:
+        The files of the folder, relative to it, sorted.
+
+    Raises:
+        SettingsError: the folder holds something else, or a source of the Space.
+        SpaceError: the folder cannot be written.
+    """
+    folder = Path(out).resolve()
     _check_folder(folder, run)
     try:
         with _new_folder(folder) as new:
-            _fill(new, run, requirements, readme)
+            fill(new)
     except OSError as error:
         raise SpaceError(
             f"A Space must be writable. Received: {folder} ({error.strerror or error}). Remedy: name another with"
@@ -158,12 +176,15 @@ def _read_requirements(requirement: Requirement) -> list[Requirement]:
     return list(filter(is_needed, map(Requirement, requires(requirement.name) or [])))
 
 
-def push_space(folder: str | Path, repo: str, *, dry_run: bool = False, log: Callable[[str], None] = print) -> None:
+def push_space(
+    folder: str | Path, repo: str, *, sdk: str = "gradio", dry_run: bool = False, log: Callable[[str], None] = print
+) -> None:
     """Upload a Space's folder to Hugging Face.
 
     Args:
-        folder: a folder made by :func:`build_space`.
+        folder: a folder made by :func:`build_space`, or by :func:`fer.app.static_space.build_static_space`.
         repo: owner/name.
+        sdk: the kind of Space, "gradio" or "static".
         dry_run: list the files instead, without a connection.
         log: called with each line of output.
 
@@ -180,14 +201,14 @@ def push_space(folder: str | Path, repo: str, *, dry_run: bool = False, log: Cal
             log(f"{size:>10,}  {path.as_posix()}")
         log(f"Would send {amount}, to the Space {repo}. Nothing was sent.")
         return
-    _upload(Path(folder), repo)
+    _upload(Path(folder), repo, sdk)
     log(f"Sent {amount}: https://huggingface.co/spaces/{repo}")
 
 
-def _upload(folder: Path, repo: str) -> None:
+def _upload(folder: Path, repo: str, sdk: str) -> None:
     try:
         api = HfApi()
-        api.create_repo(repo, repo_type="space", space_sdk="gradio", exist_ok=True)
+        api.create_repo(repo, repo_type="space", space_sdk=sdk, exist_ok=True)
         # Files of an earlier version that are not in the folder are deleted from the Space.
         api.upload_folder(
             repo_id=repo, repo_type="space", folder_path=folder, delete_patterns="*", commit_message="FER-DL"
@@ -199,7 +220,7 @@ def _upload(folder: Path, repo: str) -> None:
         raise SpaceError(
             f"Hugging Face must accept the Space {repo}. Received: {reason}. Remedy: check the name and the connection;"
             " log in with `hf auth login` or set HF_TOKEN, with a token that may write; creating a Gradio Space needs a"
-            " paid plan, see docs/space.md."
+            " paid plan, a static one is free, see docs/space.md."
         ) from error
 
 
@@ -243,9 +264,9 @@ def _check_folder(folder: Path, run: Run) -> None:
 
 
 def _is_space(folder: Path) -> bool:
-    """Return whether a folder is an earlier Space: the front matter of its README.md names the app file."""
+    """Return whether a folder is an earlier Space: the front matter of its README.md names an app file."""
     readme = folder / README_FILE
     if not readme.is_file():
         return False
     front = re.match(r"---\n(.*?)\n---\n", readme.read_text(encoding="utf-8", errors="replace"), flags=re.DOTALL)
-    return front is not None and f"app_file: {APP_FILE}" in front[1].splitlines()
+    return front is not None and any(line.startswith("app_file: ") for line in front[1].splitlines())

@@ -17,17 +17,35 @@ def app(*, host: str | None = None, port: int | None = None, log_requests: bool 
     run_app(host=host, port=port, log=log if log_requests else None)
 
 
-def space(out: str = "build/space", *, push: str | None = None, dry_run: bool = False, log: Log = print) -> None:
+def space(
+    out: str = "",
+    *,
+    static: bool = False,
+    runtime: str | None = None,
+    push: str | None = None,
+    dry_run: bool = False,
+    log: Log = print,
+) -> None:
     """Assemble the folder of a Hugging Face Space, and send it on request.
 
     Raises:
-        SettingsError: ``dry_run`` is given without ``push``.
+        SettingsError: an option is given without the one that it belongs to.
     """
     from fer.app.space import APP_FILE, build_space, push_space
 
     if dry_run and push is None:
         raise SettingsError("--dry-run needs --push owner/name. Received: --dry-run alone.")
-    files = build_space(out)
-    log(f"{len(files)} files are in {out}. Start it there: python {APP_FILE}")
+    if runtime is not None and not static:
+        raise SettingsError("--runtime belongs to a static Space. Received: --runtime alone. Remedy: add --static.")
+    folder = out or ("build/static-space" if static else "build/space")
+    if static:
+        from fer.app.static_space import build_static_space
+
+        files = build_static_space(folder, runtime=runtime)
+        start = "python -m http.server"
+    else:
+        files = build_space(folder)
+        start = f"python {APP_FILE}"
+    log(f"{len(files)} files are in {folder}. Start it there: {start}")
     if push is not None:
-        push_space(out, push, dry_run=dry_run, log=log)
+        push_space(folder, push, sdk="static" if static else "gradio", dry_run=dry_run, log=log)

@@ -18,10 +18,19 @@ def app(c: Context, host: str | None = None, port: int | None = None, log_reques
 
 @fer_task(
     help={
-        "out": "folder to assemble, new, empty or an earlier Space (default: build/space)",
+        "out": "folder to assemble, new, empty or an earlier Space (default: build/space or build/static-space)",
+        "static": "a page that runs in the visitor's browser alone, free of charge",
+        "runtime": "with --static: file of the npm package onnxruntime-web (default: downloaded)",
         "push": "owner/name: send the folder to this Space",
         "dry-run": "with --push: list what would be sent, and send nothing",
     }
 )
-def space(c: Context, out: str = "build/space", push: str | None = None, dry_run: bool = False) -> None:
+def space(
+    c: Context,
+    out: str = "",
+    static: bool = False,
+    runtime: str | None = None,
+    push: str | None = None,
+    dry_run: bool = False,
+) -> None:
     """Assemble a folder that runs as a Hugging Face Space, and send it on request."""

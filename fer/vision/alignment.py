@@ -20,9 +20,9 @@ from fer.vision.detection import Detection
 from fer.vision.images import prepare_face
 
 #: Largest ratio of the side at which a crop is sampled to its final side; more samples would not change the average.
-_MOST_SAMPLES = 16
+MOST_SAMPLES = 16
 #: Sides of the two additional views of a face, relative to the side of its crop.
-_VIEW_SCALES = (0.9, 1.1)
+VIEW_SCALES = (0.9, 1.1)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def align_face(image: np.ndarray, detection: Detection, *, frame: Frame = FRAME)
         ImageError: the box is empty or not finite.
     """
     side = compute_crop_side(detection, frame=frame)
-    samples = min(_MOST_SAMPLES, max(1, math.ceil(side / FACE_SIZE - 1e-6)))
+    samples = min(MOST_SAMPLES, max(1, math.ceil(side / FACE_SIZE - 1e-6)))
     matrix = compute_crop_matrix(detection, FACE_SIZE * samples, frame=frame)
     return prepare_face(_warp(image, matrix, FACE_SIZE * samples))
 
@@ -85,7 +85,7 @@ def align_views(image: np.ndarray, detection: Detection, *, frame: Frame = FRAME
     Raises:
         ImageError: the box is empty or not finite.
     """
-    others = (align_face(image, detection, frame=replace(frame, side=frame.side * scale)) for scale in _VIEW_SCALES)
+    others = (align_face(image, detection, frame=replace(frame, side=frame.side * scale)) for scale in VIEW_SCALES)
     return np.stack([align_face(image, detection, frame=frame), *(view[:, ::-1] for view in others)])
 
 

@@ -25,13 +25,15 @@ YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4
 #: Longer side, in pixels, of the copy of an image that is searched: for photos, and for a live camera.
 DEFAULT_SIDE = 640
 STREAM_SIDE = 320
+#: Least score, 0..1, of a face in the first search.
+SCORE_THRESHOLD = 0.6
 #: An image smaller than this is enlarged: YuNet was not trained on images that are one small face.
-_SMALLEST_SIDE = 160
+SMALLEST_SIDE = 160
 #: Images this many times larger than the copy are also searched in tiles.
 _LARGE = 1.25
 _MOST_CANDIDATES = 5000
 #: OpenCV searches an image below 32 pixels on one side together with memory that earlier images left behind.
-_NARROWEST_SIDE = 64
+NARROWEST_SIDE = 64
 
 
 class YuNetDetector:
@@ -50,7 +52,9 @@ class YuNetDetector:
         Wu et al., 2023, "YuNet: A Tiny Millisecond-level Face Detector", Machine Intelligence Research 20.
     """
 
-    def __init__(self, max_side: int = DEFAULT_SIDE, *, small_faces: bool = True, score_threshold: float = 0.6) -> None:
+    def __init__(
+        self, max_side: int = DEFAULT_SIDE, *, small_faces: bool = True, score_threshold: float = SCORE_THRESHOLD
+    ) -> None:
         self.max_side = max_side
         self.small_faces = small_faces
         self.score_threshold = score_threshold
@@ -67,8 +71,8 @@ class YuNetDetector:
 
     def _search_copy(self, image: np.ndarray, score_threshold: float) -> list[Detection]:
         copy, scale = shrink_to(image, self.max_side)
-        if scale == 1.0 and max(image.shape[:2]) < _SMALLEST_SIDE:
-            scale = _SMALLEST_SIDE / max(image.shape[:2])
+        if scale == 1.0 and max(image.shape[:2]) < SMALLEST_SIDE:
+            scale = SMALLEST_SIDE / max(image.shape[:2])
             copy = resize_by(image, scale)
         return [scale_detection(face, 1.0 / scale) for face in self._network.search(copy, score_threshold)]
 
@@ -129,9 +133,9 @@ class YuNet:
 def _pad(image: np.ndarray) -> np.ndarray:
     """Return an image with black pixels below and right of it, if it is narrower than the network can search."""
     height, width = image.shape[:2]
-    if min(height, width) >= _NARROWEST_SIDE:
+    if min(height, width) >= NARROWEST_SIDE:
         return image
-    missing = (0, max(0, _NARROWEST_SIDE - height), 0, max(0, _NARROWEST_SIDE - width))
+    missing = (0, max(0, NARROWEST_SIDE - height), 0, max(0, NARROWEST_SIDE - width))
     return cv2.copyMakeBorder(image, *missing, cv2.BORDER_CONSTANT, value=(0, 0, 0))
 
 
