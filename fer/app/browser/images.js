@@ -9,7 +9,7 @@ export function splitPlanes({ data, width, height }) {
   return { width, height, planes };
 }
 
-/** Return an image resized by a factor: area-averaged if it shrinks, linearly interpolated if it grows. */
+/** Return an image resized by a factor, in whole grey levels: area-averaged if it shrinks, else linearly interpolated. */
 export function resizeBy(image, factor) {
   const width = Math.max(1, Math.round(image.width * factor));
   const height = Math.max(1, Math.round(image.height * factor));
@@ -30,7 +30,7 @@ export function resizeBy(image, factor) {
         for (let x = 0; x < width; x++) small[y * width + x] += weight * narrow[source * width + x];
       }
     }
-    return small;
+    return small.map(Math.round);
   });
   return { width, height, planes };
 }
