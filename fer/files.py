@@ -1,14 +1,39 @@
-"""Atomic file writes, a check that a path is writable, and digests."""
+"""Atomic file writes, a check that a path is writable, digests, and what a damaged file of arrays raises."""
 
 import contextlib
 import errno
 import hashlib
 import os
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from fer.errors import OutputError
+
+#: What NumPy and the standard library raise on a damaged .npz file; a damaged header can ask for more memory than there
+#: is.
+BROKEN_ARRAYS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zlib.error,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+)
 
 Content = str | bytes | Callable[[IO[bytes]], object]
 
