@@ -22,8 +22,8 @@ from fer.wording import shorten_message
 
 #: Exit code of a command that was stopped by Ctrl-C, as of a shell's.
 INTERRUPTED = 130
-#: Bytes of the longest name of a file on common file systems.
-LONGEST_NAME = 255
+#: Bytes of the longest name of a file on common file systems, and of the longest path with some room for what is added.
+LONGEST_NAME, LONGEST_PATH = 255, 3800
 
 
 class FerTask(Task[Any]):
@@ -150,7 +150,10 @@ def _convert(name: str, value: Any, declared: inspect.Signature) -> Any:
 
 def _check_name(flag: str, value: str) -> None:
     """Check that a text can be the name of a file; to the operating system it would be another kind of error."""
-    if "\0" in value or any(len(os.fsencode(part)) > LONGEST_NAME for part in value.split("/")):
+    content = os.fsencode(value)
+    is_long = len(content) > LONGEST_PATH or any(len(part) > LONGEST_NAME for part in content.split(b"/"))
+    if is_long or b"\0" in content:
         raise SettingsError(
-            f"--{flag} takes names of at most {LONGEST_NAME} bytes, without NUL. Received: {value[:40]!r}…."
+            f"--{flag} takes names of at most {LONGEST_NAME} bytes in a path of {LONGEST_PATH}, without NUL."
+            f" Received: {value[:40]!r}…."
         )

@@ -12,7 +12,7 @@ import numpy as np
 from fer.data import draw_sample
 from fer.data.dataset import load_dataset, save_dataset
 from fer.training.state import RunState, load_state, save_state
-from fuzz.harness import Input, WrongAnswer
+from fuzz.harness import MOST_SECONDS, Input, WrongAnswer
 from fuzz.mutators import TOKENS, mutate_bytes
 
 import tempfile
@@ -22,6 +22,7 @@ class Datasets:
     """Prepared data sets: a file is refused, or holds the faces that were saved."""
 
     name = "npz"
+    most_seconds = MOST_SECONDS
 
     def draw(self, random: random.Random) -> Input:
         """Draw a file."""
@@ -48,6 +49,7 @@ class States:
     """Checkpoints: a damaged newest one falls back to the one before, and is never read as another state."""
 
     name = "states"
+    most_seconds = MOST_SECONDS
 
     def draw(self, random: random.Random) -> Input:
         """Draw a file."""

@@ -21,7 +21,7 @@ from fer.errors import FerError
 
 #: Characters of the longest message.
 LONGEST_MESSAGE = 300
-#: Seconds of CPU, and bytes above those before, that reading one input may take.
+#: Seconds of CPU that reading one input may take, unless its kind has another limit; and bytes above those before.
 MOST_SECONDS, MOST_MEMORY = 5.0, 1_200_000_000
 
 _STATUS, _PEAK_RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
@@ -45,9 +45,15 @@ class Input:
 
 
 class Fuzzer(Protocol):
-    """A kind of input."""
+    """A kind of input.
+
+    Attributes:
+        name: the name of the kind.
+        most_seconds: seconds of CPU that reading one input may take.
+    """
 
     name: str
+    most_seconds: float
 
     def draw(self, random: random.Random) -> Input:
         """Draw an input."""
@@ -80,6 +86,10 @@ class Fault:
     input: Input
 
 
+#: What happened to an input: 'read', 'refused', or a fault.
+Outcome = str | Fault
+
+
 @dataclass
 class Counts:
     """What happened to the inputs of a kind."""
@@ -93,6 +103,15 @@ class Counts:
         """Number of inputs."""
         return self.num_read + self.num_refused + len(self.faults)
 
+    def add(self, outcome: Outcome) -> None:
+        """Count an input."""
+        if isinstance(outcome, Fault):
+            self.faults.append(outcome)
+        elif outcome == "read":
+            self.num_read += 1
+        else:
+            self.num_refused += 1
+
 
 def draw_input(fuzzer: Fuzzer, number: int) -> Input:
     """Draw an input; the same kind and number always give the same one."""
@@ -103,34 +122,28 @@ def run_fuzzer(fuzzer: Fuzzer, numbers: Iterator[int] | range) -> Counts:
     """Draw and read the inputs of some numbers."""
     counts = Counts()
     for number in numbers:
-        outcome = try_input(fuzzer, number)
-        if isinstance(outcome, Fault):
-            counts.faults.append(outcome)
-        elif outcome == "read":
-            counts.num_read += 1
-        else:
-            counts.num_refused += 1
+        counts.add(try_input(fuzzer, number))
     return counts
 
 
-def try_input(fuzzer: Fuzzer, number: int) -> Fault | str:
+def try_input(fuzzer: Fuzzer, number: int) -> Outcome:
     """Draw an input and read it; return 'read', 'refused', or the fault."""
     drawn = draw_input(fuzzer, number)
-    outcome, reason, details = judge(fuzzer.read, drawn)
+    outcome, reason, details = judge(fuzzer, drawn)
     return outcome if outcome != "fault" else Fault(fuzzer.name, number, reason, details, drawn)
 
 
-def judge(read: Callable[[Path], None], drawn: Input) -> tuple[str, str, str]:
+def judge(fuzzer: Fuzzer, drawn: Input) -> tuple[str, str, str]:
     """Read an input and return the outcome, the reason of a fault, and its details."""
     # A short path: the limit is for the message, not for the folder.
     folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
     try:
         path = folder / drawn.name
         path.write_bytes(drawn.content)
-        outcome, reason, details, seconds, memory = _measure(lambda: read(path))
+        outcome, reason, details, seconds, memory = _measure(lambda: fuzzer.read(path))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    if outcome != "fault" and seconds > MOST_SECONDS:
+    if outcome != "fault" and seconds > fuzzer.most_seconds:
         return "fault", f"took {seconds:.1f} s", ""
     if outcome != "fault" and memory > MOST_MEMORY:
         return "fault", f"took {memory / 1e6:.0f} MB", ""

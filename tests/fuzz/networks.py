@@ -14,7 +14,7 @@ import fer
 from fer.config import load_config
 from fer.model.saved import save_model
 from fer.model.xception import build_xception
-from fuzz.harness import Input, WrongAnswer
+from fuzz.harness import MOST_SECONDS, Input, WrongAnswer
 from fuzz.mutators import dump_json, mutate_bytes, mutate_json
 
 _FACES = np.zeros((1, 48, 48), np.uint8)
@@ -24,6 +24,7 @@ class Networks:
     """Saved networks without a digest, as from a stranger."""
 
     name = "keras"
+    most_seconds = MOST_SECONDS
 
     def draw(self, random: random.Random) -> Input:
         """Draw a file."""

@@ -9,7 +9,7 @@ from fer.data.sources.names import build_names, read_mapping
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
 from fer.training.batches import count_steps
-from fuzz.harness import Input, WrongAnswer
+from fuzz.harness import MOST_SECONDS, Input, WrongAnswer
 from fuzz.mutators import TEXTS, draw_value, dump_json, mutate_bytes, mutate_json
 
 #: NumPy's and Keras' generators take seeds below this.
@@ -34,6 +34,7 @@ class ConfigFiles:
     """``config.json`` of a run, and a file of ``--config``."""
 
     name = "config"
+    most_seconds = MOST_SECONDS
 
     def draw(self, random: random.Random) -> Input:
         """Draw a file."""
@@ -50,6 +51,7 @@ class Overrides:
     """Values of ``--set``; the file has one per line."""
 
     name = "set"
+    most_seconds = MOST_SECONDS
 
     def draw(self, random: random.Random) -> Input:
         """Draw one to three values."""
@@ -80,6 +82,7 @@ class Mappings:
     """Files of ``--mapping``."""
 
     name = "mapping"
+    most_seconds = MOST_SECONDS
 
     def draw(self, random: random.Random) -> Input:
         """Draw a file."""

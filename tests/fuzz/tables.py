@@ -10,7 +10,7 @@ from data_sources import format_icml_table, format_table, make_rows, pack, write
 
 from fer.data.preparation import prepare_dataset
 from fer.data.sources.tables import read_table, read_votes
-from fuzz.harness import Input, WrongAnswer
+from fuzz.harness import MOST_SECONDS, Input, WrongAnswer
 from fuzz.mutators import mutate_bytes
 
 _FORMS = ("csv", "csv", "csv", "gz", "bz2", "xz", "zip", "tar", "tar.gz", "tar.bz2", "tar.xz")
@@ -50,6 +50,7 @@ class Tables:
     """Tables: damage inside a file before it is packed, and to the packed file."""
 
     name = "tables"
+    most_seconds = MOST_SECONDS
 
     def draw(self, random: random.Random) -> Input:
         """Draw a table."""
@@ -86,6 +87,7 @@ class Votes:
     """FER+ votes, in every form in which a table may be."""
 
     name = "votes"
+    most_seconds = MOST_SECONDS
 
     def draw(self, random: random.Random) -> Input:
         """Draw votes."""
