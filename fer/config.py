@@ -5,6 +5,7 @@ overriding the earlier (:func:`load_config`). An unknown or mistyped setting is 
 """
 
 import json
+import re
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -17,8 +18,7 @@ from fer.wording import suggest_name
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
-#: Numbers of channels, of layers in a row, and sides of a window: above what a face of 48 pixels can use, and below what
-#: fills the memory of a computer.
+#: Numbers of channels, of layers in a row, and sides of a window: more than a face of 48 pixels can use.
 Width = Annotated[int, Field(ge=1, le=4096)]
 Depth = Annotated[int, Field(ge=1, le=100)]
 Side = Annotated[int, Field(ge=1, le=48)]
@@ -32,6 +32,8 @@ Layers = Literal["all", "head"]
 _LONGEST_VALUE = 60
 #: Sections inside sections in the name of a setting.
 _MOST_SECTIONS = 10
+#: Half of a UTF-16 pair, which UTF-8 cannot have.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
@@ -39,6 +41,15 @@ class Settings(BaseModel):
     """Frozen values that refuse unknown names, infinity and NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        # Settings are written as UTF-8, and some of them are names of files.
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and ("\0" in text or _SURROGATE.search(text)):
+                raise ValueError("text must be UTF-8 without NUL")
+        return value
 
 
 class DataConfig(Settings):
@@ -58,7 +69,8 @@ class StageConfig(Settings):
     """One resolution: an optional downsampling block, then identity blocks, all of separable convolutions."""
 
     filters: tuple[Width, ...] = Field(
-        min_length=1, max_length=100, description="Widths of the first block's convolutions; last = stage width.")
+        min_length=1, max_length=100, description="Widths of the first block's convolutions; last = stage width."
+    )
     downsample: Literal["none", "pool", "stride"] = Field(
         "stride",
         description="How the first block halves the resolution: Chollet's max pooling after its convolutions, a stride"
@@ -76,12 +88,16 @@ class ModelConfig(Settings):
         False, description="Give every face mean 0 and standard deviation 1, so that light and contrast do not count."
     )
     stem: tuple[tuple[Width, Side, Side], ...] = Field(
-        ((64, 5, 2),), max_length=100, description="(filters, kernel size, stride) of each plain convolution at the start."
+        ((64, 5, 2),),
+        max_length=100,
+        description="(filters, kernel size, stride) of each plain convolution at the start.",
     )
     stages: tuple[StageConfig, ...] = Field(
         min_length=1, max_length=100, description="Resolutions, from the largest to the smallest."
     )
-    exit_filters: tuple[Width, ...] = Field((), max_length=100, description="Widths of the separable convolutions before pooling.")
+    exit_filters: tuple[Width, ...] = Field(
+        (), max_length=100, description="Widths of the separable convolutions before pooling."
+    )
     pool_size: Literal[2, 3] = Field(2, description="Window of the max pooling, whose stride is 2.")
     convolution: Literal["separable", "plain"] = Field(
         "separable", description="Kind of the 3x3 convolutions: depthwise and pointwise, or full ones (for teachers)."
@@ -115,7 +131,9 @@ class AugmentationConfig(Settings):
     brightness: Fraction = Field(0.1, description="Largest shift of grey either way, as a share of 255.")
     contrast: Fraction = Field(0.2, description="Largest relative change of contrast either way.")
     erasing: Fraction = Field(0.25, description="Probability that a rectangle is erased (arXiv:1708.04896).")
-    mixup: float = Field(0.0, ge=0.0, le=1000.0, description="Alpha of mixup's Beta distribution (arXiv:1710.09412); 0 = none.")
+    mixup: float = Field(
+        0.0, ge=0.0, le=1000.0, description="Alpha of mixup's Beta distribution (arXiv:1710.09412); 0 = none."
+    )
 
 
 class DegradationConfig(Settings):
@@ -361,7 +379,8 @@ def _read_preset(name: str) -> dict[str, Any]:
     presets = list_presets()
     if name not in presets:
         raise SettingsError(
-            f"Unknown preset. Use {', '.join(map(repr, presets))}. Received: {_shorten(name)}.{suggest_name(name, presets)}"
+            f"Unknown preset. Use {', '.join(map(repr, presets))}. Received: {_shorten(name)}."
+            f"{suggest_name(name, presets)}"
         )
     return dict(json.loads((resources.files("fer") / "presets" / f"{name}.json").read_text(encoding="utf-8")))
 

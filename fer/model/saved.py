@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from fer.errors import ModelError, shorten, shorten_path
-from fer.files import compute_digest, write_atomically
+from fer.files import compute_digest, replace_atomically, write_atomically
 from fer.model.layers import use_stock_layers
 
 #: Largest size in bytes of the files in a saved network; those of the largest preset have 0.2 and 30 MiB.
@@ -42,10 +42,9 @@ _BROKEN = (
 
 def save_model(model: keras.Model, path: Path) -> None:
     """Write a network atomically as a ``.keras`` file of stock layers, with its sha256 beside it."""
-    temporary = path.with_name(f"{path.stem}.tmp.keras")
-    use_stock_layers(model).save(temporary)
-    write_atomically(path.with_name(f"{path.name}.sha256"), f"{compute_digest(temporary)}  {path.name}\n")
-    temporary.replace(path)
+    with replace_atomically(path, suffix=".keras") as temporary:
+        use_stock_layers(model).save(temporary)
+        write_atomically(path.with_name(f"{path.name}.sha256"), f"{compute_digest(temporary)}  {path.name}\n")
 
 
 def load_model(path: str | Path) -> keras.Model:
@@ -107,6 +106,8 @@ def _read_network(path: Path) -> keras.Model:
     if not all(np.isfinite(value).all() for value in model.get_weights()):
         raise ValueError("weights that are no finite numbers")
     return model
+
+
 class _BoundedZeros(keras.initializers.Zeros):
     """Zeros, of at most as many bytes in all variables together as :meth:`limit` gives."""
 

@@ -38,7 +38,9 @@ def save_state(folder: Path, state: RunState) -> Path:
     history = np.frombuffer(json.dumps(state.history).encode(), np.uint8)
     counts = np.array([len(state.variables), len(state.best)])
     path = folder / f"state-{state.epoch:05d}.npz"
-    write_atomically(path, lambda stream: np.savez(stream, allow_pickle=False, history=history, counts=counts, **arrays))
+    write_atomically(
+        path, lambda stream: np.savez(stream, allow_pickle=False, history=history, counts=counts, **arrays)
+    )
     for old in _list_states(folder)[_KEPT:]:
         old.unlink()
     return path

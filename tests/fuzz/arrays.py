@@ -4,6 +4,7 @@ import functools
 import io
 import random
 import struct
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -14,8 +15,6 @@ from fer.data.dataset import load_dataset, save_dataset
 from fer.training.state import RunState, load_state, save_state
 from fuzz.harness import MOST_SECONDS, Input, WrongAnswer
 from fuzz.mutators import TOKENS, mutate_bytes
-
-import tempfile
 
 
 class Datasets:
@@ -83,7 +82,8 @@ def _build_states() -> tuple[bytes, bytes]:
 def _are_equal(state: RunState, saved: RunState) -> bool:
     pairs = ((state.variables, saved.variables), (state.best, saved.best))
     return state.history == saved.history and all(
-        len(one) == len(other) and all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+        len(one) == len(other)
+        and all(a.dtype == b.dtype and np.array_equal(a, b) for a, b in zip(one, other, strict=True))
         for one, other in pairs
     )
 

@@ -9,7 +9,7 @@ from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from fuzz.harness import Counts, Fault, Outcome, Input, draw_input, judge, try_input
+from fuzz.harness import Counts, Fault, Input, Outcome, draw_input, judge, try_input
 from fuzz.kinds import FUZZERS
 
 #: Seconds after which a process that reads one input is stopped.

@@ -115,7 +115,9 @@ class Videos:
     def draw(self, random: random.Random) -> Input:
         """Draw a video."""
         if random.random() < 0.05:
-            content = mutate_bytes(random, random.choice(_PLAYLISTS)) if random.random() < 0.5 else random.choice(_PLAYLISTS)
+            content = (
+                mutate_bytes(random, random.choice(_PLAYLISTS)) if random.random() < 0.5 else random.choice(_PLAYLISTS)
+            )
             return Input(content, random.choice(("fuzzed.mp4", "fuzzed.m3u8", "fuzzed.ffconcat", "fuzzed.mkv")))
         suffix = random.choice(list(_CONTAINERS))
         return Input(mutate_bytes(random, _encode_video(suffix)), f"fuzzed.{suffix}")
@@ -146,10 +148,14 @@ _PLAYLISTS = (
 @functools.cache
 def _encode_video(suffix: str) -> bytes:
     draw = np.random.default_rng(5)
-    frames = [np.kron(draw.integers(0, 256, (6, 8, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8)) for _ in range(12)]
+    frames = [
+        np.kron(draw.integers(0, 256, (6, 8, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8)) for _ in range(12)
+    ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"video.{suffix}"
-        return write_video(path, frames, 25.0, codec=_CONTAINERS[suffix], container_options={"fflags": "+bitexact"}).read_bytes()
+        return write_video(
+            path, frames, 25.0, codec=_CONTAINERS[suffix], container_options={"fflags": "+bitexact"}
+        ).read_bytes()
 
 
 class ThinImages:

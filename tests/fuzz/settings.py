@@ -67,7 +67,9 @@ class Overrides:
         else:
             value = draw_value(random)
         text = random.choice((json.dumps(value), json.dumps(value), str(value), random.choice(TEXTS), "[" * 100_000))
-        line = random.choice((f"{section}.{key}={text}",) * 8 + (f"{section}={text}", f"{key}{text}", f".{key}.={text}"))
+        line = random.choice(
+            (f"{section}.{key}={text}",) * 8 + (f"{section}={text}", f"{key}{text}", f".{key}.={text}")
+        )
         if random.random() < 0.2:
             line = mutate_bytes(random, line.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogateescape")
         return line
