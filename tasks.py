@@ -1,5 +1,7 @@
 """The tasks of a checkout: those of the package and the checks of its code. ``invoke --list`` shows them."""
 
+import os
+
 from invoke.context import Context
 from invoke.tasks import task
 
@@ -32,6 +34,7 @@ __all__ = [
     "experiments",
     "export",
     "finetune",
+    "fuzz",
     "labels",
     "lock",
     "photos",
@@ -67,3 +70,19 @@ def check(c: Context) -> None:
 def lock(c: Context) -> None:
     """Check that requirements.lock satisfies pyproject.toml, and that its packages have no known vulnerability."""
     c.run("python .ci/check_lock.py")
+
+
+@task(
+    help={
+        "minutes": "time for all kinds together",
+        "kinds": "some kinds of input, separated by commas (default: all)",
+        "inputs": "most inputs of a kind",
+        "args": "further arguments of tests/fuzz: --first, --out, --repeat",
+    }
+)
+def fuzz(c: Context, minutes: float = 5.0, kinds: str = "", inputs: int | None = None, args: str = "") -> None:
+    """Read hostile inputs of every kind, count refusals and faults, and keep the faults in build/fuzz."""
+    some = f" --kinds {kinds}" if kinds else ""
+    limit = "" if inputs is None else f" --inputs {inputs}"
+    path = os.pathsep.join(["tests", ".", os.environ.get("PYTHONPATH", "")])
+    c.run(f"python -m fuzz --minutes {minutes}{some}{limit} {args}", env={"PYTHONPATH": path})

@@ -5,6 +5,7 @@ overriding the earlier (:func:`load_config`). An unknown or mistyped setting is 
 """
 
 import json
+import re
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
@@ -17,6 +18,10 @@ from fer.wording import suggest_name
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Positive = Annotated[int, Field(ge=1)]
+#: Numbers of channels, of layers in a row, and sides of a window: more than a face of 48 pixels can use.
+Width = Annotated[int, Field(ge=1, le=4096)]
+Depth = Annotated[int, Field(ge=1, le=100)]
+Side = Annotated[int, Field(ge=1, le=48)]
 #: What an output of a network is trained on: the labels of the data set, or the distribution of the FER+ votes.
 Head = Literal["labels", "votes"]
 #: All heads, in the order that a network has them.
@@ -24,7 +29,11 @@ HEADS: tuple[Head, ...] = ("labels", "votes")
 #: Layers that are trained: every one, or the last one alone.
 Layers = Literal["all", "head"]
 #: Characters of a value in a message.
-_LONGEST_VALUE = 80
+_LONGEST_VALUE = 60
+#: Sections inside sections in the name of a setting.
+_MOST_SECTIONS = 10
+#: Half of a UTF-16 pair, which UTF-8 cannot have.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 Checked = TypeVar("Checked", bound=BaseModel)
 
 
@@ -32,6 +41,15 @@ class Settings(BaseModel):
     """Frozen values that refuse unknown names, infinity and NaN."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        # Settings are written as UTF-8, and some of them are names of files.
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str) and ("\0" in text or _SURROGATE.search(text)):
+                raise ValueError("text must be UTF-8 without NUL")
+        return value
 
 
 class DataConfig(Settings):
@@ -50,14 +68,16 @@ class DataConfig(Settings):
 class StageConfig(Settings):
     """One resolution: an optional downsampling block, then identity blocks, all of separable convolutions."""
 
-    filters: tuple[Positive, ...] = Field(description="Widths of the first block's convolutions; last = stage width.")
+    filters: tuple[Width, ...] = Field(
+        min_length=1, max_length=100, description="Widths of the first block's convolutions; last = stage width."
+    )
     downsample: Literal["none", "pool", "stride"] = Field(
         "stride",
         description="How the first block halves the resolution: Chollet's max pooling after its convolutions, a stride"
         " in the first of them (a quarter of the work), or not at all.",
     )
-    identity_blocks: int = Field(0, ge=0, description="Residual blocks at the stage's width that follow.")
-    convolutions: Positive = Field(2, description="Separable convolutions in an identity block.")
+    identity_blocks: int = Field(0, ge=0, le=100, description="Residual blocks at the stage's width that follow.")
+    convolutions: Depth = Field(2, description="Separable convolutions in an identity block.")
 
 
 class ModelConfig(Settings):
@@ -67,16 +87,22 @@ class ModelConfig(Settings):
     contrast_normalization: bool = Field(
         False, description="Give every face mean 0 and standard deviation 1, so that light and contrast do not count."
     )
-    stem: tuple[tuple[Positive, Positive, Positive], ...] = Field(
-        ((64, 5, 2),), description="(filters, kernel size, stride) of each plain convolution at the start."
+    stem: tuple[tuple[Width, Side, Side], ...] = Field(
+        ((64, 5, 2),),
+        max_length=100,
+        description="(filters, kernel size, stride) of each plain convolution at the start.",
     )
-    stages: tuple[StageConfig, ...]
-    exit_filters: tuple[Positive, ...] = Field((), description="Widths of the separable convolutions before pooling.")
+    stages: tuple[StageConfig, ...] = Field(
+        min_length=1, max_length=100, description="Resolutions, from the largest to the smallest."
+    )
+    exit_filters: tuple[Width, ...] = Field(
+        (), max_length=100, description="Widths of the separable convolutions before pooling."
+    )
     pool_size: Literal[2, 3] = Field(2, description="Window of the max pooling, whose stride is 2.")
     convolution: Literal["separable", "plain"] = Field(
         "separable", description="Kind of the 3x3 convolutions: depthwise and pointwise, or full ones (for teachers)."
     )
-    squeeze_ratio: Annotated[int, Field(ge=0)] = Field(
+    squeeze_ratio: Annotated[int, Field(ge=0, le=4096)] = Field(
         0, description="Squeeze-and-excitation reduction of each block (arXiv:1709.01507); 0 disables it."
     )
     stochastic_depth: Fraction = Field(0.0, description="Drop rate of the last identity block (arXiv:1603.09382).")
@@ -105,7 +131,9 @@ class AugmentationConfig(Settings):
     brightness: Fraction = Field(0.1, description="Largest shift of grey either way, as a share of 255.")
     contrast: Fraction = Field(0.2, description="Largest relative change of contrast either way.")
     erasing: Fraction = Field(0.25, description="Probability that a rectangle is erased (arXiv:1708.04896).")
-    mixup: float = Field(0.0, ge=0.0, description="Alpha of mixup's Beta distribution (arXiv:1710.09412); 0 = none.")
+    mixup: float = Field(
+        0.0, ge=0.0, le=1000.0, description="Alpha of mixup's Beta distribution (arXiv:1710.09412); 0 = none."
+    )
 
 
 class DegradationConfig(Settings):
@@ -129,11 +157,11 @@ class PhaseConfig(Settings):
     """A phase of training with one learning-rate schedule and one strength of augmentation."""
 
     name: str
-    epochs: Positive
-    learning_rate: float = Field(gt=0.0, description="Peak learning rate.")
+    epochs: int = Field(ge=1, le=100_000)
+    learning_rate: float = Field(gt=0.0, le=1000.0, description="Peak learning rate.")
     schedule: Literal["constant", "cosine"] = "cosine"
     warmup_epochs: int = Field(0, ge=0, description="Epochs of linear rise to the peak.")
-    final_learning_rate: float = Field(0.0, ge=0.0, description="Learning rate at the end of the cosine.")
+    final_learning_rate: float = Field(0.0, ge=0.0, le=1000.0, description="Learning rate at the end of the cosine.")
     augmentation_strength: Fraction = 1.0
     mixup: bool = True
 
@@ -147,9 +175,9 @@ class PhaseConfig(Settings):
 class TrainingConfig(Settings):
     """How a network is trained."""
 
-    batch_size: Positive = 64
+    batch_size: int = Field(64, ge=1, le=65536)
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    weight_decay: float = Field(0.05, ge=0.0)
+    weight_decay: float = Field(0.05, ge=0.0, le=1000.0)
     gradient_clip: float = Field(1.0, ge=0.0, description="Largest global norm of a gradient; 0 = no limit.")
     ema_momentum: float = Field(0.999, ge=0.0, lt=1.0, description="Momentum of the averaged weights; 0 = none.")
     dtype_policy: Literal["float32", "mixed_bfloat16"] = "float32"
@@ -161,7 +189,7 @@ class TrainingConfig(Settings):
     layers: Layers = Field("all", description="Train every layer, or the last one alone.")
     kept_epoch: Literal["best", "last"] = Field("best", description="Keep the best epoch on validation, or the last.")
     phases: tuple[PhaseConfig, ...] = Field(min_length=1)
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: int = Field(0, ge=0, lt=2**32, description="Seed of all random draws.")
 
     @property
     def epochs(self) -> int:
@@ -194,6 +222,7 @@ class DistillationConfig(Settings):
     views: int = Field(
         0,
         ge=0,
+        le=1000,
         description="With consistent, number of augmented views of each face that are repeated in turn, whose"
         " predictions are computed once; 0 = new views, predicted at every step.",
     )
@@ -247,8 +276,8 @@ def validate(kind: type[Checked], values: dict[str, Any]) -> Checked:
         # A mistyped name is also a missing setting: the name that was given helps more.
         errors = error.errors()
         first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-        name = ".".join(str(part) for part in first["loc"])
-        rule = first["msg"].lower().removeprefix("value error, ")
+        name = shorten(".".join(str(part) for part in first["loc"]))
+        rule = shorten(first["msg"].lower().removeprefix("value error, "), 100)
         suggestion = _suggest_setting(kind, first["loc"]) if first["type"] == "extra_forbidden" else ""
         raise SettingsError(
             f"Setting '{name}' is not valid: {rule}. Received: {_shorten(first['input'])}.{suggestion}"
@@ -285,8 +314,10 @@ def _find_models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= _LONGEST_VALUE else f"{text[:_LONGEST_VALUE]}…"
+    try:
+        return shorten(repr(value), _LONGEST_VALUE)
+    except (ValueError, RecursionError):
+        return "a number of thousands of digits" if isinstance(value, int) else "a deeply nested value"
 
 
 def list_presets() -> list[str]:
@@ -348,7 +379,8 @@ def _read_preset(name: str) -> dict[str, Any]:
     presets = list_presets()
     if name not in presets:
         raise SettingsError(
-            f"Unknown preset. Use {', '.join(map(repr, presets))}. Received: {name!r}.{suggest_name(name, presets)}"
+            f"Unknown preset. Use {', '.join(map(repr, presets))}. Received: {_shorten(name)}."
+            f"{suggest_name(name, presets)}"
         )
     return dict(json.loads((resources.files("fer") / "presets" / f"{name}.json").read_text(encoding="utf-8")))
 
@@ -356,12 +388,18 @@ def _read_preset(name: str) -> dict[str, Any]:
 def _parse_override(override: str) -> dict[str, Any]:
     key, separator, text = override.partition("=")
     if not separator or not key:
-        raise SettingsError(f"A single setting is written section.key=value. Received: {override!r}.")
+        raise SettingsError(f"A single setting is written section.key=value. Received: {_shorten(override)}.")
+    *sections, name = key.strip().split(".")
+    if len(sections) > _MOST_SECTIONS:
+        raise SettingsError(f"A single setting is written section.key=value. Received: {_shorten(key)}.")
     try:
         value: Any = json.loads(text)
     except ValueError:
         value = text
-    *sections, name = key.strip().split(".")
+    except RecursionError:
+        raise SettingsError(
+            f"The value of a setting must not be nested deeply. Received: {_shorten(override)}."
+        ) from None
     settings = {name: value}
     for section in reversed(sections):
         settings = {section: settings}

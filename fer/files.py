@@ -1,14 +1,42 @@
-"""Atomic file writes, a check that a path is writable, and digests."""
+"""Atomic file writes, a check that a path is writable, digests, and what a damaged file of arrays raises."""
 
 import contextlib
 import errno
 import hashlib
 import os
+import re
+import struct
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO
 
 from fer.errors import OutputError
+
+#: What NumPy and the standard library raise on a damaged .npz file; a damaged header can ask for more memory than there
+#: is.
+BROKEN_ARRAYS = (
+    OSError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zlib.error,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+)
+
+_TEMPORARY = re.compile(r"\.\d+\.tmp(\.keras)?$")
 
 Content = str | bytes | Callable[[IO[bytes]], object]
 
@@ -23,16 +51,37 @@ def write_atomically(path: str | Path, content: Content) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
+    with replace_atomically(path) as temporary, temporary.open("wb") as stream:
+        if callable(content):
+            content(stream)
+        else:
+            stream.write(content.encode("utf-8") if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def replace_atomically(path: str | Path, suffix: str = "") -> Iterator[Path]:
+    """Yield the path of a temporary file, which replaces ``path`` at the end, or is removed after an exception.
+
+    Args:
+        path: the file; missing folders are created.
+        suffix: what the name of the temporary file ends in, for libraries that go by it.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     path = Path(path)
-    with _converted_errors(path), _temporary_file(path) as temporary:
-        with temporary.open("wb") as stream:
-            if callable(content):
-                content(stream)
-            else:
-                stream.write(content.encode("utf-8") if isinstance(content, str) else content)
-            stream.flush()
+    with convert_errors(path), _temporary_file(path, suffix) as temporary:
+        yield temporary
+        with temporary.open("rb+") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove the temporary files that killed processes left in a folder."""
+    for path in folder.glob("*.tmp*"):
+        if _TEMPORARY.search(path.name):
+            path.unlink(missing_ok=True)
 
 
 def check_writable(path: str | Path) -> None:
@@ -49,7 +98,7 @@ def check_writable(path: str | Path) -> None:
     path = Path(path)
     missing_folders = [folder for folder in path.parents if not os.path.exists(folder)]
     try:
-        with _converted_errors(path), _temporary_file(path) as temporary:
+        with convert_errors(path), _temporary_file(path) as temporary:
             temporary.touch()
     finally:
         for folder in missing_folders:
@@ -103,7 +152,8 @@ def compute_digest(path: str | Path) -> str:
 
 
 @contextlib.contextmanager
-def _converted_errors(path: Path) -> Iterator[None]:
+def convert_errors(path: Path) -> Iterator[None]:
+    """Turn an ``OSError`` on writing a file into an :class:`~fer.errors.OutputError`."""
     try:
         yield
     except OSError as error:
@@ -114,12 +164,12 @@ def _converted_errors(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _temporary_file(path: Path) -> Iterator[Path]:
+def _temporary_file(path: Path, suffix: str = "") -> Iterator[Path]:
     """Yield the path of a temporary file beside ``path``, and remove that file at the end."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp{suffix}")
     try:
         yield temporary
     finally:

@@ -74,6 +74,8 @@ class Run:
     curves: ClassVar = _File("curves.png")
     #: Folder of the checkpoints that a resumed training starts from.
     state: ClassVar = _File("state")
+    #: Held by the process that trains into the folder.
+    lock: ClassVar = _File("train.lock")
     #: Folder of the run that a new one replaces, until that has a checkpoint.
     replaced: ClassVar = _File("replaced")
     #: The figures of the evaluation, and the document that shows them.
@@ -200,7 +202,9 @@ class Run:
 
     def check_replaceable(self) -> None:
         """Raise a :class:`~fer.errors.ModelError` if the folder holds files but no run."""
-        is_empty = not self.folder.exists() or (self.folder.is_dir() and not any(self.folder.iterdir()))
+        is_empty = not self.folder.exists() or (
+            self.folder.is_dir() and not any(path != self.lock for path in self.folder.iterdir())
+        )
         if not (is_empty or self.is_run):
             raise ModelError(
                 f"--overwrite replaces a run. Received: {self.folder}, which holds other files."
@@ -298,7 +302,7 @@ class Run:
 
     def _list_files(self) -> list[Path]:
         names = [file.name for file in vars(Run).values() if isinstance(file, _File)]
-        names = [name for name in names if name not in ("state", "replaced")]
+        names = [name for name in names if name not in ("state", "replaced", "train.lock")]
         return [path for pattern in (*_OTHER_FILES, *names) for path in self.folder.glob(pattern)]
 
     def _read_settings(self) -> dict[str, Any]:

@@ -141,3 +141,47 @@ def test_settings_are_frozen():
     config = load_config("small")
     with pytest.raises(ValueError, match="frozen"):
         config.training = None
+
+
+# Hostile values
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "training.seed=4294967296",
+        "training.seed=10000000000000000000000",
+        "training.seed=-1",
+        "training.seed=1" + "0" * 400,
+        "training.seed=1" + "0" * 5000,
+        "model.stages=[]",
+        'model.stages=[{"filters": []}]',
+        "model.stem=[[10000000000, 5, 2]]",
+        "model.name=" + "[" * 100_000,
+        "model.name=" + json.dumps("a\0b"),
+        "training.initial_run=\udcff",
+        "model.name=\ud800",
+        "model." + "x" * 5000 + "=1",
+        "model.a\nb=1",
+        "." * 5000 + "=1",
+        "x" * 5000,
+        "training.batch_size=1e308",
+        "training.phases=" + json.dumps([{"name": "a", "epochs": 10**22, "learning_rate": 1e308}]),
+    ],
+    ids=lambda override: override[:30].encode("ascii", "replace").decode().replace("\n", " ").replace("\0", " "),
+)
+def test_a_hostile_value_is_refused_in_one_short_line(override):
+    with pytest.raises(SettingsError) as refused:
+        load_config("sample", overrides=[override])
+    assert len(str(refused.value)) <= 300
+    assert str(refused.value).isprintable()
+
+
+def test_a_config_with_long_or_broken_names_is_refused_in_one_short_line(tmp_path):
+    path = tmp_path / "config.json"
+    for name in ("x" * 5000, "a\nb", "é" * 400):
+        path.write_text(json.dumps({"training": {name: 1}}))
+        with pytest.raises(SettingsError) as refused:
+            load_config("sample", path)
+        assert len(str(refused.value)) <= 300
+        assert str(refused.value).isprintable()

@@ -204,6 +204,7 @@ def test_these_are_the_tasks(tmp_path):
     listed = json.loads(run_invoke(tmp_path, "--list", "--list-format=json").stdout)
     assert {task["name"] for task in listed["tasks"]} == {
         "preprocess",
+        "fuzz",
         "train",
         "finetune",
         "relight",

@@ -7,10 +7,6 @@ figures can name exactly the data on which they were measured.
 import hashlib
 import os
 import re
-import struct
-import tokenize
-import zipfile
-import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +16,7 @@ import numpy as np
 
 from fer.data.ferplus import FERPLUS_COLUMNS
 from fer.errors import DataError, SettingsError, shorten, shorten_path
-from fer.files import write_atomically
+from fer.files import BROKEN_ARRAYS, write_atomically
 from fer.labels import EXPRESSIONS, FACE_SIZE
 
 #: The splits of a data set, in the order of their codes in a prepared file (0, 1, 2).
@@ -36,26 +32,6 @@ _ARRAYS: dict[str, tuple[type, tuple[int, ...]]] = {
     "votes": (np.uint8, (len(FERPLUS_COLUMNS),)),
     "clean": (np.bool_, ()),
 }
-#: What NumPy and the standard library raise on a damaged .npz file, besides the checks of the arrays; a damaged header
-#: can ask for more memory than there is.
-_BROKEN = (
-    OSError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    EOFError,
-    OverflowError,
-    MemoryError,
-    NotImplementedError,
-    RuntimeError,
-    SyntaxError,
-    struct.error,
-    tokenize.TokenError,
-    zlib.error,
-    zipfile.BadZipFile,
-    DataError,
-)
 _PACKED_SUFFIXES = (".csv", ".tsv", ".txt", ".gz", ".zip", ".tar", ".tgz", ".bz2", ".xz", ".zst")
 _REMEDY = "Remedy: run `invoke preprocess` again."
 
@@ -199,7 +175,7 @@ def load_dataset(name_or_path: str | Path, folder: str | Path = "data") -> Datas
         )
     try:
         dataset, fingerprint = _read(path)
-    except _BROKEN as error:
+    except (*BROKEN_ARRAYS, DataError) as error:
         raise DataError(
             f"A prepared data set must be complete. Received: {shorten_path(path)}"
             f" ({shorten(error or type(error).__name__)}). {_REMEDY}"

@@ -4,6 +4,7 @@ A table has one row per face; an image or frame without a face gets one row too.
 """
 
 import csv
+import io
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -160,12 +161,14 @@ class VideoTable:
         self.path = Path(path)
         check_writable(self.path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = self.path.open("w", encoding="utf-8", newline="")
+        # Without a buffer, of which a full disk could take a part, and once more on closing.
+        self._stream = self.path.open("wb", buffering=0)
+        self._size = 0
         columns = BATCH_COLUMNS if is_batch else VIDEO_COLUMNS
         if has_baseline:
             columns = (*columns[:-1], *BASELINE_COLUMNS, "error") if is_batch else (*columns, *BASELINE_COLUMNS)
-        self._table = csv.DictWriter(self._stream, columns, lineterminator="\n", extrasaction="ignore")
-        self._table.writeheader()
+        self._columns = columns
+        self._write([dict(zip(columns, columns, strict=True))])
 
     def write(self, analyzed: AnalyzedFrame, video: str = "") -> None:
         """Append the rows of a frame and flush them to disk.
@@ -201,10 +204,17 @@ class VideoTable:
         self.close()
 
     def _write(self, rows: Iterable[dict[str, Any]]) -> None:
+        text = io.StringIO()
+        table = csv.DictWriter(text, self._columns, lineterminator="\n", extrasaction="ignore")
+        table.writerows({name: _protect(name, value) for name, value in row.items()} for row in rows)
+        content = memoryview(text.getvalue().encode("utf-8"))
         try:
-            self._table.writerows({name: _protect(name, value) for name, value in row.items()} for row in rows)
-            self._stream.flush()
+            written = 0
+            while written < len(content):
+                written += self._stream.write(content[written:])
+            self._size += written
         except OSError as error:
+            self._stream.truncate(self._size)
             raise OutputError(
                 f"A table must be writable. Received: {self.path} ({error.strerror}). Remedy: check the free space."
             ) from None

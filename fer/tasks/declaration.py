@@ -1,12 +1,16 @@
 """The decorator that makes a task of the package, and the conversion of its options."""
 
+import contextlib
 import copy
 import functools
 import inspect
 import os
 import re
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
 from importlib import import_module
+from types import FrameType
 from typing import Any, get_args
 
 from invoke.collection import Collection
@@ -20,10 +24,10 @@ from fer.backend import check_backend
 from fer.errors import FerError, InterruptedWork, SettingsError
 from fer.wording import shorten_message
 
-#: Exit code of a command that was stopped by Ctrl-C, as of a shell's.
-INTERRUPTED = 130
-#: Bytes of the longest name of a file on common file systems.
-LONGEST_NAME = 255
+#: Exit codes of a command that was stopped by Ctrl-C or by SIGTERM, as of a shell's.
+INTERRUPTED, TERMINATED = 130, 143
+#: Bytes of the longest name of a file on common file systems, and of the longest path with some room for what is added.
+LONGEST_NAME, LONGEST_PATH = 255, 3800
 
 
 class FerTask(Task[Any]):
@@ -79,14 +83,17 @@ def fer_task(*, word: str | None = None, **settings: Any) -> Callable[[Callable[
                 fresh = Collection(task(**copy.deepcopy(settings))(run))
                 Program(namespace=fresh).run([program, "--help", run.__name__], exit=False)
                 return
-            try:
-                _run_command(declaration.__name__, options, declared, program)
-            except InterruptedWork as error:
-                raise Exit(_format_error(error, program), code=INTERRUPTED) from None
-            except FerError as error:
-                raise Exit(_format_error(error, program), code=2) from None
-            except KeyboardInterrupt:
-                raise Exit("error: Stopped by Ctrl-C.", code=INTERRUPTED) from None
+            with _interrupt_on_termination() as termination:
+                try:
+                    _run_command(declaration.__name__, options, declared, program)
+                except InterruptedWork as error:
+                    raise Exit(_format_error(error, program), code=termination.code) from None
+                except FerError as error:
+                    raise Exit(_format_error(error, program), code=2) from None
+                except KeyboardInterrupt:
+                    raise Exit(f"error: Stopped by {termination.cause}.", code=termination.code) from None
+                if termination.received:
+                    raise Exit("error: Stopped by SIGTERM; what was written is complete up to there.", TERMINATED)
 
         # Invoke converts numbers itself, and ends a mistyped one with a traceback: it gets them as text.
         texts = [
@@ -100,6 +107,43 @@ def fer_task(*, word: str | None = None, **settings: Any) -> Callable[[Callable[
         return made
 
     return decorate
+
+
+class _Termination:
+    """Whether SIGTERM was received.
+
+    Attributes:
+        received: whether it was.
+    """
+
+    received = False
+
+    @property
+    def cause(self) -> str:
+        return "SIGTERM" if self.received else "Ctrl-C"
+
+    @property
+    def code(self) -> int:
+        return TERMINATED if self.received else INTERRUPTED
+
+
+@contextlib.contextmanager
+def _interrupt_on_termination() -> Iterator[_Termination]:
+    """Let SIGTERM end a command as Ctrl-C does, so that files are completed or removed; only in the main thread."""
+    termination = _Termination()
+    if threading.current_thread() is not threading.main_thread():
+        yield termination
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        termination.received = True
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield termination
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run_command(name: str, options: dict[str, Any], declared: inspect.Signature, program: str) -> None:
@@ -150,7 +194,10 @@ def _convert(name: str, value: Any, declared: inspect.Signature) -> Any:
 
 def _check_name(flag: str, value: str) -> None:
     """Check that a text can be the name of a file; to the operating system it would be another kind of error."""
-    if "\0" in value or any(len(os.fsencode(part)) > LONGEST_NAME for part in value.split("/")):
+    content = os.fsencode(value)
+    is_long = len(content) > LONGEST_PATH or any(len(part) > LONGEST_NAME for part in content.split(b"/"))
+    if is_long or b"\0" in content:
         raise SettingsError(
-            f"--{flag} takes names of at most {LONGEST_NAME} bytes, without NUL. Received: {value[:40]!r}…."
+            f"--{flag} takes names of at most {LONGEST_NAME} bytes in a path of {LONGEST_PATH}, without NUL."
+            f" Received: {value[:40]!r}…."
         )

@@ -16,6 +16,7 @@ from invoke.tasks import Task
 
 import fer
 from fer import tasks
+from fer.errors import shorten
 
 NAME = "fer-dl"
 _HELP = {"--help", "-h"}
@@ -86,7 +87,7 @@ def place_words(argv: list[str], context: ParserContext, option: str | None) -> 
     is_list = option is not None and context.args[option].kind is list
     if len(words) > (sys.maxsize if is_list else option is not None):
         limit = f"one word, its --{option}" if option else "no word without a flag"
-        raise ParseError(f"error: {NAME} {argv[0]} takes {limit}. Received: {' '.join(words)}.", context)
+        raise ParseError(f"error: {NAME} {argv[0]} takes {limit}. Received: {shorten(' '.join(words), 120)}.", context)
     return placed + [f"--{option}={word}" for word in words]
 
 

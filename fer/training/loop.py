@@ -23,6 +23,7 @@ from fer.training.batches import TrainingBatches, count_steps
 from fer.training.curves import plot_history
 from fer.training.devices import use_all_devices, use_dtype_policy
 from fer.training.distillation import Teachers, check_teacher_heads
+from fer.training.lock import lock_run
 from fer.training.provenance import check_fingerprint, check_teachers, describe_provenance
 from fer.training.targets import complete_votes, has_votes, select_training_rows
 from fer.training.trainer import Trainer
@@ -75,7 +76,9 @@ def train(
         log: called with each line of output.
 
     Raises:
-        ModelError: the folder holds a run or other files, or nothing to resume; or a teacher cannot be used.
+        ModelError: the folder holds a run or other files, or nothing to resume, or another process trains into it; or a
+            teacher cannot be used.
+        OutputError: the folder cannot be written.
         DataError: the data set lacks a split or FER+ votes, or is not the one that the run began with.
         SettingsError: the settings do not fit the data, the teachers or the devices.
 
@@ -85,6 +88,13 @@ def train(
         >>> train(load_dataset("sample"), load_config("sample"), "artifacts/sample")  # doctest: +SKIP
     """
     run = Run(Path(folder))
+    with lock_run(run):
+        return _train_locked(dataset, config, run, resume=resume, overwrite=overwrite, progress=progress, log=log)
+
+
+def _train_locked(
+    dataset: Dataset, config: Config, run: Run, *, resume: bool, overwrite: bool, progress: bool, log: Log
+) -> TrainedRun:
     config = _open_run(run, config, resume, overwrite)
     config = config.model_copy(update={"data": config.data.model_copy(update={"name": dataset.name})})
     _check_splits(dataset)

@@ -1,7 +1,6 @@
 """Checkpoints of an unfinished run: everything that the next epoch depends on, in files written atomically."""
 
 import json
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from fer.errors import ModelError
-from fer.files import write_atomically
+from fer.errors import ModelError, shorten, shorten_path
+from fer.files import BROKEN_ARRAYS, write_atomically
 
 _KEPT = 2
 
@@ -37,8 +36,11 @@ def save_state(folder: Path, state: RunState) -> Path:
     arrays = {f"variable{index}": value for index, value in enumerate(state.variables)}
     arrays |= {f"best{index}": value for index, value in enumerate(state.best)}
     history = np.frombuffer(json.dumps(state.history).encode(), np.uint8)
+    counts = np.array([len(state.variables), len(state.best)])
     path = folder / f"state-{state.epoch:05d}.npz"
-    write_atomically(path, lambda stream: np.savez(stream, allow_pickle=False, history=history, **arrays))
+    write_atomically(
+        path, lambda stream: np.savez(stream, allow_pickle=False, history=history, counts=counts, **arrays)
+    )
     for old in _list_states(folder)[_KEPT:]:
         old.unlink()
     return path
@@ -53,9 +55,12 @@ def load_state(folder: Path, *, log: Callable[[str], None] = print) -> RunState:
     for path in _list_states(folder):
         try:
             return _read_state(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
-            log(f"{path.name} is damaged ({error}); falling back to the checkpoint before it.")
-    raise ModelError(f"A run is resumed from a whole checkpoint. Received: none in {folder}. Remedy: start a new run.")
+        except BROKEN_ARRAYS as error:
+            reason = shorten(error) or type(error).__name__
+            log(f"{shorten_path(path.name)} is damaged ({reason}); falling back to the checkpoint before it.")
+    raise ModelError(
+        f"A run is resumed from a whole checkpoint. Received: none in {shorten_path(folder)}. Remedy: start a new run."
+    )
 
 
 def remove_states(folder: Path) -> None:
@@ -71,9 +76,20 @@ def _list_states(folder: Path) -> list[Path]:
 
 
 def _read_state(path: Path) -> RunState:
+    epoch = int(path.stem.removeprefix("state-"))
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
         arrays = {name: content[name] for name in content.files}
+    if not all(isinstance(value, np.ndarray) for value in arrays.values()):
+        raise ValueError("a member is no array")
     history = json.loads(arrays.pop("history").tobytes())
-    variables = [arrays[f"variable{index}"] for index in range(sum(name.startswith("variable") for name in arrays))]
-    best = [arrays[f"best{index}"] for index in range(sum(name.startswith("best") for name in arrays))]
-    return RunState(int(path.stem.removeprefix("state-")), variables, best, history)
+    # Checkpoints from before version 0.2 do not have the counts.
+    counts = arrays.pop("counts", None)
+    variables, best = _take(arrays, "variable"), _take(arrays, "best")
+    if arrays or (counts is not None and counts.tolist() != [len(variables), len(best)]):
+        raise ValueError("its members are not those that were written")
+    return RunState(epoch, variables, best, history)
+
+
+def _take(arrays: dict[str, np.ndarray], kind: str) -> list[np.ndarray]:
+    """Remove and return the arrays ``<kind>0``, ``<kind>1`` and so on."""
+    return [arrays.pop(f"{kind}{index}") for index in range(sum(name.startswith(kind) for name in arrays))]

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fer.errors import SettingsError
+from fer.errors import ModelError, SettingsError, shorten_path
 from fer.files import write_atomically
 from fer.model.batching import run_in_batches
 from fer.model.forward import compile_heads
@@ -83,8 +83,19 @@ class Trainer:
             self.model.set_weights(read_initial_weights(name, self.model))
 
     def restore(self) -> None:
-        """Continue from the newest whole checkpoint of the run folder."""
+        """Continue from the newest whole checkpoint of the run folder.
+
+        Raises:
+            ModelError: there is no whole checkpoint, or it is of a network or optimiser of other settings.
+        """
         state = load_state(self.run.state, log=self.log)
+        saved, expected = ([tuple(value.shape) for value in values] for values in (state.variables, self.variables))
+        if saved != expected:
+            raise ModelError(
+                "A checkpoint must have the settings of its run. Received:"
+                f" {shorten_path(self.run.state)}, of another network or optimiser than {self.run.config_name}."
+                " Remedy: restore that file, or start a new run."
+            )
         for variable, value in zip(self.variables, state.variables, strict=True):
             variable.assign(value)
         self.history, self.best, self.epoch = state.history, state.best, state.epoch
@@ -222,14 +233,24 @@ class Trainer:
     def _predict_validation(self) -> np.ndarray:
         return run_in_batches(self._forward, self.validation.faces)
 
+    def _check_finite(self, logs: dict[str, float], probabilities: np.ndarray) -> None:
+        if not (np.isfinite(logs["loss"]) and np.isfinite(probabilities).all()):
+            raise SettingsError(
+                f"Training must not diverge. Received: a loss of {logs['loss']:.3g} in epoch {self.epoch}, and"
+                " probabilities that are no numbers. Remedy: lower the learning rate of training.phases, or set"
+                " training.gradient_clip."
+            )
+
     def _describe_epoch(self, logs: dict[str, float], seconds: float) -> dict[str, Any]:
+        probabilities = self._predict_validation()
+        self._check_finite(logs, probabilities)
         return {
             "epoch": self.epoch,
             "phase": self.config.training.phase_at(self.epoch - 1).name,
             "learning_rate": float(self.schedule(self.epoch * self.batches.steps_per_epoch - 1)),
             "train_loss": float(logs["loss"]),
             "train_accuracy": float(logs["accuracy"]),
-            **self.validation.measure(self._predict_validation()),
+            **self.validation.measure(probabilities),
             "seconds": seconds,
             "images_per_second": self.batches.steps_per_epoch * self.config.training.batch_size / seconds,
         }

@@ -1,5 +1,6 @@
 """Writing of annotated videos that browsers play: H.264 in an mp4 file, with the sound of another video."""
 
+import contextlib
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -152,9 +153,14 @@ class VideoWriter:
         return container
 
     def _refuse(self, error: Exception) -> OutputError:
+        import av
+
         container, self._container = self._container, None
         if container is not None:
-            container.close()
+            # On a full disk closing fails as well, and without its index the file cannot be read.
+            with contextlib.suppress(OSError, av.error.FFmpegError):
+                container.close()
+            self.path.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or str(error)
         return OutputError(
             f"An annotated video must be writable. Received: {escape_name(self.path)} ({reason})."

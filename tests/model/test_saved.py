@@ -1,3 +1,4 @@
+import contextlib
 import json
 import zipfile
 
@@ -124,3 +125,75 @@ def test_code_in_a_network_is_not_run(path):
     model.save(path)
     with pytest.raises(ModelError, match=r"must be a whole \.keras file"):
         load_model(path)
+
+
+# Hostile files
+
+
+def rewrite(saved, path, change):
+    """Write a saved network with its configuration changed, and without a digest."""
+    with zipfile.ZipFile(saved) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["config.json"] = change(members["config.json"])
+    write_archive(path, members)
+
+
+def deepen(content):
+    return content[:-1] + b', "a": ' + b"[" * 100_000
+
+
+def enlarge(content):
+    config = json.loads(content)
+    for layer in config["config"]["layers"]:
+        if layer["class_name"] == "Dense":
+            layer["config"]["units"] = 50_000_000
+    return json.dumps(config).encode()
+
+
+def upsample(content):
+    config = json.loads(content)
+    layers = config["config"]["layers"]
+    index = next(index for index, layer in enumerate(layers) if layer["class_name"] == "Activation")
+    layers[index] = layers[index] | {"class_name": "UpSampling2D", "module": "keras.layers"}
+    layers[index]["config"] = {"name": layers[index]["config"]["name"], "size": [5000, 5000]}
+    layers[index].pop("build_config", None)
+    return json.dumps(config).encode()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [deepen, enlarge, upsample, lambda content: b"[]", lambda content: b'"text"', lambda content: content * 40],
+    ids=["deep", "large", "upsampled", "list", "text", "many bytes"],
+)
+def test_a_hostile_configuration_is_refused_in_one_short_line(saved, path, change):
+    rewrite(saved, path, change)
+    with pytest.raises(ModelError) as refused:
+        load_model(path)
+    assert len(str(refused.value)) <= 300
+    assert str(refused.value).isprintable()
+
+
+def test_damage_anywhere_in_the_index_of_the_weights_raises_no_other_error(saved, path):
+    with zipfile.ZipFile(saved) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    content = members["model.weights.h5"]
+    for start in range(100, 3000, 150):
+        members["model.weights.h5"] = content[:start] + b"\xff" * 60 + content[start + 60 :]
+        write_archive(path, members)
+        with contextlib.suppress(ModelError):
+            load_model(path)
+
+
+def test_weights_that_are_no_numbers_are_refused(saved, path):
+    model = load_model(saved)
+    model.set_weights([np.full_like(value, np.nan) for value in model.get_weights()])
+    save_model(model, path)
+    with pytest.raises(ModelError, match="no finite numbers"):
+        load_model(path)
+
+
+def test_a_network_that_is_saved_again_has_stock_initializers(saved, path):
+    save_model(load_model(saved), path)
+    with zipfile.ZipFile(path) as archive:
+        assert b"Bounded" not in archive.read("config.json")
+    load_model(path)

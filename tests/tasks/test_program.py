@@ -117,3 +117,17 @@ def test_messages_name_commands_of_the_program(monkeypatch, capsys):
     shown = capsys.readouterr()
     assert shown.out == "Next: fer-dl evaluate --run mini\n"
     assert shown.err == "error: A rule. Remedy: run `fer-dl preprocess`; invoke that.\n"
+
+
+@pytest.mark.parametrize("path", ["d/" * 3000 + "out.csv", "x" * 256, "a\0b"], ids=["long path", "long name", "NUL"])
+def test_a_path_that_no_system_takes_is_refused_in_one_line(received, capsys, path):
+    assert run("predict", "one.jpg", f"--out={path}") == 2
+    shown = capsys.readouterr().err
+    assert "--out takes names of at most 255 bytes" in shown
+    assert shown.count("\n") == 1
+    assert received == {}
+
+
+def test_a_long_word_that_a_task_does_not_take_is_shortened(received, capsys):
+    assert run("app", "x" * 5000) != 0
+    assert len(capsys.readouterr().err) < 300

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from training_runs import ONE_EPOCH, make_config
+from training_runs import ONE_EPOCH, ignore, make_config
 
 from fer.config import load_config
 from fer.data import draw_sample, save_dataset
@@ -21,6 +21,7 @@ from fer.files import compute_digest
 from fer.runs import Run
 from fer.training import train
 from fer.training.loop import _warn_of_chance
+from fer.training.provenance import describe_provenance
 from fer.training.state import RunState, save_state
 from fer.training.trainer import Trainer
 from fer.training.validation import Validation
@@ -461,3 +462,21 @@ def test_the_last_epoch_is_kept_on_request(dataset, two_headed, tmp_path):
     result = train(dataset, config, tmp_path / "run", progress=False)
     assert result.best_epoch == 3
     assert result.validation_accuracy == result.history["validation_accuracy"].iloc[-1]
+
+
+@pytest.mark.parametrize(
+    "phase", [{"learning_rate": 1000.0}, {"learning_rate": 1000.0, "schedule": "constant"}], ids=["cosine", "constant"]
+)
+def test_a_training_that_diverges_ends_with_one_line_and_keeps_the_checkpoint_before(tmp_path, dataset, phase):
+    phases = [{"name": "main", "epochs": 1, "learning_rate": 0.002}, {"name": "wild", "epochs": 2} | phase]
+    config = make_config(phases=phases, gradient_clip=0.0, optimizer="sgd")
+    with pytest.raises(SettingsError, match="must not diverge"):
+        train(dataset, config, tmp_path / "run", progress=False, log=ignore)
+    assert [path.name for path in (tmp_path / "run" / "state").iterdir()] == ["state-00001.npz"]
+
+
+def test_a_checkpoint_of_other_settings_is_refused(tmp_path, dataset):
+    config = make_config()
+    write_unfinished(tmp_path / "run", config, describe_provenance(dataset, config, None))
+    with pytest.raises(ModelError, match="A checkpoint must have the settings of its run"):
+        train(dataset, config, tmp_path / "run", resume=True, progress=False, log=ignore)

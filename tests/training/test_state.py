@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -87,3 +89,41 @@ def test_removing_states_keeps_other_files(tmp_path):
 def test_removing_states_of_a_run_without_any_does_nothing(tmp_path):
     remove_states(tmp_path / "state")
     assert not (tmp_path / "state").exists()
+
+
+def write_members(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def read_members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.mark.parametrize("name", ["variable1.npy", "best0.npy", "history.npy"])
+@pytest.mark.parametrize("change", ["remove", "rename", "shorten", "no array", "header"])
+def test_a_state_without_one_of_its_arrays_falls_back_to_the_previous_one(tmp_path, name, change):
+    path = save_states(tmp_path)[2]
+    members = read_members(path)
+    content = members.pop(name)
+    changes = {
+        "rename": {f"x{name}": content},
+        "shorten": {name: content[:-3]},
+        "no array": {name: b"text"},
+        "header": {name: content.replace(b"{", b"(", 1)},
+    }
+    write_members(path, members | changes.get(change, {}))
+    lines = []
+    assert load_state(tmp_path, log=lines.append).epoch == 2
+    assert len(lines) == 1
+    assert "\n" not in lines[0]
+
+
+def test_a_state_of_before_the_counts_is_read(tmp_path):
+    path = save_states(tmp_path)[2]
+    members = read_members(path)
+    del members["counts.npy"]
+    write_members(path, members)
+    assert load_state(tmp_path).epoch == 3
