@@ -8,6 +8,7 @@ from invoke.tasks import task
 from fer.tasks import (
     app,
     audit,
+    batch,
     bench,
     evaluate,
     experiments,
@@ -28,6 +29,7 @@ from fer.tasks import (
 __all__ = [
     "app",
     "audit",
+    "batch",
     "bench",
     "check",
     "evaluate",

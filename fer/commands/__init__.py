@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from fer.lazy import export_lazily
 
 if TYPE_CHECKING:
-    from fer.commands.analysis import predict, video
+    from fer.commands.analysis import batch, predict, video
     from fer.commands.data import preprocess, relight
     from fer.commands.evaluation import audit, evaluate, experiments, labels, photos, robustness
     from fer.commands.formats import export
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "app",
     "audit",
+    "batch",
     "bench",
     "evaluate",
     "experiments",
@@ -44,6 +45,7 @@ __getattr__ = export_lazily(
     {
         "app": "fer.commands.web",
         "audit": "fer.commands.evaluation",
+        "batch": "fer.commands.analysis",
         "bench": "fer.commands.speed",
         "evaluate": "fer.commands.evaluation",
         "experiments": "fer.commands.evaluation",

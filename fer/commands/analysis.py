@@ -1,4 +1,4 @@
-"""Commands that read images, videos and cameras: predict and video."""
+"""Commands that read images, videos and cameras: predict, video and batch."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,6 +7,7 @@ import fer
 from fer import reports
 from fer.commands.options import Log, check_positive, load_classifier
 from fer.errors import ImageError
+from fer.runs import Run
 from fer.wording import format_count
 
 
@@ -86,3 +87,43 @@ def video(
         log(reports.process_video(sources.videos[0], **options).describe())
     if sources.left_aside:
         log(sources.describe_left_aside())
+
+
+def batch(
+    input: str | Iterable[str],
+    out: str,
+    *,
+    workers: int | None = None,
+    engine: str = "local",
+    whole_image: bool = False,
+    every: int = 1,
+    max_side: int = 640,
+    run: str | None = None,
+    quiet: bool = False,
+    log: Log = print,
+) -> None:
+    """Analyze many images and videos with several workers, into Parquet parts and a summary.
+
+    Raises:
+        ImageError: none of the images and videos can be read; the parts name the reason of each.
+    """
+    from fer.batch.driver import BatchOptions, run_batch
+
+    check_positive("--workers", workers)
+    check_positive("--every", every)
+    check_positive("--max-side", max_side)
+    network = None if run is None else Run.find_trained(run).folder
+    summary = run_batch(
+        input if isinstance(input, str) else list(input),
+        out,
+        workers=workers,
+        engine=engine,
+        options=BatchOptions(network, whole_image, every, max_side),
+        progress=not quiet,
+    )
+    log(summary.describe())
+    if summary.num_errors == summary.num_units:
+        raise ImageError(
+            f"At least one image or video must be readable. Received: {summary.num_units}, none of which is."
+            f" Remedy: see the column 'error' of the parts in {out}."
+        )

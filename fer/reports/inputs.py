@@ -3,7 +3,7 @@
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,13 @@ class FoundImages:
 
     def describe_left_aside(self) -> str:
         """Return a sentence about the files that are no photos, or nothing."""
-        kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(self.left_aside.items()))
-        return f"Left aside: {format_count(self.left_aside.total(), 'file')} ({kinds})." if kinds else ""
+        return describe_left_aside(self.left_aside)
+
+
+def describe_left_aside(left_aside: Counter[str]) -> str:
+    """Return a sentence about files that are no photos, counted by kind, or nothing."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(left_aside.items()))
+    return f"Left aside: {format_count(left_aside.total(), 'file')} ({kinds})." if kinds else ""
 
 
 def find_images(inputs: str | Path | Sequence[str | Path]) -> list[Path]:
@@ -44,29 +49,30 @@ def find_images(inputs: str | Path | Sequence[str | Path]) -> list[Path]:
     return scan_inputs(inputs).paths
 
 
-def scan_inputs(inputs: str | Path | Sequence[str | Path]) -> FoundImages:
+def scan_inputs(inputs: str | Path | Sequence[str | Path], *, other_suffixes: Collection[str] = ()) -> FoundImages:
     """Return the image files that the inputs name, and count the other files of the folders.
 
     Args:
         inputs: a file, a folder (searched with its subfolders), a glob pattern, or several of these; ``~`` is the home
             folder. A file that is named itself may have any suffix. In a pattern, folders that exist are taken
             literally, so ``"[2024] trip/*.jpg"`` is found. In a folder, annotated copies are left aside.
+        other_suffixes: suffixes of files in folders that are wanted too.
 
     Raises:
         ImageError: one of the inputs matches no file.
     """
     names = [inputs] if isinstance(inputs, str | Path) else list(inputs)
     left_aside: Counter[str] = Counter()
-    paths = [path for name in names for path in _expand(os.path.expanduser(name), left_aside)]
+    paths = [path for name in names for path in _expand(os.path.expanduser(name), left_aside, other_suffixes)]
     if not paths:
         raise ImageError("At least one image must be named. Received: none. Remedy: give a file, folder or pattern.")
     return FoundImages(list(dict.fromkeys(paths)), left_aside)
 
 
-def _expand(name: str, left_aside: Counter[str]) -> list[Path]:
+def _expand(name: str, left_aside: Counter[str], other_suffixes: Collection[str]) -> list[Path]:
     try:
         if os.path.isdir(name):
-            files = sorted(_walk(name, left_aside))
+            files = sorted(_walk(name, left_aside, other_suffixes))
         elif os.path.lexists(name):
             files = [Path(name)]
         else:
@@ -74,7 +80,7 @@ def _expand(name: str, left_aside: Counter[str]) -> list[Path]:
     except (OSError, ValueError) as error:  # A name that is too long, or holds a NUL.
         raise ImageError(f"An input must be a path. Received: {show_path(name)} ({error}).") from None
     if not files:
-        aside = FoundImages([], left_aside).describe_left_aside()
+        aside = describe_left_aside(left_aside)
         raise ImageError(
             "An input must be an image, a folder with images, or a pattern that matches images. Received:"
             f" {show_path(name)}. {aside}{' ' if aside else ''}Remedy: check the path."
@@ -82,7 +88,7 @@ def _expand(name: str, left_aside: Counter[str]) -> list[Path]:
     return files
 
 
-def _walk(folder: str, left_aside: Counter[str]) -> Iterator[Path]:
+def _walk(folder: str, left_aside: Counter[str], other_suffixes: Collection[str]) -> Iterator[Path]:
     """Yield the images of a folder and its subfolders, and count everything else."""
 
     def count_folder(error: OSError) -> None:
@@ -91,14 +97,14 @@ def _walk(folder: str, left_aside: Counter[str]) -> Iterator[Path]:
     for parent, _, names in os.walk(folder, onerror=count_folder):
         for name in names:
             path = Path(parent, name)
-            kind = _name_other_kind(path)
+            kind = _name_other_kind(path, other_suffixes)
             if kind is None:
                 yield path
             else:
                 left_aside[kind] += 1
 
 
-def _name_other_kind(path: Path) -> str | None:
+def _name_other_kind(path: Path, other_suffixes: Collection[str]) -> str | None:
     """Return what a file in a folder is if it is no photo, or None."""
     suffix = path.suffix.lower()
     if path.name.startswith("."):
@@ -107,7 +113,7 @@ def _name_other_kind(path: Path) -> str | None:
         return None if path.is_symlink() and suffix in IMAGE_SUFFIXES else "no file"
     if is_drawing(path):
         return "annotated copy"
-    if suffix in IMAGE_SUFFIXES or suffix in _OTHER_SUFFIXES or has_image_signature(path):
+    if suffix in (*IMAGE_SUFFIXES, *_OTHER_SUFFIXES, *other_suffixes) or has_image_signature(path):
         return None
     return show_path(suffix) if suffix else "without a suffix"
 

@@ -47,9 +47,10 @@ BASELINE_COLUMNS: tuple[str, ...] = ("baseline_label", *(f"baseline_{name}" for 
 BATCH_COLUMNS: tuple[str, ...] = ("video", *VIDEO_COLUMNS, "error")
 
 _TYPES: dict[str, str] = (
-    dict.fromkeys(("face", "track_id"), "Int64")
-    | dict.fromkeys((*EXPRESSIONS, *_CORNERS, "confidence", "detection_score"), "float64")
-    | dict.fromkeys(("image", "label", "warnings", "error"), "string")
+    dict.fromkeys(("face", "track_id", "frame"), "Int64")
+    | dict.fromkeys((*EXPRESSIONS, *_CORNERS, "confidence", "detection_score", "seconds"), "float64")
+    | dict.fromkeys((f"raw_{name}" for name in EXPRESSIONS), "float64")
+    | dict.fromkeys(("image", "video", "label", "warnings", "error"), "string")
     | {"uncertain": "boolean"}
 )
 #: What makes a spreadsheet take a cell for a formula.
@@ -116,7 +117,7 @@ def build_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.Da
     return table.astype({name: kind for name, kind in _TYPES.items() if name in table})
 
 
-def build_image_rows(path: Path, analyzed: AnalyzedImage) -> list[dict[str, Any]]:
+def build_image_rows(path: str | Path, analyzed: AnalyzedImage) -> list[dict[str, Any]]:
     """Return the rows of an image: one per face, or a single one.
 
     Args:

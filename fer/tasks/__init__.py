@@ -3,7 +3,7 @@
 A task calls the function of the same name in :mod:`fer.commands` with its options.
 """
 
-from fer.tasks.analysis import predict, video
+from fer.tasks.analysis import batch, predict, video
 from fer.tasks.data import preprocess, relight
 from fer.tasks.evaluation import audit, evaluate, experiments, labels, photos, robustness
 from fer.tasks.formats import export
@@ -14,6 +14,7 @@ from fer.tasks.web import app, space
 __all__ = [
     "app",
     "audit",
+    "batch",
     "bench",
     "evaluate",
     "experiments",

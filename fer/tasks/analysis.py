@@ -65,3 +65,34 @@ def video(
     quiet: bool = False,
 ) -> None:
     """Follow each person's expression through a video or a camera stream."""
+
+
+@fer_task(
+    word="input",
+    help={
+        "input": "a manifest (a CSV table with a column path, image or video), a folder, a pattern, a file, or an"
+        " address such as s3://bucket/photos/; may be repeated",
+        "out": "folder of the parts and of summary.json; an unfinished batch in it is continued",
+        "workers": "number of processes, each with one network and one thread (default: one for each core)",
+        "engine": "local, or ray for Ray Data on this machine or the cluster that RAY_ADDRESS names",
+        "whole-image": "every image is one face already",
+        "every": "analyze each frame of a video whose index is a multiple of this",
+        "max-side": "longer side in pixels of the copy of a frame that is searched for faces (default: 640)",
+        "run": "the run to use (default: the shipped one)",
+        "quiet": "no progress bar",
+    },
+    iterable=["input"],
+)
+def batch(
+    c: Context,
+    input: list[str],
+    out: str,
+    workers: int | None = None,
+    engine: str = "local",
+    whole_image: bool = False,
+    every: int = 1,
+    max_side: int = 640,
+    run: str | None = None,
+    quiet: bool = False,
+) -> None:
+    """Analyze any number of images and videos with several processes, into Parquet parts."""

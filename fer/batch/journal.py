@@ -1,0 +1,58 @@
+"""The journal of a shard: which unit its worker reads, so that a unit that ends workers becomes a row with an error."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+#: Workers that may end while they read one unit, in one run of the batch.
+MOST_DEATHS = 3
+UNIT_ENDS_WORKERS = (
+    f"A unit must not end the process that reads it. Received: one at which {MOST_DEATHS} workers ended, perhaps for"
+    " lack of memory. Remedy: read it alone with invoke predict or invoke video."
+)
+SUFFIX = ".reading"
+
+
+class Journal:
+    """The file ``<part>.reading``, which exists while a worker has a shard.
+
+    Args:
+        part: the path of the part.
+        attempt: name of this run of the batch; workers that ended with an earlier run are not counted.
+
+    Attributes:
+        has_begun: whether an earlier worker of this run began a unit.
+        deaths: number of workers that ended at each unit, by its index in the shard.
+    """
+
+    def __init__(self, part: Path, attempt: str) -> None:
+        self.path = part.with_name(part.name + SUFFIX)
+        self.attempt = attempt
+        self.deaths: Counter[int] = Counter()
+        former = self._read()
+        self.has_begun = former is not None
+        if former is not None:
+            self.deaths.update({int(index): count for index, count in former["deaths"].items()})
+            self.deaths[former["unit"]] += 1
+
+    @property
+    def excluded(self) -> frozenset[int]:
+        """The units that are read no more."""
+        return frozenset(index for index, count in self.deaths.items() if count >= MOST_DEATHS)
+
+    def begin(self, index: int) -> None:
+        """Record that a unit is read from now on."""
+        content = {"attempt": self.attempt, "unit": index, "deaths": dict(self.deaths)}
+        self.path.write_text(json.dumps(content), encoding="utf-8")
+
+    def remove(self) -> None:
+        """Remove the file, once the part is written."""
+        self.path.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, Any] | None:
+        try:
+            content = json.loads(self.path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # There is none, or its worker ended while it wrote this.
+            return None
+        return dict(content) if content["attempt"] == self.attempt else None
