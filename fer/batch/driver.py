@@ -93,7 +93,7 @@ def run_batch(
         progress: show a progress bar.
 
     Raises:
-        DataError: a manifest cannot be read.
+        DataError: a manifest cannot be read, or a part is damaged.
         ImageError: the inputs name no image and no video.
         InterruptedWork: Ctrl-C; the parts so far are kept.
         OutputError: the output folder cannot be written, holds other files, or is in use.
@@ -175,7 +175,7 @@ def _count_parts(plan: Plan) -> tuple[dict[Kind, Counts], list[Shard]]:
     missing = []
     for shard in plan.shards:
         path = shard.find_part(plan.out)
-        if path.exists():
+        if path.is_file():
             counts[shard.kind].add(read_counts(path))
         else:
             missing.append(shard)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from fer.batch.units import Kind
-from fer.files import write_atomically
+from fer.errors import DataError, shorten
+from fer.files import show_path, write_atomically
 from fer.labels import EXPRESSIONS
 from fer.reports.tables import BATCH_COLUMNS, IMAGE_COLUMNS, build_table
 
@@ -88,11 +89,21 @@ def write_part(path: Path, kind: Kind, num_units: int, row_groups: Iterable[list
 
 
 def read_counts(path: Path) -> Counts:
-    """Read the counts in the footer of a part."""
+    """Read the counts in the footer of a part.
+
+    Raises:
+        DataError: the file is damaged, or no part.
+    """
     # pyarrow is an extra, and takes long to import.
     import pyarrow.parquet as pq
 
-    return Counts.from_dict(json.loads(pq.read_metadata(path).metadata[_COUNTS_KEY]))
+    try:
+        return Counts.from_dict(json.loads(pq.read_metadata(path).metadata[_COUNTS_KEY]))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"A part must be undamaged. Received: {show_path(path)} ({shorten(error)})."
+            " Remedy: remove it, and give the same command again."
+        ) from None
 
 
 def _count_rows(row_groups: Iterable[list[Row]], kind: Kind, counts: Counts) -> Iterator[list[Row]]:

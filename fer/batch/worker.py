@@ -97,7 +97,7 @@ class Worker:
         path.parent.mkdir(parents=True, exist_ok=True)
         journal = Journal(path, self.job.attempt)
         units = shard.read_units(self.out)
-        if path.exists():
+        if path.is_file():
             counts = read_counts(path)
         elif shard.kind == "image":
             counts = write_part(path, "image", len(units), self._read_images(units, journal))
