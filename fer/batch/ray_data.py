@@ -14,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from fer.batch.plan import Shard
-from fer.batch.threads import list_limits
+from fer.batch.threads import THREAD_LIMITS
 from fer.batch.units import Kind
 from fer.batch.worker import Job, PartResult, Worker
 from fer.errors import FerError
@@ -53,8 +53,10 @@ def run_ray(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[PartRes
 def _start_ray(workers: int) -> None:
     import ray
 
-    local: dict[str, Any] = {"num_cpus": workers + _SPARE_CPUS, "include_dashboard": False}
-    ray.init(**({} if os.environ.get("RAY_ADDRESS") else local), log_to_driver=False, logging_level=logging.ERROR)
+    options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+    if not os.environ.get("RAY_ADDRESS"):
+        options |= {"address": "local", "num_cpus": workers + _SPARE_CPUS, "include_dashboard": False}
+    ray.init(**options)
 
 
 def _run(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[PartResult]:
@@ -70,7 +72,7 @@ def _run(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[PartResult
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=workers),
         num_cpus=1,
-        runtime_env={"env_vars": list_limits()},
+        runtime_env={"env_vars": dict(THREAD_LIMITS)},
     )
     for batch in results.iter_batches(batch_size=1, prefetch_batches=0):
         result = pickle.loads(batch["result"][0])

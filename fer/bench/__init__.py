@@ -1,4 +1,4 @@
-"""Benchmarks: networks, exported or not, camera frames, training on a GPU, and the web app with viewers."""
+"""Benchmarks: networks, exported or not, camera frames, batches, training on a GPU, and the web app with viewers."""
 
 from collections.abc import Callable
 
@@ -10,15 +10,17 @@ def run_bench(
     app: bool = False,
     gpu: bool = False,
     export: bool = False,
+    batch: bool = False,
     seconds: int = 60,
     log: Callable[[str], None] = print,
 ) -> None:
-    """Run the benchmarks of networks and frames, or those of the web app, of a GPU or of exported networks.
+    """Run the benchmarks of networks and frames, or those of the web app, a GPU, exported networks or a batch.
 
     Args:
         app: measure the web app instead.
         gpu: measure epochs of training on a GPU instead.
         export: measure exported networks instead.
+        batch: measure ``invoke batch`` with one and two workers instead.
         seconds: how long each load on the web app lasts.
         log: called with each line of output.
 
@@ -27,10 +29,10 @@ def run_bench(
     """
     if seconds < 1:
         raise SettingsError(f"--seconds must be at least 1. Received: {seconds}.")
-    if app + gpu + export > 1:
+    if app + gpu + export + batch > 1:
         raise SettingsError(
-            "The app, the GPU or the exported networks are measured. Received: more than one. Remedy: one of --app,"
-            " --gpu and --export."
+            "The app, the GPU, the exported networks or a batch are measured. Received: more than one. Remedy: one of"
+            " --app, --gpu, --export and --batch."
         )
     if gpu:
         from fer.bench.epochs import run_epoch_bench
@@ -40,6 +42,10 @@ def run_bench(
         from fer.bench.exports import run_export_bench
 
         run_export_bench(log=log)
+    elif batch:
+        from fer.bench.batch import run_batch_bench
+
+        run_batch_bench(log=log)
     elif app:
         from fer.bench.app import run_app_bench
 

@@ -10,8 +10,16 @@ from fer.tasks.declaration import fer_task
         "app": "measure the web app instead: its start, the live tab in Chromium, viewers and clients at once, faults",
         "gpu": "measure epochs of training on FER2013 on a GPU instead, after each step that makes them faster",
         "export": "measure exported networks instead: Keras, ONNX Runtime, LiteRT, and the peer's network",
+        "batch": "measure invoke batch instead: images a second of one and two workers, and their memory",
         "seconds": "how long each load on the web app lasts, with --app",
     }
 )
-def bench(c: Context, app: bool = False, gpu: bool = False, export: bool = False, seconds: int = 60) -> None:
+def bench(
+    c: Context,
+    app: bool = False,
+    gpu: bool = False,
+    export: bool = False,
+    batch: bool = False,
+    seconds: int = 60,
+) -> None:
     """Measure speed: our layers against stock Keras, a peer's network, frames a second, cold start and memory."""

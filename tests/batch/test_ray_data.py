@@ -1,5 +1,6 @@
 import os
 import random
+import signal
 import time
 
 import pandas as pd
@@ -9,6 +10,7 @@ from batch_media import (
     ENDS,
     ROOT,
     SMALL_PARTS,
+    build_slow_stub,
     build_stub,
     kill_driver,
     read_parts,
@@ -33,26 +35,19 @@ def local_ray():
     """One local Ray for the tests of this process; none of its processes is left."""
     import ray
 
-    before = set(list_ray_processes())
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
-    ray.init(num_cpus=6, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": path}})
+    ray.init(
+        "local",
+        num_cpus=6,
+        include_dashboard=False,
+        log_to_driver=False,
+        runtime_env={"env_vars": {"PYTHONPATH": path}},
+    )
     yield
+    processes = psutil.Process().children(recursive=True)
     ray.shutdown()
-    assert wait_until_gone(before)
-
-
-def list_ray_processes() -> list[int]:
-    names = ("raylet", "gcs_server", "ray::")
-    return [process.pid for process in psutil.process_iter(["name"]) if (process.info["name"] or "").startswith(names)]
-
-
-def wait_until_gone(before: set[int]) -> bool:
-    for _ in range(300):
-        if not set(list_ray_processes()) - before:
-            return True
-        time.sleep(0.1)
-    return False
+    assert psutil.wait_procs(processes, timeout=120)[1] == []
 
 
 def run(folder, out, **options):
@@ -107,22 +102,26 @@ def test_an_error_of_the_package_in_an_actor_is_that_error(folder, tmp_path):
         run(folder, tmp_path / "out", workers=1, engine="ray")
 
 
-@pytest.mark.parametrize("victim", ["driver", "worker"])
-def test_a_kill_at_a_random_moment_changes_nothing(folder, expected, tmp_path, victim):
-    before = set(list_ray_processes())
+def test_actors_killed_in_the_middle_change_nothing(folder, expected, tmp_path):
+    results = []
+
+    def kill(result):
+        results.append(result)
+        if len(results) in (1, 4):
+            os.kill(result.process_id, signal.SIGKILL)
+
+    run(folder, tmp_path / "out", workers=2, engine="ray", build=build_slow_stub, on_part=kill)
+    assert len({result.process_id for result in results}) > 2
+    assert read_parts(tmp_path / "out") == expected
+
+
+def test_a_driver_killed_at_a_random_moment_is_continued_and_leaves_no_process(folder, expected, tmp_path):
     process = start_driver(folder, tmp_path / "out", "ray")
     wait_for_parts(process, tmp_path / "out", 1)
     time.sleep(random.Random(1).uniform(0, 0.3))
-    if victim == "driver":
-        kill_driver(process)
-        assert wait_until_gone(before)
-        run(folder, tmp_path / "out", workers=2, engine="ray")
-    else:
-        children = psutil.Process(process.pid).children(recursive=True)
-        actors = [child for child in children if child.name().startswith("ray::Map")]
-        for actor in actors[:1]:
-            actor.kill()
-        _, errors = process.communicate(timeout=300)
-        assert process.returncode == 0, errors
-        assert wait_until_gone(before)
+    children = kill_driver(process)
+    assert len(children) > 2
+    _, alive = psutil.wait_procs(children, timeout=120)
+    assert alive == []
+    run(folder, tmp_path / "out", workers=2, engine="ray")
     assert read_parts(tmp_path / "out") == expected

@@ -1,6 +1,6 @@
 import pytest
 
-from fer.bench import app, epochs, exports, frames, networks, run_bench, videos
+from fer.bench import app, batch, epochs, exports, frames, networks, run_bench, videos
 from fer.errors import SettingsError
 
 
@@ -12,6 +12,7 @@ def test_networks_and_frames_are_measured_unless_the_app_is_asked_for(monkeypatc
         "run_app_bench": app,
         "run_epoch_bench": epochs,
         "run_export_bench": exports,
+        "run_batch_bench": batch,
     }
     for name, module in modules.items():
         monkeypatch.setattr(module, name, lambda *, log, seconds=None, name=name: log(name))
@@ -24,9 +25,11 @@ def test_networks_and_frames_are_measured_unless_the_app_is_asked_for(monkeypatc
     assert lines[4:] == ["run_epoch_bench"]
     run_bench(export=True, log=lines.append)
     assert lines[5:] == ["run_export_bench"]
+    run_bench(batch=True, log=lines.append)
+    assert lines[6:] == ["run_batch_bench"]
 
 
-@pytest.mark.parametrize("flags", [("app", "gpu"), ("app", "export"), ("gpu", "export")])
+@pytest.mark.parametrize("flags", [("app", "gpu"), ("app", "export"), ("gpu", "export"), ("app", "batch")])
 def test_one_thing_is_measured_at_once(flags):
     with pytest.raises(SettingsError, match="Received: more than one"):
         run_bench(**dict.fromkeys(flags, True))
