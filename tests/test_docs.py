@@ -41,6 +41,7 @@ TOPICS = (
     "quickstart",
     "images",
     "video",
+    "scale",
     "app",
     "space",
     "deployment",

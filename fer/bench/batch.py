@@ -15,7 +15,8 @@ import numpy as np
 from fer.batch.driver import ENGINES, BatchOptions, count_cores, run_batch
 from fer.batch.threads import THREAD_LIMITS
 from fer.batch.worker import PartResult
-from fer.bench.camera import read_portrait
+from fer.bench.camera import FRAME_HEIGHT, FRAME_WIDTH, read_portrait
+from fer.bench.videos import write_moving_video
 from fer.errors import ModelError
 from fer.vision.images import write_image
 
@@ -47,8 +48,8 @@ class BatchSpeed:
     """What a batch took, without the first part of each worker.
 
     Args:
-        rate: images per second of all workers together.
-        core_seconds: time of cores per image.
+        rate: images, or frames of videos, per second of all workers together.
+        core_seconds: time of cores per image or frame.
         memory: largest resident memory of a worker in MB; None on Windows.
     """
 
@@ -57,11 +58,12 @@ class BatchSpeed:
     memory: float | None
 
 
-def run_batch_bench(*, images: int = 64, log: Callable[[str], None] = print) -> None:
+def run_batch_bench(*, images: int = 64, frames: int = 200, log: Callable[[str], None] = print) -> None:
     """Analyze drawn photos with predict and with one and two workers of each engine, and print each figure.
 
     Args:
         images: number of photos.
+        frames: number of frames of each of two videos.
         log: called with each line of output.
 
     Raises:
@@ -88,6 +90,8 @@ def run_batch_bench(*, images: int = 64, log: Callable[[str], None] = print) -> 
                 f"{engine}: two workers by one {speeds[1].rate / speeds[0].rate:.2f} (goal: at least {GOAL_SCALING}),"
                 f" one worker by predict with one thread {speeds[0].rate / single:.2f} (goal: at least {GOAL_RATIO})"
             )
+
+    log(measure_videos(frames))
 
 
 def describe_speed(engine: str, workers: int, speed: BatchSpeed) -> str:
@@ -152,14 +156,37 @@ def measure_batch(photos: Path, out: Path, engine: str, workers: int) -> BatchSp
     return compute_speed(results)
 
 
+def measure_videos(frames: int) -> str:
+    """Return a line with the speed of one worker on videos.
+
+    Args:
+        frames: number of frames of each of two videos.
+    """
+    results: list[PartResult] = []
+    with tempfile.TemporaryDirectory() as folder:
+        videos = [Path(folder) / name for name in ("first.mp4", "second.mp4")]
+        for video in videos:
+            write_moving_video(video, frames)
+        run_batch(videos, Path(folder) / "out", workers=1, on_part=results.append, progress=False)
+    speed = compute_speed(results)
+    return (
+        f"local, 1 worker, a {FRAME_WIDTH}x{FRAME_HEIGHT} video with one face: {speed.rate:.1f} frames/s,"
+        f" {speed.core_seconds:.4f} core-seconds a frame"
+    )
+
+
 def compute_speed(results: Iterable[PartResult]) -> BatchSpeed:
     """Return the speed of the workers that wrote parts; one that wrote a single part counts for nothing."""
     by_worker = defaultdict(list)
     for result in sorted(results, key=lambda result: result.begun):
         by_worker[result.process_id].append(result)
     timed = [parts[1:] for parts in by_worker.values() if len(parts) > 1]
-    rates = [sum(part.counts.units for part in parts) / (parts[-1].ended - parts[0].begun) for parts in timed]
-    images = sum(part.counts.units for parts in timed for part in parts)
+    rates = [sum(map(_count, parts)) / (parts[-1].ended - parts[0].begun) for parts in timed]
+    images = sum(_count(part) for parts in timed for part in parts)
     core_seconds = sum(part.cpu_seconds for parts in timed for part in parts)
     memories = [part.memory for parts in timed for part in parts if part.memory is not None]
     return BatchSpeed(sum(rates), core_seconds / max(images, 1), max(memories, default=None))
+
+
+def _count(part: PartResult) -> int:
+    return part.counts.units if part.shard.kind == "image" else part.counts.frames

@@ -38,6 +38,9 @@ MAX_PIXELS = 64_000_000
 #: A JPEG may be this much larger, because it can be decoded at a half, a quarter or an eighth of its size. The
 #: coefficients of a progressive one are all in memory, so fewer are allowed.
 JPEG_FACTOR, PROGRESSIVE_FACTOR = 4, 2
+#: Longer side, in pixels, above which detection only shrinks an image: a JPEG of twice this side is decoded at half its
+#: size, which takes a sixth of the time.
+FINE_SIDE = 4000
 #: Scans of a progressive JPEG: encoders write about ten, and each costs time however few bytes it has.
 MAX_SCANS = 32
 
@@ -109,7 +112,7 @@ class DecodedImage(NamedTuple):
 
     Args:
         pixels: uint8 (H, W, 3), RGB, upright.
-        scale: its size relative to that of the file's image; 1 unless a JPEG had too many pixels.
+        scale: its size relative to that of the file's image; 1 unless it is a large JPEG.
     """
 
     pixels: np.ndarray
@@ -117,7 +120,7 @@ class DecodedImage(NamedTuple):
 
 
 def decode_bytes(content: bytes, name: str) -> DecodedImage:
-    """Decode the bytes of an image file, a JPEG with too many pixels at reduced size.
+    """Decode the bytes of an image file, a large JPEG at reduced size.
 
     Args:
         content: the bytes.
@@ -184,6 +187,8 @@ def _limit_work(image: Image.Image, content: bytes, name: str) -> float:
 def _reduce(image: JpegImageFile) -> None:
     width, height = image.size
     divisor = next((d for d in (1, 2, 4) if -(-width // d) * -(-height // d) <= MAX_PIXELS), 8)
+    while divisor < 8 and max(width, height) >= 2 * divisor * FINE_SIDE:
+        divisor *= 2
     if divisor > 1:
         image.draft(None, (width // divisor, height // divisor))
 

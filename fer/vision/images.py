@@ -33,7 +33,7 @@ def decode_image(source: ImageSource) -> np.ndarray:
 
     A file is rejected if it is too large, truncated, or of a format outside :data:`fer.vision.decoding.FORMATS`. EXIF
     rotation is applied, 16-bit grey is scaled to 8 bits, transparency becomes white, and of an animation the first
-    frame is decoded. A JPEG with too many pixels is decoded at reduced size.
+    frame is decoded. A JPEG of 8000 pixels or more on its longer side is decoded at reduced size.
 
     Args:
         source: a path, the bytes of a file, a binary file open for reading, a PIL image, or an array as

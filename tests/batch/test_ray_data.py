@@ -45,7 +45,9 @@ def local_ray():
         runtime_env={"env_vars": {"PYTHONPATH": path}},
     )
     yield
-    processes = psutil.Process().children(recursive=True)
+    # Python's own tracker of shared resources stays until this process ends.
+    children = psutil.Process().children(recursive=True)
+    processes = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
     ray.shutdown()
     assert psutil.wait_procs(processes, timeout=120)[1] == []
 

@@ -26,6 +26,12 @@ def test_the_first_part_of_each_worker_is_not_timed():
     assert compute_speed(results) == BatchSpeed(rate=2.0 + 4.0, core_seconds=0.5, memory=520.0)
 
 
+def test_frames_of_videos_are_counted():
+    counts = Counts(units=1, frames=50)
+    results = [PartResult(Shard("video", n, 0, 1), counts, 1, 2.0 * n, 2.0 * n + 2.0, 1.0, None) for n in range(3)]
+    assert compute_speed(results) == BatchSpeed(rate=25.0, core_seconds=0.02, memory=None)
+
+
 def test_a_line_has_all_figures():
     line = describe_speed("local", 2, BatchSpeed(6.0, 0.25, 512.0))
     assert line == "local, 2 workers: 6.00 images/s, 0.250 core-seconds an image, 512 MB a worker"
@@ -43,6 +49,7 @@ def test_the_bench_compares_workers_with_predict(monkeypatch):
     pytest.importorskip("pyarrow", reason="parts are written with pyarrow")
     monkeypatch.setattr(batch, "measure_predict", lambda photos, environment: 1.0 if environment else 2.0)
     monkeypatch.setattr(batch, "find_spec", lambda name: None)
+    monkeypatch.setattr(batch, "measure_videos", lambda frames: f"videos of {frames}")
     analyzer = Analyzer(StubClassifier(), StubDetector([]))
 
     def run(photos, out, *, workers, on_part, **options):
@@ -52,10 +59,11 @@ def test_the_bench_compares_workers_with_predict(monkeypatch):
 
     monkeypatch.setattr(batch, "run_batch", run)
     lines = []
-    run_batch_bench(images=16, log=lines.append)
+    run_batch_bench(images=16, frames=5, log=lines.append)
     assert lines[1] == "predict: 2.00 images/s"
     assert lines[2] == "predict with one thread: 1.00 images/s"
     assert lines[3].startswith("local, 1 worker: 8.00 images/s, 0.500 core-seconds")
     assert lines[4].startswith("local, 2 workers: 16.00 images/s")
     assert lines[5].startswith("local: two workers by one 2.00 (goal: at least 1.8), one worker by predict")
     assert lines[6].startswith("ray: not installed")
+    assert lines[7:] == ["videos of 5"]

@@ -281,6 +281,15 @@ def test_a_jpeg_with_too_many_pixels_is_read_at_half_size(monkeypatch, progressi
     assert np.abs(decoded.pixels.astype(int) - whole)[5:-5, 5:-5, :2].max() < 12
 
 
+@pytest.mark.parametrize(("size", "scale"), [((398, 300), 1.0), ((400, 300), 0.5), ((300, 808), 0.25)])
+def test_a_jpeg_whose_half_is_fine_enough_is_read_at_reduced_size(monkeypatch, size, scale):
+    monkeypatch.setattr(decoding, "FINE_SIDE", 200)
+    decoded = decode_scaled(encode(Image.fromarray(draw_gradient(*size)), "JPEG"))
+    assert (decoded.pixels.shape[1] / size[0], decoded.scale) == (scale, scale)
+    whole = decode_scaled(encode(Image.fromarray(draw_gradient(*size)), "PNG"))
+    assert (whole.pixels.shape[1], whole.scale) == (size[0], 1.0)
+
+
 def test_a_jpeg_beyond_the_reducible_size_is_refused(monkeypatch):
     content = encode(Image.fromarray(draw_gradient(400, 300)), "JPEG")
     monkeypatch.setattr(decoding, "MAX_PIXELS", 29_000)
