@@ -88,6 +88,8 @@ def run_batch_bench(*, images: int = 64, frames: int = 200, log: Callable[[str],
                 log(describe_speed(engine, workers, speed))
             log(
                 f"{engine}: two workers by one {speeds[1].rate / speeds[0].rate:.2f} (goal: at least {GOAL_SCALING}),"
+                f" by core-seconds, which other processes change little,"
+                f" {2 * speeds[0].core_seconds / speeds[1].core_seconds:.2f};"
                 f" one worker by predict with one thread {speeds[0].rate / single:.2f} (goal: at least {GOAL_RATIO})"
             )
 

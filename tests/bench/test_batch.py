@@ -64,6 +64,7 @@ def test_the_bench_compares_workers_with_predict(monkeypatch):
     assert lines[2] == "predict with one thread: 1.00 images/s"
     assert lines[3].startswith("local, 1 worker: 8.00 images/s, 0.500 core-seconds")
     assert lines[4].startswith("local, 2 workers: 16.00 images/s")
-    assert lines[5].startswith("local: two workers by one 2.00 (goal: at least 1.8), one worker by predict")
+    assert lines[5].startswith("local: two workers by one 2.00 (goal: at least 1.8), by core-seconds")
+    assert "2.00; one worker by predict with one thread 8.00" in lines[5]
     assert lines[6].startswith("ray: not installed")
     assert lines[7:] == ["videos of 5"]
