@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-#: Workers that may end while they read one unit, in one run of the batch.
+#: Workers that may end at one unit in one run of the batch: one at an unknown unit of its shard, the others at this unit.
 MOST_DEATHS = 3
 UNIT_ENDS_WORKERS = (
     f"A unit must not end the process that reads it. Received: one at which {MOST_DEATHS} workers ended, perhaps for"
@@ -16,6 +16,9 @@ SUFFIX = ".reading"
 
 class Journal:
     """The file ``<part>.reading``, which exists while a worker has a shard.
+
+    It is written once, and for each unit only if an earlier worker ended at this shard: on a file system that many
+    machines share, every write counts.
 
     Args:
         part: the path of the part.
@@ -30,21 +33,27 @@ class Journal:
         self.path = part.with_name(part.name + SUFFIX)
         self.attempt = attempt
         self.deaths: Counter[int] = Counter()
+        self._is_written = False
         former = self._read()
         self.has_begun = former is not None
         if former is not None:
             self.deaths.update({int(index): count for index, count in former["deaths"].items()})
-            self.deaths[former["unit"]] += 1
+            if former["unit"] is not None:
+                self.deaths[former["unit"]] += 1
 
     @property
     def excluded(self) -> frozenset[int]:
         """The units that are read no more."""
-        return frozenset(index for index, count in self.deaths.items() if count >= MOST_DEATHS)
+        return frozenset(index for index, count in self.deaths.items() if count >= MOST_DEATHS - 1)
 
     def begin(self, index: int) -> None:
         """Record that a unit is read from now on."""
-        content = {"attempt": self.attempt, "unit": index, "deaths": dict(self.deaths)}
+        if self._is_written and not self.has_begun:
+            return
+        unit = index if self.has_begun else None
+        content = {"attempt": self.attempt, "unit": unit, "deaths": dict(self.deaths)}
         self.path.write_text(json.dumps(content), encoding="utf-8")
+        self._is_written = True
 
     def remove(self) -> None:
         """Remove the file, once the part is written."""

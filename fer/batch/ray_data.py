@@ -17,7 +17,7 @@ from fer.batch.plan import Shard
 from fer.batch.threads import THREAD_LIMITS
 from fer.batch.units import Kind
 from fer.batch.worker import Job, PartResult, Worker
-from fer.errors import FerError
+from fer.errors import FerError, SettingsError, shorten
 
 #: Logical CPUs of a local Ray beyond those of the workers: without these, its own tasks wait for the workers.
 _SPARE_CPUS = 4
@@ -35,7 +35,7 @@ def run_ray(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[PartRes
         workers: number of actors.
 
     Raises:
-        FerError: a part cannot be written, or the network cannot be loaded.
+        FerError: a part cannot be written, the network cannot be loaded, or there is no cluster at ``RAY_ADDRESS``.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
@@ -56,7 +56,13 @@ def _start_ray(workers: int) -> None:
     options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if not os.environ.get("RAY_ADDRESS"):
         options |= {"address": "local", "num_cpus": workers + _SPARE_CPUS, "include_dashboard": False}
-    ray.init(**options)
+    try:
+        ray.init(**options)
+    except ConnectionError as error:
+        raise SettingsError(
+            f"RAY_ADDRESS must name a running cluster. Received: {os.environ.get('RAY_ADDRESS')} ({shorten(error, 120)})."
+            " Remedy: ray start, with the same token on every machine; or unset it for a local Ray."
+        ) from None
 
 
 def _run(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[PartResult]:

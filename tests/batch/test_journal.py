@@ -1,35 +1,50 @@
 from fer.batch.journal import MOST_DEATHS, Journal
 
 
+def end_at(part, attempt, *units):
+    """Begin units as a worker does that ends at the last of them, and return its journal."""
+    journal = Journal(part, attempt)
+    for unit in units:
+        journal.begin(unit)
+    return journal
+
+
 def test_a_unit_at_which_workers_of_one_run_ended_is_excluded(tmp_path):
     part = tmp_path / "part.parquet"
     for _ in range(MOST_DEATHS):
-        journal = Journal(part, "first")
-        assert journal.excluded == frozenset()
-        journal.begin(0)
-        journal.begin(3)
+        assert end_at(part, "first", 0, 3).excluded == frozenset()
     journal = Journal(part, "first")
     assert journal.excluded == {3}
     assert journal.has_begun
 
 
+def test_workers_that_end_at_different_units_exclude_none(tmp_path):
+    part = tmp_path / "part.parquet"
+    for unit in range(6):
+        assert end_at(part, "first", unit).excluded == frozenset()
+    assert Journal(part, "first").excluded == frozenset()
+
+
 def test_deaths_of_another_run_do_not_count(tmp_path):
     part = tmp_path / "part.parquet"
     for attempt in ("first", "second", "third", "fourth"):
-        journal = Journal(part, attempt)
-        assert not journal.has_begun
-        journal.begin(3)
+        assert not end_at(part, attempt, 3).has_begun
     assert Journal(part, "fifth").excluded == frozenset()
 
 
+def test_the_first_worker_writes_its_journal_once(tmp_path):
+    journal = end_at(tmp_path / "part.parquet", "first", 0)
+    journal.path.write_text("written once")
+    journal.begin(1)
+    assert journal.path.read_text() == "written once"
+
+
 def test_a_damaged_journal_counts_nothing(tmp_path):
-    Journal(tmp_path / "part.parquet", "first").begin(0)
+    end_at(tmp_path / "part.parquet", "first", 0)
     (tmp_path / "part.parquet.reading").write_text('{"attempt": "fi')
     assert not Journal(tmp_path / "part.parquet", "first").has_begun
 
 
 def test_a_removed_journal_is_no_file(tmp_path):
-    journal = Journal(tmp_path / "part.parquet", "first")
-    journal.begin(0)
-    journal.remove()
+    end_at(tmp_path / "part.parquet", "first", 0).remove()
     assert list(tmp_path.iterdir()) == []
