@@ -218,6 +218,7 @@ def test_these_are_the_tasks(tmp_path):
         "export",
         "predict",
         "video",
+        "batch",
         "app",
         "space",
         "bench",

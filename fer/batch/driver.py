@@ -18,8 +18,9 @@ from fer.batch.plan import Plan, Shard, open_plan
 from fer.batch.summaries import BatchSummary, write_summary
 from fer.batch.units import KINDS, Kind
 from fer.batch.worker import Job, PartResult, clean_up
-from fer.errors import FerError, InterruptedWork, OutputError, SettingsError
+from fer.errors import FerError, InterruptedWork, ModelError, OutputError, SettingsError
 from fer.files import check_writable, compute_digest, show_path
+from fer.model.runtimes import VARIABLE as RUNTIME_VARIABLE
 from fer.progress import Progress
 from fer.runs import Run
 from fer.wording import format_count
@@ -54,9 +55,16 @@ class BatchOptions:
             ModelError: there is no such network.
         """
         run = Run.find_shipped() if self.network is None else Run(Path(self.network))
+        files = [path for path in (run.model, run.onnx, run.folder) if path.is_file()]
+        if not files:
+            raise ModelError(
+                f"A batch needs a trained network. Received: {show_path(run.folder)}, without one."
+                " Remedy: the name of a run, or its folder."
+            )
         return {
             "version": fer.__version__,
-            "network": compute_digest(run.model if run.folder.is_dir() else run.folder),
+            "network": compute_digest(files[0]),
+            "runtime": os.environ.get(RUNTIME_VARIABLE, "auto"),
             "whole_image": self.whole_image,
             "every": self.every,
             "max_side": self.max_side,

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-#: Workers that may end at one unit in one run of the batch: one at an unknown unit of its shard, the others at this unit.
+#: Workers that may end at a unit in one run of the batch: one at an unknown unit of its shard, the others at this one.
 MOST_DEATHS = 3
 UNIT_ENDS_WORKERS = (
     f"A unit must not end the process that reads it. Received: one at which {MOST_DEATHS} workers ended, perhaps for"

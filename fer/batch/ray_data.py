@@ -60,7 +60,7 @@ def _start_ray(workers: int) -> None:
         ray.init(**options)
     except ConnectionError as error:
         raise SettingsError(
-            f"RAY_ADDRESS must name a running cluster. Received: {os.environ.get('RAY_ADDRESS')} ({shorten(error, 120)})."
+            f"RAY_ADDRESS must name a running cluster. Received: {os.environ.get('RAY_ADDRESS')} ({shorten(error)})."
             " Remedy: ray start, with the same token on every machine; or unset it for a local Ray."
         ) from None
 

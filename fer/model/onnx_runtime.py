@@ -30,7 +30,7 @@ class OnnxRuntime(Runtime):
 
     A session runs in the thread of its caller, and the chunks of a large batch run beside each other. It has no threads
     of its own, which would not survive a fork; a process of ``multiprocessing`` that was forked
-    opens the file again.
+    opens the file again. ``OMP_NUM_THREADS`` limits the threads of one call.
 
     Args:
         path: a file that `invoke export` wrote; if its card is beside it, the digest there must match.
@@ -128,4 +128,7 @@ def open_session(path: Path) -> Any:
 
 
 def _count_processors() -> int:
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    if limit.isdecimal() and int(limit):
+        return int(limit)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -120,6 +120,12 @@ def test_a_missing_package_names_its_extra(folder, tmp_path, package, monkeypatc
         run(folder, tmp_path / "out", engine="ray")
 
 
+def test_a_missing_network_is_one_error_before_work(folder, tmp_path):
+    with pytest.raises(ModelError, match="gone, without one"):
+        run(folder, tmp_path / "out", options=BatchOptions(tmp_path / "gone"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_default_is_a_worker_for_each_core():
     assert 1 <= count_cores() <= os.cpu_count()
 
