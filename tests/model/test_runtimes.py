@@ -12,7 +12,7 @@ import pytest
 
 import fer
 from fer.errors import ModelError, SettingsError
-from fer.model import runtimes
+from fer.model import onnx_runtime, runtimes
 from fer.model.onnx_runtime import OnnxRuntime
 from fer.runs import Run, name_card
 
@@ -191,3 +191,19 @@ process.join(60)
 print(process.exitcode)
 """
     assert run_python(script) == ["True", "0"]
+
+
+def test_omp_num_threads_limits_the_threads_of_a_call(monkeypatch):
+    sizes = []
+
+    class Recorder(onnx_runtime.ThreadPoolExecutor):
+        def __init__(self, size):
+            sizes.append(size)
+            super().__init__(size)
+
+    monkeypatch.setattr(onnx_runtime, "ThreadPoolExecutor", Recorder)
+    runtime = OnnxRuntime(SHIPPED[1] / "model.onnx")
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        runtime.predict_heads(make_faces(64))
+    assert sizes == [1, 3]
