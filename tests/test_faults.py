@@ -208,15 +208,30 @@ def test_prediction_works_without_home_cache_and_temporary_folder(tmp_path, envi
 # Signals
 
 
+@pytest.fixture
+def interruptible():
+    """Ctrl-C as in a terminal: a shell lets its background jobs, such as a run of the tests, ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 @pytest.mark.parametrize("name", tasks.__all__)
+@pytest.mark.usefixtures("interruptible")
 def test_a_signal_ends_each_task_with_one_line(monkeypatch, capsys, name, number, code):
     def wait(*arguments, **options):
         signal.raise_signal(number)
         raise AssertionError("the signal was ignored")
 
     monkeypatch.setattr(commands, name, wait)
-    needed = {"predict": ["a.jpg"], "video": ["a.mp4"], "finetune": ["mine"], "audit": ["t.csv", "--group", "age"]}
+    needed = {
+        "batch": ["a.csv", "--out", "out"],
+        "predict": ["a.jpg"],
+        "video": ["a.mp4"],
+        "finetune": ["mine"],
+        "audit": ["t.csv", "--group", "age"],
+    }
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(SystemExit) as ended:
         build_program().run([NAME, name, *needed.get(name, [])])
@@ -227,11 +242,17 @@ def test_a_signal_ends_each_task_with_one_line(monkeypatch, capsys, name, number
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_sigterm_stops_a_training_that_can_be_resumed(tmp_path):
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN], ids=["in a terminal", "in the background"])
+def test_sigterm_stops_a_training_that_can_be_resumed(tmp_path, handler):
     save_dataset(draw_sample(140), tmp_path / "data")
     words = [NAME, "train", "sample", "--run", "./run", "--quiet", "--set", 'training.phases=[{"name":"a","epochs":500,'
              '"learning_rate":0.001}]']  # fmt: skip
-    script = f"from fer.tasks.program import build_program; build_program().run({words!r})"
+    start = "from fer.tasks.program import build_program; build_program()"
+    if handler is signal.SIG_IGN:
+        start = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); {start}"
+    else:
+        start = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {start}"
+    script = f"{start}.run({words!r})"
     running = subprocess.Popen(
         [sys.executable, "-c", script],
         cwd=tmp_path,

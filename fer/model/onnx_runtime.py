@@ -7,6 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+# ONNX Runtime 1.30 and newer send statistics of their use to Microsoft unless this is set before they are imported.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime
 
 from fer.config import HEADS, read_json

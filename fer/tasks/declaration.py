@@ -137,6 +137,9 @@ def _interrupt_on_termination() -> Iterator[_Termination]:
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         termination.received = True
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # A shell lets its background jobs ignore Ctrl-C.
+            raise KeyboardInterrupt
         signal.raise_signal(signal.SIGINT)
 
     before = signal.signal(signal.SIGTERM, interrupt)

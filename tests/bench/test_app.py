@@ -95,6 +95,7 @@ def test_bench_prints_start_live_and_load(monkeypatch):
     monkeypatch.setattr(app, "measure_live", lambda server, image, seconds: np.array([[1, 20, 0], [2, 20, 500]]))
     monkeypatch.setattr(app, "measure_load", lambda server, image, viewers, seconds: f"{viewers} for {seconds}")
     monkeypatch.setattr(app, "measure_scenarios", lambda server, folder, image, seconds: [f"loads of {seconds}"])
+    monkeypatch.setattr(app, "measure_tab", lambda server, seconds: [f"tab for {seconds:.1f}"])
     monkeypatch.setattr(app.load, "measure_restart", lambda folder, photo: "restarted")
     lines = []
     app.run_app_bench(seconds=7.0, viewers=3, log=lines.append)
@@ -104,6 +105,7 @@ def test_bench_prints_start_live_and_load(monkeypatch):
         "live in Chromium: 2.0 frames/s shown over 0 s, server time per frame p50 20 ms, p95 20 ms",
         "3 for 7.0",
         "loads of 7.0",
+        "tab for 2.3",
         "restarted",
     ]
     assert len(servers) == 2, "the first one fills the compile cache"

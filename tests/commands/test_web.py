@@ -39,4 +39,4 @@ def test_app_serves_at_the_address(monkeypatch):
     served = []
     monkeypatch.setattr("gradio_app.run_app", lambda **options: served.append(options))
     commands.app(host="127.0.0.1", port=7000)
-    assert served == [{"host": "127.0.0.1", "port": 7000}]
+    assert served == [{"host": "127.0.0.1", "port": 7000, "log": None}]

@@ -485,9 +485,9 @@ class StubNetwork:
 def test_a_calibration_file_without_the_joint_one_is_evaluated(run_folder, without_plots, monkeypatch):
     Run(run_folder).write_calibrations(CALIBRATIONS)
     assert "joint" not in json.loads(Run(run_folder).calibration.read_text(encoding="utf-8"))
-    monkeypatch.setattr("fer.inference.load_model", lambda _: StubNetwork())
-    monkeypatch.setattr("fer.inference.use_fast_layers", lambda network: network)
-    monkeypatch.setattr("fer.inference.compile_heads", lambda _: None)
+    monkeypatch.setattr("fer.model.keras_runtime.load_model", lambda _: StubNetwork())
+    monkeypatch.setattr("fer.model.keras_runtime.use_fast_layers", lambda network: network)
+    monkeypatch.setattr("fer.model.keras_runtime.compile_heads", lambda _: None)
     stub = StubClassifier(("labels", "votes"), joint=False)
     monkeypatch.setattr(Classifier, "predict_heads", lambda _, faces: stub.predict_heads(faces))
     metrics = evaluate_run(run_folder, make_dataset())

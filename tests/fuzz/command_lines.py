@@ -122,10 +122,12 @@ def _write_number(number: float) -> str:
 
 def _run(words: list[str]) -> tuple[int, bool]:
     """Run a command line and return its exit code, and whether a network predicted before."""
-    from fer import inference
+    from fer.inference import Classifier
 
     with contextlib.ExitStack() as stack:
-        predict = stack.enter_context(mock.patch.object(inference, "run_in_batches", wraps=inference.run_in_batches))
+        predict = stack.enter_context(
+            mock.patch.object(Classifier, "predict_heads", autospec=True, side_effect=Classifier.predict_heads)
+        )
         for place in (
             "fer.training.loop.Trainer",
             "gradio_app.run_app",

@@ -14,8 +14,9 @@ COMPILE_A_PROGRAM = (
 )
 #: Counts the programs in the cache once a network is loaded, but before its forward pass is compiled.
 LOAD_A_NETWORK = (
-    "import pathlib, sys, fer; from fer.model import forward; forward.compile_forward = lambda model: None;"
-    "fer.Classifier.load(sys.argv[1]); print(sum(1 for _ in pathlib.Path(sys.argv[2]).rglob('*-cache')))"
+    "import pathlib, sys, fer; from fer.model import keras_runtime; keras_runtime.compile_heads = lambda model: None;"
+    "fer.Classifier.load(sys.argv[1], runtime='keras');"
+    "print(sum(1 for _ in pathlib.Path(sys.argv[2]).rglob('*-cache')))"
 )
 CHOICES = {"HOME", "XDG_CACHE_HOME", "JAX_COMPILATION_CACHE_DIR", "TF_CPP_MIN_LOG_LEVEL"}
 

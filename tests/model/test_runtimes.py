@@ -57,6 +57,17 @@ def test_both_runtimes_know_the_same_of_the_network(pair):
     assert "Keras on jax" in repr(pair[1])
 
 
+def test_onnx_runtime_sends_no_statistics(tmp_path):
+    """Its versions from 1.30 on do, and leave a file about it in the temporary folder."""
+    script = (
+        "import os, fer, numpy as np; fer.Classifier.load(runtime='onnx').predict(np.zeros((1, 48, 48), np.uint8));"
+        "print(os.environ['ORT_DISABLE_TELEMETRY'], os.listdir(os.environ['TMPDIR']))"
+    )
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout.split("\n")[0] == "1 []"
+
+
 def test_no_faces_give_no_rows(pair):
     assert pair[0].predict(make_faces(0)).shape == (0, 7)
     assert pair[0].explain(make_faces(0)).shape == (0, 48, 48)
