@@ -69,6 +69,11 @@ class Classifier:
                 f"A network must have the heads of its settings, {', '.join(self.heads)}. Received: a network with"
                 f" {self.runtime.num_heads}. Remedy: use the config.json that was written with it."
             )
+        if joint and not set(self.heads) <= set(joint.class_shares):
+            raise ModelError(
+                f"The calibration of all heads must name the shares of {', '.join(self.heads)}. Received:"
+                f" {', '.join(joint.class_shares) or 'none'}. Remedy: restore calibration.json."
+            )
         self.head: Head | None = None if joint else self.heads[-1]
         self.num_params = self.runtime.num_params
 

@@ -9,7 +9,7 @@ Probabilities of several heads are float arrays (N, heads, 7) whose last axis su
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
@@ -56,10 +56,14 @@ class OperatingPoint(Settings):
     )
 
 
+#: A share for each class.
+Shares = Annotated[tuple[Fraction, ...], Field(min_length=len(EXPRESSIONS), max_length=len(EXPRESSIONS))]
+
+
 class JointCalibration(Settings):
     """Calibration of all heads together."""
 
-    class_shares: dict[Head, tuple[float, ...]] = Field(description="Share of each class in a head's training targets.")
+    class_shares: dict[Head, Shares] = Field(description="Share of each class in a head's training targets.")
     balanced: OperatingPoint = Field(OperatingPoint(), description="Fitted with classes of equal weight.")
     dataset: OperatingPoint = Field(OperatingPoint(), description="Fitted on the faces as they are.")
 

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import subprocess
@@ -12,7 +13,7 @@ from scipy.special import softmax
 
 from fer.calibration import Calibration, apply_calibration
 from fer.config import load_config
-from fer.errors import ImageError, ModelError, SettingsError
+from fer.errors import FerError, ImageError, ModelError, SettingsError
 from fer.inference import Classifier
 from fer.joint import JointCalibration, OperatingPoint, apply_joint
 from fer.model.saved import load_model, save_model
@@ -20,6 +21,8 @@ from fer.model.xception import build_xception
 from fer.runs import Run
 
 OFFSETS = (0.1, 0.0, -0.1, 0.2, 0.0, 0.0, -0.2)
+
+MINI = Path(__file__).parents[1] / "artifacts" / "mini"
 
 
 @pytest.fixture(scope="module")
@@ -401,3 +404,24 @@ print(queue.get(timeout=60), queue.get(timeout=60))
     command = [sys.executable, "-W", "ignore", "-c", script]
     result = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[1])
     assert result.stdout.count("spawn") == 2, result.stderr
+
+
+@pytest.mark.parametrize("shares", [[0.1] * 8, [0.1] * 6, [2.0] * 7, [-0.1] * 7, "many"])
+def test_a_calibration_with_wrong_shares_is_refused(tmp_path, shares):
+    folder = shutil.copytree(MINI, tmp_path / "run")
+    path = folder / "calibration.json"
+    content = json.loads(path.read_text())
+    content["joint"]["class_shares"]["votes"] = shares
+    path.write_text(json.dumps(content))
+    with pytest.raises(FerError, match="class_shares"):
+        Classifier.load(folder)
+
+
+def test_a_calibration_without_the_shares_of_a_head_is_refused(tmp_path):
+    folder = shutil.copytree(MINI, tmp_path / "run")
+    path = folder / "calibration.json"
+    content = json.loads(path.read_text())
+    del content["joint"]["class_shares"]["votes"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(ModelError, match="shares of labels, votes"):
+        Classifier.load(folder)

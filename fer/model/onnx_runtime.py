@@ -14,7 +14,7 @@ os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime
 
 from fer.config import HEADS, read_json
-from fer.errors import ModelError
+from fer.errors import ModelError, shorten, shorten_path
 from fer.files import compute_digest
 from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.model.batching import BATCH_SIZES
@@ -25,8 +25,8 @@ from fer.runs import name_card
 _CHUNK = 16
 #: Most threads of one call.
 _MAX_THREADS = 8
-#: Level of errors in ONNX Runtime's log.
-_ERROR = 3
+#: Level of ONNX Runtime's log: errors are raised as well.
+_FATAL = 4
 
 
 class OnnxRuntime(Runtime):
@@ -48,18 +48,18 @@ class OnnxRuntime(Runtime):
     def __init__(self, path: Path) -> None:
         if not path.is_file():
             raise ModelError(
-                f"An exported network must exist. Received: {path} (missing). Remedy: run `invoke export`."
+                f"An exported network must exist. Received: {shorten_path(path)} (missing)."
+                " Remedy: run `invoke export`."
             )
         _check_digest(path)
         self._path = path
         self._sessions = {os.getpid(): open_session(path)}
-        session = self._get_session()
-        texts = dict(session.get_modelmeta().custom_metadata_map)
-        self._shapes = {output.name: tuple(output.shape[1:]) for output in session.get_outputs()}
-        self._check_form(session, texts)
-        self.num_heads = int(self._shapes["heads"][0])
-        self.num_params = int(texts["num_params"])
-        self.calibrations = json.loads(texts["calibrations"])
+        try:
+            self._read_form(self._get_session())
+        # Names and texts that are no UTF-8, no number or no JSON.
+        except (ValueError, TypeError, RecursionError) as error:
+            raise _build_damage_error(path, error) from None
+        self._check_answer()
 
     def predict_heads(self, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:
         """See :meth:`Runtime.predict_heads`; batches are not padded."""
@@ -92,15 +92,37 @@ class OnnxRuntime(Runtime):
             self._sessions[process] = open_session(self._path)
         return self._sessions[process]
 
-    def _check_form(self, session: Any, texts: dict[str, str]) -> None:
+    def _read_form(self, session: Any) -> None:
+        texts = dict(session.get_modelmeta().custom_metadata_map)
         inputs = [(value.name, tuple(value.shape[1:])) for value in session.get_inputs()]
+        self._shapes = {output.name: tuple(output.shape[1:]) for output in session.get_outputs()}
         heads = self._shapes.get("heads", ())
         is_ours = inputs == [("faces", (FACE_SIZE, FACE_SIZE, 1))] and {"num_params", "calibrations"} <= set(texts)
         if not is_ours or heads not in [(number, len(EXPRESSIONS)) for number in range(1, len(HEADS) + 1)]:
             raise ModelError(
-                f"An exported network takes 'faces' and returns 'heads'. Received: {self._path}, which does not."
-                " Remedy: write it with `invoke export`."
+                f"An exported network takes 'faces' and returns 'heads'. Received: {shorten_path(self._path)}, which"
+                " does not. Remedy: write it with `invoke export`."
             )
+        self.num_heads = int(heads[0])
+        self.num_params = int(texts["num_params"])
+        self.calibrations = json.loads(texts["calibrations"])
+        if not isinstance(self.calibrations, dict):
+            raise TypeError("the calibrations are no object")
+
+    def _check_answer(self) -> None:
+        """Check that the network can be run: ONNX Runtime opens many a damaged file."""
+        face = np.zeros((1, FACE_SIZE, FACE_SIZE), np.uint8)
+        try:
+            heads = self.predict_heads(face)
+            evidence = self.compute_evidence(face) if "evidence" in self._shapes else heads
+        # As in :func:`open_session`.
+        except Exception as error:
+            raise _build_damage_error(self._path, error) from None
+        is_probable = heads.shape == (1, self.num_heads, len(EXPRESSIONS)) and np.allclose(
+            heads.sum(-1), 1.0, atol=1e-3
+        )
+        if not is_probable or not np.isfinite(evidence).all():
+            raise _build_damage_error(self._path, ValueError("its answers are no probabilities"))
 
 
 def _check_digest(path: Path) -> None:
@@ -119,16 +141,23 @@ def open_session(path: Path) -> Any:
         ModelError: the file is damaged, or of another kind.
     """
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERROR
+    options.log_severity_level = _FATAL
     options.intra_op_num_threads = 1
     try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        # The fallback prints to the terminal and tries the same again.
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    # ONNX Runtime's errors have no common class but that of all errors.
     except Exception as error:
-        # ONNX Runtime's errors have no common class but RuntimeError's and ValueError's parent.
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError(
-            f"An exported network must be a whole .onnx file. Received: {path} ({reason}). Remedy: run `invoke export`."
-        ) from None
+        raise _build_damage_error(path, error) from None
+
+
+def _build_damage_error(path: Path, error: Exception) -> ModelError:
+    """Return the error of a file that ONNX Runtime cannot read or run."""
+    lines = str(error).strip().splitlines()
+    return ModelError(
+        f"An exported network must be a whole .onnx file. Received: {shorten_path(path, 80)}"
+        f" ({shorten(lines[0] if lines else type(error).__name__, 70)}). Remedy: run `invoke export`."
+    )
 
 
 def _count_processors() -> int:

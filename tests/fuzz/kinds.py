@@ -5,7 +5,7 @@ from fuzz.command_lines import CommandLines
 from fuzz.harness import Fuzzer
 from fuzz.kills import Kills
 from fuzz.media import Images, ThinImages, Videos
-from fuzz.networks import Networks
+from fuzz.networks import ExportedNetworks, Networks
 from fuzz.settings import ConfigFiles, Mappings, Overrides
 from fuzz.tables import Tables, Votes
 
@@ -20,6 +20,7 @@ FUZZERS: dict[str, Fuzzer] = {
         Overrides(),
         Mappings(),
         Networks(),
+        ExportedNetworks(),
         Images(),
         Videos(),
         ThinImages(),

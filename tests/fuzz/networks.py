@@ -53,6 +53,29 @@ class Networks:
             raise WrongAnswer(f"probabilities {rows.tolist()}")
 
 
+class ExportedNetworks:
+    """Files for ONNX Runtime without a card, as from a stranger."""
+
+    name = "onnx"
+    most_seconds = MOST_SECONDS
+
+    def draw(self, random: random.Random) -> Input:
+        """Draw a file; its form and texts are at the end."""
+        content = (Path(__file__).parents[2] / "artifacts" / "mini" / "model.onnx").read_bytes()
+        if random.random() < 0.5:
+            return Input(mutate_bytes(random, content), "model.onnx")
+        return Input(content[:-6000] + mutate_bytes(random, content[-6000:]), "model.onnx")
+
+    def read(self, path: Path) -> None:
+        """Load the network, predict one face, and explain it."""
+        classifier = fer.Classifier.load(path)
+        rows = classifier.predict(_FACES)
+        if rows.shape != (1, 7) or not np.isfinite(rows).all() or abs(rows.sum() - 1) > 1e-3:
+            raise WrongAnswer(f"probabilities {rows.tolist()}")
+        if not np.isfinite(classifier.explain(_FACES)).all():
+            raise WrongAnswer("an activation map that is not finite")
+
+
 @functools.cache
 def _build_network() -> bytes:
     with tempfile.TemporaryDirectory() as folder:

@@ -20,6 +20,7 @@ NUM_INPUTS = {
     "set": 150,
     "mapping": 150,
     "keras": 20,
+    "onnx": 100,
     "images": 200,
     "videos": 120,
     "detector": 20,
