@@ -127,10 +127,66 @@ def live_page(visit, app_server):
     return page
 
 
+@pytest.mark.parametrize(("settings", "scheme"), [(LAPTOP, "light"), (LAPTOP, "dark"), (PHONE, "light")])
+def test_the_first_view_has_an_answer_without_a_click(visit, settings, scheme):
+    page = visit(settings, scheme=scheme)
+    page.wait_for_selector("#photo-cards .fer-card")
+    for part in ("#photo-image img", "#photo-cards h3"):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] + box["height"] <= settings["viewport"]["height"]
+    numbers = page.locator(".fer-box b").all_inner_texts()
+    assert numbers == [text.split()[1] for text in page.locator("#photo-cards .fer-person").all_inner_texts()] != []
+    shoot(page, f"first-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
+    check_width(page, settings)
+
+
 def test_the_live_tab_invites_to_start_the_camera(visit):
     page = visit()
-    assert "press Record" in page.locator("#live-people").inner_text()
+    open_tab(page, "Live")
+    assert "press Start" in page.locator("#live-people").inner_text()
     shoot(page, "live-start")
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        ("NotAllowedError", "does not allow"),
+        ("NotFoundError", "No camera was found"),
+        ("NotReadableError", "cannot be opened"),
+    ],
+)
+def test_a_camera_that_cannot_be_used_gives_a_word(visit, fault, word):
+    page = visit()
+    page.add_init_script(
+        f"MediaDevices.prototype.getUserMedia = async () => {{ throw new DOMException('', '{fault}'); }};"
+    )
+    page.reload()
+    open_tab(page, "Live")
+    page.locator("#live-camera button:visible").first.click()
+    page.wait_for_selector("#live-faults p:not([hidden])")
+    assert word in page.locator("#live-faults").inner_text()
+    shoot(page, f"live-{fault}")
+
+
+def test_live_shows_one_picture_with_the_people_beside_it(live_page):
+    image = live_page.locator("#live-image img").bounding_box()
+    card = live_page.locator("#live-people .fer-card").first.bounding_box()
+    curve = live_page.locator("#live-timeline svg").first.bounding_box()
+    assert image["width"] > 600
+    assert card["x"] > image["x"] + image["width"]
+    assert max(each["y"] + each["height"] for each in (image, card, curve)) <= 768
+    assert curve["y"] >= image["y"] + image["height"]
+    assert live_page.locator("#live-camera video").evaluate("video => getComputedStyle(video).opacity") == "0"
+    assert live_page.locator("#live-camera button:visible").filter(has_text="Stop").count() == 1
+
+
+def test_nothing_moves_sideways_when_the_camera_starts(visit, app_server):
+    page = visit()
+    open_tab(page, "Live")
+    before = page.locator("#fer-head").bounding_box()
+    open_live(page, app_server.url)
+    page.wait_for_selector("#live-people .fer-card")
+    assert page.locator("#fer-head").bounding_box() == before
 
 
 def test_live_counts_frames(live_page):
@@ -219,9 +275,10 @@ def test_two_pages_at_once_both_get_frames(visit, app_server):
 def test_a_second_viewer_waits_in_the_queue_for_its_turn(visit, narrow_server):
     one, two = visit(server=narrow_server), visit(server=narrow_server)
     open_live(one, narrow_server.url)
+    open_tab(two, "Live")
     camera = two.locator("#live-camera button:visible")
     camera.first.click()
-    camera.filter(has_text="Record").first.click()
+    camera.filter(has_text="Start").first.click()
     two.wait_for_function(
         "() => { const text = document.querySelector('#live-image[data-waiting] .progress-text');"
         " return text?.checkVisibility() && text.textContent.includes('queue'); }"
@@ -429,6 +486,7 @@ def test_the_live_tab_of_a_phone_is_one_column(visit, app_server):
 
 def test_the_keyboard_reaches_every_control(visit):
     page = visit()
+    open_tab(page, "Live")
     reached = set()
     for _ in range(25):
         page.keyboard.press("Tab")
