@@ -224,13 +224,8 @@ def build_app(
 def _build_live(events: Events, viewers: int, turn_seconds: int) -> None:
     with gr.Row(elem_id="live-row"):
         with gr.Column(scale=5, min_width=300):
-            image = MemoryImage(
-                show_label=False,
-                interactive=False,
-                buttons=["fullscreen"],
-                alt_text="The camera image with its faces",
-                elem_id="live-image",
-            )
+            options: dict[str, Any] = {"show_label": False, "buttons": ["fullscreen"], "elem_id": "live-image"}
+            image = MemoryImage(interactive=False, alt_text="The camera image with its faces", **options)
             camera = CameraInput(
                 show_label=False,
                 sources=["webcam"],
@@ -362,12 +357,15 @@ def _build_endpoint(
 
 def _build_model(tab: gr.Tab) -> None:
     headline = gr.HTML("", elem_id="model-headline")
-    figures = gr.Markdown("", elem_id="model-figures", elem_classes="fer-prose")
-    confusion = gr.HTML("", elem_id="model-confusion")
-    plots = gr.HTML("", elem_id="model-plots")
-    card = gr.Markdown("", elem_id="model-card", elem_classes="fer-prose")
+    limits = gr.Markdown("", elem_id="model-limits", elem_classes="fer-prose")
+    measured = gr.HTML("", elem_id="model-measured")
+    with gr.Accordion("All figures, plots and the model card", open=False, elem_id="model-all"):
+        figures = gr.Markdown("", elem_id="model-figures", elem_classes="fer-prose")
+        confusion = gr.HTML("", elem_id="model-confusion")
+        plots = gr.HTML("", elem_id="model-plots")
+        card = gr.Markdown("", elem_id="model-card", elem_classes="fer-prose")
     # Loaded when the tab is opened: the plots would double the size of the page.
-    outputs = [headline, figures, confusion, plots, card]
+    outputs = [headline, limits, measured, figures, confusion, plots, card]
     tab.select(model.build_model_page, None, outputs, queue=False, api_visibility="private")
 
 

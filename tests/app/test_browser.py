@@ -458,7 +458,11 @@ def test_the_model_tab_shows_figures_and_plots(visit, settings, scheme):
     page = visit(settings, scheme=scheme)
     open_tab(page, "Model")
     page.wait_for_selector(".fer-tiles")
-    page.wait_for_selector("#model-card h3:has-text('Limits')")
+    page.wait_for_selector("#model-limits h3:has-text('Limits')")
+    assert page.evaluate("() => document.documentElement.scrollHeight") < 2400, "the rest is folded"
+    shoot(page, f"model-short-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
+    page.get_by_role("button", name="All figures, plots and the model card").click()
+    page.wait_for_selector("#model-card h3:has-text('Protocol')")
     for plot in page.locator(".fer-figures img").all():
         plot.scroll_into_view_if_needed()
     page.wait_for_function(
