@@ -29,7 +29,7 @@ def write_examples(folder: str | Path) -> list[Path]:
         folder: created if missing.
 
     Returns:
-        A picture of two people, and a sheet of drawn faces.
+        A photo of two people, and a sheet of drawn faces.
     """
     people, sheet = Path(folder) / "two people.jpg", Path(folder) / "drawn faces.png"
     write_image(build_group(), people)

@@ -47,10 +47,10 @@ def render_photo(image: np.ndarray, faces: list[Face], activations: Sequence[np.
     html = render_cards(faces[:MOST_CARDS], activations)
     if len(faces) > MOST_CARDS:
         html += f'<p class="fer-more">and {len(faces) - MOST_CARDS} more in the table</p>'
-    return PhotoUpdate(render_picture(image, faces), html, render_downloads(annotated, faces, name))
+    return PhotoUpdate(render_image(image, faces), html, render_downloads(annotated, faces, name))
 
 
-def render_picture(image: np.ndarray, faces: list[Face]) -> str:
+def render_image(image: np.ndarray, faces: list[Face]) -> str:
     """Return the photo with a box, a number and a label for each face.
 
     The boxes are elements over the photo, so that their text has the page's size on every screen.
@@ -64,7 +64,7 @@ def render_picture(image: np.ndarray, faces: list[Face]) -> str:
     height, width = small.shape[:2]
     source = encode_image_url(small)
     return (
-        f'<figure class="fer-picture" style="--fer-ratio:{width / height:.4f}">'
+        f'<figure class="fer-figure" style="--fer-ratio:{width / height:.4f}">'
         f'<img src="{source}" width={width} height={height} alt="The photo with its faces">{boxes}</figure>'
     )
 
@@ -109,7 +109,7 @@ def render_downloads(annotated: np.ndarray, faces: list[Face], name: str) -> str
 
 def _render_box(face: Face, number: int, shape: tuple[int, ...]) -> str:
     left, top, right, bottom = (100 * side / shape[1 - index % 2] for index, side in enumerate(face.box))
-    classes = ["fer-box"] + ["fer-doubtful"] * face.uncertain + ["fer-inside"] * (top < 8) + ["fer-end"] * (left > 70)
+    classes = ["fer-box"] + ["fer-doubtful"] * face.uncertain + ["fer-inside"] * (top < 8) + ["fer-end"] * (left > 60)
     label = f"{face.label}{'?' if face.uncertain else ''} {escape(format_probability(face.confidence))}"
     text = f" {label}" if right - left >= 100 * _WIDE_BOX else ""
     return (
