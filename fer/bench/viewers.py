@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from fer.app.data_urls import decode_image_url, encode_image_url
+from fer.app.live import STREAM_EVERY
 
 _BLOCK = 16
 _VIEWER_BITS, _FRAME_BITS = 4, 8
@@ -80,7 +81,7 @@ class Viewer:
         report: what was measured so far.
     """
 
-    def __init__(self, url: str, frame: np.ndarray, number: int, *, interval: float = 0.1) -> None:
+    def __init__(self, url: str, frame: np.ndarray, number: int, *, interval: float = STREAM_EVERY) -> None:
         self.url = url.rstrip("/")
         self.frame = frame
         self.number = number
