@@ -20,7 +20,7 @@ from fer.app.cleaning import open_temporary_folder
 from fer.app.engine import Engine
 from fer.app.examples import write_examples
 from fer.app.handlers import Handlers, Upload
-from fer.app.live import RollingTimeline
+from fer.app.live import CAMERA, STREAM_EVERY, RollingTimeline
 from fer.app.memory import limit_heaps
 from fer.app.pages import cards, model, texts
 from fer.app.ports import build_port_error, check_port
@@ -33,8 +33,6 @@ from fer.errors import FerError
 VIEWERS = 8
 #: Seconds after which a live viewer gives its place to the next one in the queue, if there is one.
 TURN_SECONDS = 30
-#: Seconds between two camera frames.
-STREAM_EVERY = 0.1
 
 
 async def keep_upload(self: Any, url_or_file_path: str | Path | None) -> str:
@@ -129,9 +127,10 @@ class Events:
     def __init__(self, handlers: Handlers) -> None:
         self.handlers = handlers
 
-    def live(self, frame: str | None, explain: bool, paused: bool, request: gr.Request) -> list[Any]:
+    def live(self, frame: str | None, explain: bool, paused: bool, mirror: bool, request: gr.Request) -> list[Any]:
         """Return the annotated image, status, people and timeline for a camera frame."""
-        update = self.handlers.show_live(str(request.session_hash), frame, explain=explain, paused=paused)
+        switches = {"explain": explain, "paused": paused, "mirror": mirror}
+        update = self.handlers.show_live(str(request.session_hash), frame, **switches)
         return [gr.skip() if value is None else value for value in update]
 
     def neutral(self, request: gr.Request) -> str:
@@ -143,9 +142,12 @@ class Events:
         return self.handlers.clear_baseline(str(request.session_hash))
 
     def photo(self, upload: Upload | None, explain: bool, request: gr.Request) -> tuple[Any, ...]:
-        """Return the annotated image, cards and downloads for a photo."""
-        update = self.handlers.show_photo(str(request.session_hash), upload, explain=explain)
-        return gr.update(value=update.image, visible=update.image is not None), update.cards, update.downloads
+        """Return the photo with boxes, cards and downloads."""
+        return self.handlers.show_photo(str(request.session_hash), upload, explain=explain)
+
+    def first_photo(self, request: gr.Request) -> tuple[Any, ...]:
+        """Return the example for a new page; outside the queue, where it would wait for live viewers."""
+        return self.handlers.show_first_photo(str(request.session_hash)) or (gr.skip(),) * 3
 
     def video(self, upload: Upload | None, every: int, request: gr.Request) -> Iterator[tuple[Any, ...]]:
         """Yield progress, summary, annotated video, plot, table and both buttons while a video is analyzed."""
@@ -201,14 +203,15 @@ def build_app(
         viewers: requests to the network that run at once.
         turn_seconds: seconds that a live viewer keeps its place while others wait.
     """
-    events = Events(Handlers(engine, sessions))
+    examples = write_examples(sessions.root / "examples")
+    events = Events(Handlers(engine, sessions, examples[0]))
     app = gr.Blocks(title=texts.TITLE, analytics_enabled=False)
     with app:
         gr.HTML(texts.HEAD, elem_id="fer-head")
+        with gr.Tab("Photo", id="photo"):
+            _build_photo(app, events, viewers, examples)
         with gr.Tab("Live", id="live"):
             _build_live(events, viewers, turn_seconds)
-        with gr.Tab("Photo", id="photo"):
-            _build_photo(events, viewers, write_examples(sessions.root / "examples"))
         with gr.Tab("Video", id="video"):
             _build_video(events)
         with gr.Tab("Model", id="model") as tab:
@@ -220,16 +223,23 @@ def build_app(
 
 def _build_live(events: Events, viewers: int, turn_seconds: int) -> None:
     with gr.Row(elem_id="live-row"):
-        with gr.Column(scale=1, min_width=280):
+        with gr.Column(scale=5, min_width=300):
+            options: dict[str, Any] = {"show_label": False, "buttons": ["fullscreen"], "elem_id": "live-image"}
+            image = MemoryImage(interactive=False, alt_text="The camera image with its faces", **options)
             camera = CameraInput(
-                label="Camera",
+                show_label=False,
                 sources=["webcam"],
                 streaming=True,
-                webcam_options=_build_webcam(mirror=True),
-                height=220,
+                webcam_options=gr.WebcamOptions(mirror=False, constraints=CAMERA),
+                height=360,
                 buttons=[],
                 elem_id="live-camera",
             )
+            gr.HTML(cards.render_camera_notices(), elem_id="live-faults")
+            timeline = gr.HTML(cards.render_timeline(RollingTimeline()), elem_id="live-timeline")
+        with gr.Column(scale=3, min_width=280):
+            status = gr.HTML("", elem_id="live-status")
+            people = gr.HTML(cards.render_notice(texts.LIVE_HINT, kind="empty"), elem_id="live-people")
             with gr.Row(elem_id="live-switches"):
                 mirror = gr.Checkbox(True, label="Mirror", container=False, min_width=0)
                 paused = gr.Checkbox(False, label="Pause", container=False, min_width=0)
@@ -237,15 +247,10 @@ def _build_live(events: Events, viewers: int, turn_seconds: int) -> None:
             with gr.Row(elem_id="live-baseline"):
                 neutral = gr.Button(texts.NEUTRAL_LABEL, size="sm", min_width=160, elem_id="live-neutral")
                 clear = gr.Button(texts.CLEAR_NEUTRAL_LABEL, size="sm", min_width=160, elem_id="live-clear-neutral")
-            timeline = gr.HTML(cards.render_timeline(RollingTimeline()), elem_id="live-timeline")
-        with gr.Column(scale=2, min_width=300):
-            image = _build_image("The camera image with its faces", elem_id="live-image", height=360)
-            status = gr.HTML("", elem_id="live-status")
-            people = gr.HTML(cards.render_notice(texts.LIVE_HINT, kind="empty"), elem_id="live-people")
     # No trigger_mode: any other than the default of streams drops most frames.
     camera.stream(
         events.live,
-        [camera, explain, paused],
+        [camera, explain, paused, mirror],
         [image, status, people, timeline],
         stream_every=STREAM_EVERY,
         time_limit=turn_seconds,
@@ -258,50 +263,40 @@ def _build_live(events: Events, viewers: int, turn_seconds: int) -> None:
     # Outside the queue: a press counts at once, not after the frames that wait.
     for button, call in ((neutral, events.neutral), (clear, events.clear_neutral)):
         button.click(call, None, status, queue=False, show_progress="hidden", api_visibility="private")
-    mirror.input(_set_mirror, mirror, camera, queue=False, show_progress="hidden", api_visibility="private")
 
 
-def _build_webcam(*, mirror: bool) -> gr.WebcamOptions:
-    constraints = {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "user"}
-    return gr.WebcamOptions(mirror=mirror, constraints={"video": constraints})
-
-
-def _set_mirror(mirror: bool) -> Any:
-    return gr.update(webcam_options=_build_webcam(mirror=mirror))
-
-
-def _build_image(alt_text: str, **options: Any) -> MemoryImage:
-    return MemoryImage(label="Faces", interactive=False, buttons=["fullscreen"], alt_text=alt_text, **options)
-
-
-def _build_photo(events: Events, viewers: int, examples: list[Path]) -> None:
-    with gr.Row():
+def _build_photo(app: gr.Blocks, events: Events, viewers: int, examples: list[Path]) -> None:
+    with gr.Row(elem_id="photo-row"):
         with gr.Column(scale=1, min_width=280):
             photo = PhotoInput(
                 label="Photo",
-                height=300,
+                height=240,
                 buttons=[],
                 webcam_options=gr.WebcamOptions(mirror=False),
                 elem_id="photo-input",
             )
-            gr.HTML(f"<small>{texts.PHOTO_LIMITS}</small>")
+            gr.HTML(f"<small>{texts.PHOTO_LIMITS}</small>", elem_id="photo-limits")
             explain = gr.Checkbox(False, label=texts.EXPLAIN_LABEL, elem_id="photo-explain")
             rows = [[str(path)] for path in examples]
             gr.Examples(rows, photo, label="Examples", elem_id="photo-examples", api_visibility="private")
         with gr.Column(scale=2, min_width=300):
-            image = _build_image("The photo with its faces", elem_id="photo-image", visible=False)
+            image = gr.HTML("", elem_id="photo-image")
+            results = gr.HTML(cards.render_notice(texts.LOADING_TEXT), elem_id="photo-cards")
             downloads = gr.HTML("", elem_id="photo-downloads")
-            results = gr.HTML(cards.render_notice(texts.PHOTO_HINT, kind="empty"), elem_id="photo-cards")
+    shown = [image, results, downloads]
     gr.on(
         [photo.change, explain.input],
         events.photo,
         [photo, explain],
-        [image, results, downloads],
+        shown,
         trigger_mode="always_last",
+        show_progress="minimal",
+        show_progress_on=results,
         concurrency_id="network",
         concurrency_limit=viewers,
         api_visibility="private",
     )
+    app.load(events.first_photo, None, shown, queue=False, show_progress="hidden", api_visibility="private")
     _build_endpoint(events.analyze_image, [photo], api.IMAGE_SCHEMA, "network", viewers)
 
 
@@ -362,12 +357,15 @@ def _build_endpoint(
 
 def _build_model(tab: gr.Tab) -> None:
     headline = gr.HTML("", elem_id="model-headline")
-    figures = gr.Markdown("", elem_id="model-figures", elem_classes="fer-prose")
-    confusion = gr.HTML("", elem_id="model-confusion")
-    plots = gr.HTML("", elem_id="model-plots")
-    card = gr.Markdown("", elem_id="model-card", elem_classes="fer-prose")
+    limits = gr.Markdown("", elem_id="model-limits", elem_classes="fer-prose")
+    measured = gr.HTML("", elem_id="model-measured")
+    with gr.Accordion("All figures, plots and the model card", open=False, elem_id="model-all"):
+        figures = gr.Markdown("", elem_id="model-figures", elem_classes="fer-prose")
+        confusion = gr.HTML("", elem_id="model-confusion")
+        plots = gr.HTML("", elem_id="model-plots")
+        card = gr.Markdown("", elem_id="model-card", elem_classes="fer-prose")
     # Loaded when the tab is opened: the plots would double the size of the page.
-    outputs = [headline, figures, confusion, plots, card]
+    outputs = [headline, limits, measured, figures, confusion, plots, card]
     tab.select(model.build_model_page, None, outputs, queue=False, api_visibility="private")
 
 

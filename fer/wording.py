@@ -1,4 +1,4 @@
-"""Small words in messages: counts, and the known name nearest to a mistyped one."""
+"""Small words in messages: counts, probabilities, and the known name nearest to a mistyped one."""
 
 import difflib
 from collections.abc import Iterable
@@ -12,6 +12,21 @@ def format_count(number: int, noun: str) -> str:
         ('1 group', '2 groups')
     """
     return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def format_probability(probability: float) -> str:
+    """Return a probability as a percentage; no prediction is shown as certain or impossible.
+
+    Args:
+        probability: 0 to 1.
+
+    Example:
+        >>> format_probability(0.874), format_probability(1.0), format_probability(0.0)
+        ('87 %', '> 99 %', '< 1 %')
+    """
+    if probability > 0.99:
+        return "> 99 %"
+    return "< 1 %" if probability < 0.01 else f"{probability * 100:.0f} %"
 
 
 def suggest_name(received: str, known: Iterable[str]) -> str:

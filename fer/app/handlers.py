@@ -57,13 +57,18 @@ class Handlers:
     Args:
         engine: the network.
         sessions: the visitors' state.
+        example: the photo that is shown, analyzed, before a visitor chooses one; None for none.
     """
 
-    def __init__(self, engine: Engine, sessions: Sessions) -> None:
+    def __init__(self, engine: Engine, sessions: Sessions, example: Path | None = None) -> None:
         self.engine = engine
         self.sessions = sessions
+        self.example = example
+        self._examples: dict[bool, PhotoUpdate] = {}
 
-    def show_live(self, session_id: str, frame: str | None, *, explain: bool, paused: bool) -> LiveUpdate:
+    def show_live(
+        self, session_id: str, frame: str | None, *, explain: bool, paused: bool, mirror: bool = False
+    ) -> LiveUpdate:
         """Analyze a camera frame for the live tab.
 
         Args:
@@ -71,6 +76,7 @@ class Handlers:
             frame: the frame as a data URL, or None.
             explain: also show activation maps.
             paused: leave the tab as it is.
+            mirror: show the frame as a mirror does.
         """
         visitor = self.sessions.visit(session_id)
         if frame is None or paused:
@@ -81,7 +87,7 @@ class Handlers:
         try:
             if visitor.live is None:
                 visitor.live = LiveSession(self.engine.analyzers.live)
-            shown = visitor.live.process(decode_image_url(frame), explain=explain)
+            shown = visitor.live.process(decode_image_url(frame), explain=explain, mirror=mirror)
         except FerError as error:
             return LiveUpdate(status=cards.render_notice(str(error), kind="error"))
         image, people = encode_image_url(shown.image, quality=80), cards.render_live(shown)
@@ -105,16 +111,36 @@ class Handlers:
         return cards.render_notice(texts.NEUTRAL_CLEARED_TEXT)
 
     def show_photo(self, session_id: str, upload: Upload | None, *, explain: bool) -> PhotoUpdate:
-        """Analyze a photo for the photo tab; an error becomes a notice."""
+        """Analyze a photo for the photo tab, or show the example without one; an error becomes a notice."""
         if upload is None:
-            return PhotoUpdate(None, cards.render_notice(texts.PHOTO_HINT, kind="empty"))
+            return self._show_example(explain=explain)
         self.sessions.add_upload(session_id, upload.path)
+        return self._render_photo(upload, explain=explain)
+
+    def show_first_photo(self, session_id: str) -> PhotoUpdate | None:
+        """Return the example for a page that has just been opened, or None if its visitor was faster."""
+        update = self._show_example(explain=False)
+        return None if self.sessions.visit(session_id).uploads else update
+
+    def _show_example(self, *, explain: bool) -> PhotoUpdate:
+        hint = cards.render_notice(texts.PHOTO_HINT, kind="empty")
+        if self.example is None:
+            return PhotoUpdate("", hint)
+        if explain not in self._examples:
+            shown = self._render_photo(Upload(self.example.name, self.example), explain=explain)
+            if not shown.image:
+                return shown
+            # All visitors see the same example, so it is analyzed once.
+            self._examples[explain] = shown._replace(cards=shown.cards + hint)
+        return self._examples[explain]
+
+    def _render_photo(self, upload: Upload, *, explain: bool) -> PhotoUpdate:
         try:
             analyzer, image = self.engine.analyzers.photo, decode_image(upload.path)
-            faces = analyzer.analyze(image)
+            faces = photo.sort_faces(analyzer.analyze(image))
             activations = [analyzer.explain(face) for face in faces[: photo.MOST_CARDS]] if explain else []
         except FerError as error:
-            return PhotoUpdate(None, _render_error(error, upload))
+            return PhotoUpdate("", _render_error(error, upload))
         return photo.render_photo(image, faces, activations, upload.name)
 
     def show_video(self, session_id: str, upload: Upload | None, every: int) -> Iterator[VideoUpdate]:

@@ -8,7 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from fer.analysis import Analyzer
 from fer.reports.timeline import Stretch, TimeBins
 from fer.vision.annotation import draw_faces
 from fer.vision.baseline import Baseline
+from fer.vision.boxes import flip_box
 from fer.vision.faces import Face
 from fer.vision.images import ImageSource, decode_image, shrink_to
 from fer.vision.tracking import Tracker
@@ -27,6 +28,10 @@ BIN_SECONDS = 0.25
 MOST_FRAME_SIDE = 1280
 #: Seconds for which a visitor holds a neutral face after asking for it to be taken off.
 BASELINE_SECONDS = 3.0
+#: Seconds between two frames that the browser sends.
+STREAM_EVERY = 0.05
+#: What the page asks of a camera. The browser never mirrors: people keep their numbers when the view is mirrored.
+CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "user"}}
 #: Number of frames over which the frame rate is measured.
 _RATE_FRAMES = 30
 #: A frame counts for the time since the last one, in seconds, but not for that of a pause.
@@ -38,7 +43,7 @@ class LiveFrame:
     """One analyzed frame of a camera.
 
     Args:
-        image: uint8 (H, W, 3), the frame with boxes and labels drawn in.
+        image: uint8 (H, W, 3), the frame with boxes and labels drawn in, mirrored if that was asked for.
         faces: the faces, with smoothed probabilities, in the order of their track numbers.
         activations: a class activation map per face, float32 (48, 48), 0..1; empty if not asked for.
         number: number of the frame in the session, from 1.
@@ -121,12 +126,13 @@ class LiveSession:
         with self._lock:
             self._baseline = None
 
-    def process(self, source: ImageSource, *, explain: bool = False) -> LiveFrame:
+    def process(self, source: ImageSource, *, explain: bool = False, mirror: bool = False) -> LiveFrame:
         """Analyze a frame that has just arrived.
 
         Args:
             source: the frame, as :meth:`fer.Analyzer.analyze` takes images.
             explain: also compute the activation maps.
+            mirror: draw the frame as a mirror shows it; people keep their numbers.
 
         Raises:
             ImageError: the frame cannot be used.
@@ -145,7 +151,7 @@ class LiveSession:
             number, rate, draw = self.num_frames, self._compute_rate(), self._is_timeline_due(seconds)
             notice = "" if self._baseline is None else _describe_baseline(self._baseline, faces, seconds)
         activations = [self.analyzer.explain(face) for face in faces] if explain else []
-        return LiveFrame(draw_faces(image, faces, bars=False), faces, activations, number, rate, draw, notice)
+        return LiveFrame(_draw(image, faces, mirror=mirror), faces, activations, number, rate, draw, notice)
 
     def _compute_rate(self) -> float:
         elapsed = self._times[-1] - self._times[0]
@@ -155,6 +161,14 @@ class LiveSession:
         """Return whether the timeline is to be drawn: twice a second is as often as the eye needs."""
         previous, self._last_drawn = self._last_drawn, int(seconds * 2)
         return previous != self._last_drawn
+
+
+def _draw(image: np.ndarray, faces: list[Face], *, mirror: bool) -> np.ndarray:
+    if not mirror:
+        return draw_faces(image, faces, bars=False)
+    width = image.shape[1]
+    flipped = [replace(face, box=flip_box(face.box, width)) for face in faces]
+    return draw_faces(np.ascontiguousarray(image[:, ::-1]), flipped, bars=False)
 
 
 def _describe_baseline(baseline: Baseline, faces: list[Face], seconds: float) -> str:

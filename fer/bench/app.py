@@ -98,9 +98,10 @@ def open_live(page: Any, url: str) -> None:
         url: address of the app.
     """
     page.goto(url)
+    page.get_by_role("tab", name="Live", exact=True).click()
     camera = page.locator("#live-camera button:visible")
     camera.first.click()
-    camera.filter(has_text="Record").first.click()
+    camera.filter(has_text="Start").first.click()
     page.wait_for_selector("#live-status [data-frame]", timeout=START_SECONDS * 1000)
 
 

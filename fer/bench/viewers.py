@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from fer.app.data_urls import decode_image_url, encode_image_url
+from fer.app.live import STREAM_EVERY
 
 _BLOCK = 16
 _VIEWER_BITS, _FRAME_BITS = 4, 8
@@ -80,7 +81,7 @@ class Viewer:
         report: what was measured so far.
     """
 
-    def __init__(self, url: str, frame: np.ndarray, number: int, *, interval: float = 0.1) -> None:
+    def __init__(self, url: str, frame: np.ndarray, number: int, *, interval: float = STREAM_EVERY) -> None:
         self.url = url.rstrip("/")
         self.frame = frame
         self.number = number
@@ -126,7 +127,7 @@ class Viewer:
         self._num_sent += 1
         self._sent_at = time.monotonic()
         url = encode_image_url(mark_frame(self.frame, self.number, self._num_sent), quality=90)
-        return [{"url": url, "path": None, "mime_type": "image/jpeg"}, False, False]
+        return [{"url": url, "path": None, "mime_type": "image/jpeg"}, False, False, False]
 
     def _record(self, message: dict[str, Any]) -> None:
         kind = message["msg"]

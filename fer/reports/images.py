@@ -20,7 +20,7 @@ from fer.reports.tables import IMAGE_COLUMNS, build_image_rows, build_table, cho
 from fer.vision.annotation import draw_activation, draw_faces
 from fer.vision.drawings import is_drawing, write_drawing
 from fer.vision.faces import AnalyzedImage
-from fer.wording import format_count
+from fer.wording import format_count, format_probability
 
 #: Largest number of faces of which each has a line in the summary.
 MAX_ANSWERS = 20
@@ -213,7 +213,8 @@ def _list_answers(faces: pd.DataFrame) -> tuple[str, ...]:
     for row in faces.fillna({"warnings": ""}).to_dict("records"):
         doubts = ["uncertain"] * bool(row["uncertain"]) + str(row["warnings"]).split()
         doubt = f" ({', '.join(doubts)})" if doubts else ""
-        lines.append(f"{row['image']}, face {int(row['face'])}: {row['label']} {row['confidence'] * 100:.0f} %{doubt}")
+        answer = f"{row['label']} {format_probability(row['confidence'])}"
+        lines.append(f"{row['image']}, face {int(row['face'])}: {answer}{doubt}")
     return tuple(lines)
 
 

@@ -14,6 +14,7 @@ from fer.labels import COLORS, EXPRESSIONS
 from fer.vision.boxes import Box, clip_box, compute_shared_area
 from fer.vision.faces import Face
 from fer.vision.images import ImageSource, decode_scaled
+from fer.wording import format_probability
 
 Color = tuple[int, int, int]
 _PixelBox = tuple[int, int, int, int]
@@ -93,7 +94,7 @@ def draw_activation(crop: np.ndarray, activation: np.ndarray, *, side: int = 240
 def describe_face(face: Face) -> str:
     """Return a face's caption: "#2 happy 93 %", with a question mark if the prediction is uncertain."""
     person = f"#{face.track_id} " if face.track_id is not None else ""
-    return f"{person}{face.label}{'?' if face.uncertain else ''} {face.confidence:.0%}".replace("%", " %")
+    return f"{person}{face.label}{'?' if face.uncertain else ''} {format_probability(face.confidence)}"
 
 
 def _draw_caption(image: np.ndarray, face: Face, box: _PixelBox, occupied: list[_PixelBox]) -> _PixelBox:

@@ -24,6 +24,12 @@ def shift_box(box: Box, x: float, y: float) -> Box:
     return x_min + x, y_min + y, x_max + x, y_max + y
 
 
+def flip_box(box: Box, width: float) -> Box:
+    """Return a box in the mirror image of an image that is ``width`` pixels wide."""
+    x_min, y_min, x_max, y_max = box
+    return width - x_max, y_min, width - x_min, y_max
+
+
 def clip_box(box: Box, height: float, width: float) -> Box:
     """Return a box with its corners moved into an image of the given size in pixels."""
     x_min, y_min, x_max, y_max = box

@@ -28,6 +28,8 @@ pytestmark = [
 LAPTOP = {"viewport": {"width": 1366, "height": 768}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True, "device_scale_factor": 2}
 CLEAR_PHOTO = "#photo-input button[aria-label='Remove Image'], #photo-input button[aria-label='Clear']"
+#: A card of the visitor's photo; those of the example are followed by a hint.
+OWN_CARD = "#photo-cards:not(:has(.fer-empty)) .fer-card"
 STATUS = "#live-status [data-frame]"
 
 
@@ -59,9 +61,15 @@ def blocked():
 
 
 @pytest.fixture
-def visit(browser, launch, app_server, blocked):
+def errors():
+    """Errors of the page that a test expects; without them they are a failure."""
+    return []
+
+
+@pytest.fixture
+def visit(browser, launch, app_server, blocked, errors):
     """Open a page; the test fails if the page requests another host, or reports an error or something blocked."""
-    contexts, requested, errors = [], [], []
+    contexts, requested = [], []
 
     def visit(settings=LAPTOP, *, scheme="light", server=app_server, visitor=browser):
         contexts.append(visitor.new_context(**settings, color_scheme=scheme, permissions=["camera"]))
@@ -127,10 +135,69 @@ def live_page(visit, app_server):
     return page
 
 
+@pytest.mark.parametrize(("settings", "scheme"), [(LAPTOP, "light"), (LAPTOP, "dark"), (PHONE, "light")])
+def test_the_first_view_has_an_answer_without_a_click(visit, settings, scheme):
+    page = visit(settings, scheme=scheme)
+    page.wait_for_selector("#photo-cards .fer-card")
+    for part in ("#photo-image img", "#photo-cards h3"):
+        box = page.locator(part).first.bounding_box()
+        assert box["y"] + box["height"] <= settings["viewport"]["height"]
+    numbers = page.locator(".fer-box b").all_inner_texts()
+    assert numbers == [text.split()[1] for text in page.locator("#photo-cards .fer-person").all_inner_texts()] != []
+    shoot(page, f"first-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
+    check_width(page, settings)
+
+
 def test_the_live_tab_invites_to_start_the_camera(visit):
     page = visit()
-    assert "press Record" in page.locator("#live-people").inner_text()
+    open_tab(page, "Live")
+    assert "press Start" in page.locator("#live-people").inner_text()
     shoot(page, "live-start")
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        ("NotAllowedError", "does not allow"),
+        ("NotFoundError", "No camera was found"),
+        ("NotReadableError", "cannot be opened"),
+    ],
+)
+def test_a_camera_that_cannot_be_used_gives_a_word(visit, errors, fault, word):
+    page = visit()
+    page.add_init_script(
+        f"MediaDevices.prototype.getUserMedia = async () => {{ throw new DOMException('', '{fault}'); }};"
+    )
+    page.reload()
+    open_tab(page, "Live")
+    page.locator("#live-camera button:visible").first.click()
+    page.wait_for_selector("#live-faults p:not([hidden])")
+    assert word in page.locator("#live-faults").inner_text()
+    shoot(page, f"live-{fault}")
+    # Gradio itself does not catch the error.
+    assert wait_until(lambda: errors == [fault], 5)
+    errors.clear()
+
+
+def test_live_shows_one_image_with_the_people_beside_it(live_page):
+    image = live_page.locator("#live-image img").bounding_box()
+    card = live_page.locator("#live-people .fer-card").first.bounding_box()
+    curve = live_page.locator("#live-timeline svg").first.bounding_box()
+    assert image["width"] > 600
+    assert card["x"] > image["x"] + image["width"]
+    assert max(each["y"] + each["height"] for each in (image, card, curve)) <= 768
+    assert curve["y"] >= image["y"] + image["height"]
+    assert live_page.locator("#live-camera video").evaluate("video => getComputedStyle(video).opacity") == "0"
+    assert live_page.locator("#live-camera button:visible").filter(has_text="Stop").count() == 1
+
+
+def test_nothing_moves_sideways_when_the_camera_starts(visit, app_server):
+    page = visit()
+    open_tab(page, "Live")
+    before = page.locator("#fer-head").bounding_box()
+    open_live(page, app_server.url)
+    page.wait_for_selector("#live-people .fer-card")
+    assert page.locator("#fer-head").bounding_box() == before
 
 
 def test_live_counts_frames(live_page):
@@ -219,9 +286,10 @@ def test_two_pages_at_once_both_get_frames(visit, app_server):
 def test_a_second_viewer_waits_in_the_queue_for_its_turn(visit, narrow_server):
     one, two = visit(server=narrow_server), visit(server=narrow_server)
     open_live(one, narrow_server.url)
+    open_tab(two, "Live")
     camera = two.locator("#live-camera button:visible")
     camera.first.click()
-    camera.filter(has_text="Record").first.click()
+    camera.filter(has_text="Start").first.click()
     two.wait_for_function(
         "() => { const text = document.querySelector('#live-image[data-waiting] .progress-text');"
         " return text?.checkVisibility() && text.textContent.includes('queue'); }"
@@ -242,7 +310,7 @@ def test_a_photo_gives_cards_and_downloads(visit, tmp_path, settings, scheme):
     Image.fromarray(read_astronaut()).save(path)
     page.locator("#photo-input input[type=file]").set_input_files(path)
     page.get_by_label("Activation maps").check()
-    page.wait_for_function("() => document.querySelectorAll('#photo-cards .fer-card img').length === 2")
+    page.wait_for_function(f"() => document.querySelectorAll('{OWN_CARD} img').length === 2")
     link = page.get_by_role("link", name="Save table")
     assert link.get_attribute("download") == "astronaut expressions.csv"
     rows = list(csv.DictReader(io.StringIO(base64.b64decode(link.get_attribute("href").split(",")[1]).decode())))
@@ -257,7 +325,7 @@ def test_a_photo_is_deleted_when_the_page_is_closed(visit, app_server, tmp_path)
     path = tmp_path / "astronaut.png"
     Image.fromarray(read_astronaut()).save(path)
     page.locator("#photo-input input[type=file]").set_input_files(path)
-    page.wait_for_selector("#photo-cards .fer-card")
+    page.wait_for_selector(OWN_CARD)
     assert list_files(app_server.temporary) != []
     page.context.close()
     assert wait_until(lambda: list_files(app_server.temporary) == [])
@@ -269,7 +337,7 @@ def test_a_snapshot_of_the_camera_is_a_photo(visit, app_server):
     page.get_by_role("button", name="Capture from camera").click()
     page.locator("#photo-input button:visible").filter(has_text="Webcam").click()
     page.locator("#photo-input button[aria-label='capture photo']").click()
-    page.wait_for_selector("#photo-cards .fer-card")
+    page.wait_for_selector(OWN_CARD)
     assert page.locator("#photo-cards .fer-card").count() == 1
     page.context.close()
     assert wait_until(lambda: list_files(app_server.temporary) == [])
@@ -281,7 +349,7 @@ def example_page(visit):
     page = visit()
     open_tab(page, "Photo")
     page.locator("#photo-examples button, #photo-examples img").first.click()
-    page.wait_for_selector("#photo-cards .fer-card")
+    page.wait_for_selector(OWN_CARD)
     return page
 
 
@@ -314,7 +382,7 @@ def test_an_example_remains_after_its_visitor_leaves(visit):
         page = visit()
         open_tab(page, "Photo")
         page.locator("#photo-examples button, #photo-examples img").first.click()
-        page.wait_for_selector("#photo-cards .fer-card")
+        page.wait_for_selector(OWN_CARD)
         page.context.close()
         time.sleep(1)
 
@@ -401,7 +469,11 @@ def test_the_model_tab_shows_figures_and_plots(visit, settings, scheme):
     page = visit(settings, scheme=scheme)
     open_tab(page, "Model")
     page.wait_for_selector(".fer-tiles")
-    page.wait_for_selector("#model-card h3:has-text('Limits')")
+    page.wait_for_selector("#model-limits h3:has-text('Limits')")
+    assert page.evaluate("() => document.documentElement.scrollHeight") < 2400, "the rest is folded"
+    shoot(page, f"model-short-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
+    page.get_by_role("button", name="All figures, plots and the model card").click()
+    page.wait_for_selector("#model-card h3:has-text('Protocol')")
     for plot in page.locator(".fer-figures img").all():
         plot.scroll_into_view_if_needed()
     page.wait_for_function(
@@ -422,13 +494,14 @@ def test_the_live_tab_of_a_phone_is_one_column(visit, app_server):
     shoot(page, "live-phone-light")
     check_width(page, PHONE)
     tops = [
-        page.locator(f"#live-{name}").first.bounding_box()["y"] for name in ("camera", "image", "people", "timeline")
+        page.locator(f"#live-{name}").first.bounding_box()["y"] for name in ("image", "camera", "people", "timeline")
     ]
     assert tops == sorted(tops)
 
 
 def test_the_keyboard_reaches_every_control(visit):
     page = visit()
+    open_tab(page, "Live")
     reached = set()
     for _ in range(25):
         page.keyboard.press("Tab")
@@ -478,7 +551,7 @@ def test_the_name_of_a_photo_does_nothing(visit, tmp_path, name):
     path = tmp_path / f"{name}.png"
     Image.fromarray(read_astronaut()).save(path)
     page.locator("#photo-input input[type=file]").set_input_files(path)
-    page.wait_for_selector("#photo-cards .fer-card")
+    page.wait_for_selector(OWN_CARD)
     assert page.get_by_role("link", name="Save table").get_attribute("download") == f"{name} expressions.csv"
     check_nothing_ran(page)
     path.write_bytes(b"no image")

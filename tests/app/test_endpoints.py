@@ -140,19 +140,19 @@ def test_32_clients_that_send_the_same_photo_get_their_answers(app_server, portr
 
 
 def test_32_clients_that_send_the_built_in_example_get_their_answers(app_server):
-    (path,) = app_server.temporary.rglob("examples/portrait.jpg")
+    (path,) = app_server.temporary.rglob("examples/two people.jpg")
     faces, errors = [], []
 
     def call():
         with ApiClient(app_server.url) as client:
             try:
-                faces.append(len(client.call("analyze_image", str(path), "portrait.jpg")["faces"]))
+                faces.append(len(client.call("analyze_image", str(path), "people.jpg")["faces"]))
             except (httpx.HTTPError, ValueError) as error:
                 errors.append(str(error))
 
     run_together([call] * 32)
     assert errors == []
-    assert faces == [1] * 32
+    assert faces == [2] * 32
     assert path.is_file()
 
 
@@ -217,7 +217,7 @@ def test_a_bad_image_gives_an_error_with_its_name_and_no_path(client, app_server
     assert list_files(app_server.temporary) == []
 
 
-@pytest.mark.parametrize("name", ["portrait.jpg", "seven drawn expressions.png"])
+@pytest.mark.parametrize("name", ["two people.jpg", "drawn faces.png"])
 def test_an_example_sent_to_an_endpoint_is_not_removed(client, app_server, name):
     (path,) = app_server.temporary.rglob(f"examples/{name}")
     sent = {"path": str(path), "orig_name": name, "meta": {"_type": "gradio.FileData"}}

@@ -102,7 +102,7 @@ def test_a_neutral_face_leaves_with_its_visitor(handlers):
 
 def test_a_photo_gives_cards_and_downloads(handlers, tmp_path):
     update = handlers.show_photo("ada", upload(tmp_path, encode_jpeg()), explain=True)
-    assert update.image.startswith("data:image/jpeg;base64,")
+    assert 'src="data:image/jpeg;base64,' in update.image
     assert update.cards.count("<article") == 1
     assert update.cards.count("<img") == 2
     assert 'download="holiday expressions.csv"' in update.downloads
@@ -111,7 +111,7 @@ def test_a_photo_gives_cards_and_downloads(handlers, tmp_path):
 @pytest.mark.parametrize("content", [b"", b"not an image", encode_jpeg()[:200]], ids=["empty", "text", "cut"])
 def test_a_bad_photo_gives_an_error_without_the_path_on_the_server(handlers, tmp_path, content):
     update = handlers.show_photo("ada", upload(tmp_path, content), explain=False)
-    assert update.image is None
+    assert update.image == ""
     assert 'role="alert"' in update.cards
     assert "holiday.jpg" in update.cards
     assert str(tmp_path) not in update.cards
@@ -119,6 +119,42 @@ def test_a_bad_photo_gives_an_error_without_the_path_on_the_server(handlers, tmp
 
 def test_no_photo_gives_the_hint(handlers):
     assert "Upload, paste" in handlers.show_photo("ada", None, explain=False).cards
+
+
+@pytest.fixture
+def example_handlers(tmp_path):
+    """Handlers with an example, and the list of the images that were analyzed."""
+    analyzed = []
+
+    def find(image):
+        analyzed.append(image.shape)
+        return [(8, 8, 40, 40)]
+
+    path = tmp_path / "example.jpg"
+    path.write_bytes(encode_jpeg())
+    return Handlers(Engine(lambda: build_stub_analyzer(find)), Sessions(tmp_path), path), analyzed
+
+
+def test_a_new_page_shows_the_example_which_is_analyzed_once(example_handlers):
+    handlers, analyzed = example_handlers
+    updates = [handlers.show_first_photo(name) for name in ("ada", "bob", "eve")]
+    assert updates[0].cards.count("<article") == 1
+    assert "Upload, paste" in updates[0].cards
+    assert updates == updates[:1] * 3
+    assert len(analyzed) == 1
+
+
+def test_the_example_does_not_replace_the_photo_of_a_fast_visitor(example_handlers, tmp_path):
+    handlers, _ = example_handlers
+    handlers.show_photo("ada", upload(tmp_path, encode_jpeg()), explain=False)
+    assert handlers.show_first_photo("ada") is None
+    assert handlers.show_first_photo("bob") is not None
+
+
+def test_a_cleared_photo_shows_the_example_with_activation_maps_if_asked(example_handlers):
+    handlers, _ = example_handlers
+    assert handlers.show_photo("ada", None, explain=True).cards.count("<img") == 2
+    assert handlers.show_photo("ada", None, explain=False).cards.count("<img") == 1
 
 
 @pytest.mark.parametrize("content", [encode_jpeg(), b"x"], ids=["good", "bad"])

@@ -34,6 +34,17 @@ def test_a_person_keeps_the_number_and_frames_are_counted():
     assert shown.rate == pytest.approx(10.0)
 
 
+def test_a_mirrored_view_shows_the_box_on_the_other_side_and_renumbers_nobody():
+    session, clock = build_session()
+    shown = []
+    for mirror in (False, True, False):
+        shown.append(session.process(draw_frame(), mirror=mirror))
+        clock.now += 0.1
+    assert [[face.track_id for face in each.faces] for each in shown] == [[1]] * 3
+    columns = [np.flatnonzero((each.image != 90).any(axis=(0, 2))) for each in shown]
+    assert columns[1].mean() == pytest.approx(63 - columns[0].mean(), abs=2)
+
+
 def test_the_first_frame_has_no_rate():
     session, _ = build_session()
     assert session.process(draw_frame()).rate == 0.0

@@ -16,6 +16,7 @@ from fer.labels import EXPRESSIONS
 from fer.reports.images import predict_files
 from fer.reports.partial import PartialTable
 from fer.reports.tables import FACE_COLUMNS
+from fer.wording import format_probability
 
 
 def find_by_grey(image: np.ndarray) -> list[tuple[float, float, float, float]]:
@@ -66,7 +67,7 @@ def test_the_summary_of_a_few_faces_has_a_line_for_each(folder, analyzer, tmp_pa
     )
     first, second, files, drawn = summary.describe().splitlines()
     (row, _) = pd.read_csv(tmp_path / "table.csv").to_dict("records")
-    assert first.startswith(f"{folder / 'a.png'}, face 1: {row['label']} {row['confidence'] * 100:.0f} %")
+    assert first.startswith(f"{folder / 'a.png'}, face 1: {row['label']} {format_probability(row['confidence'])}")
     assert ("uncertain" in first) == row["uncertain"]
     assert "face 2: " in second
     assert files.endswith("table.csv")

@@ -13,6 +13,7 @@ from fer.vision.boxes import (
     compute_longer_side,
     compute_shared_area,
     contains_point,
+    flip_box,
     scale_box,
     shift_box,
 )
@@ -20,6 +21,15 @@ from fer.vision.boxes import (
 BOXES = st.tuples(st.floats(-50, 500), st.floats(-50, 500), st.floats(1, 300), st.floats(1, 300)).map(
     lambda v: (v[0], v[1], v[0] + v[2], v[1] + v[3])
 )
+
+
+def test_a_box_is_flipped_by_hand():
+    assert flip_box((10.0, 20.0, 30.0, 25.0), 100.0) == (70.0, 20.0, 90.0, 25.0)
+
+
+@given(BOXES)
+def test_two_flips_give_the_box(box):
+    assert flip_box(flip_box(box, 640.0), 640.0) == pytest.approx(box)
 
 
 def test_measures_by_hand():

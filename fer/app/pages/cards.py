@@ -13,6 +13,8 @@ from fer.app.live import WINDOW_SECONDS, LiveFrame, RollingTimeline
 from fer.labels import COLORS, EXPRESSIONS
 from fer.vision.annotation import draw_activation
 from fer.vision.faces import Face
+from fer.vision.quality import UNCERTAIN_WARNINGS
+from fer.wording import format_probability
 
 #: The words that the page shows for each entry of ``Face.warnings``.
 WARNING_TEXTS: dict[str, str] = {
@@ -21,6 +23,13 @@ WARNING_TEXTS: dict[str, str] = {
     "profile": "turned away",
     "edge": "cut by the edge",
     "dark": "nearly black",
+}
+#: What the page says if the browser gives it no camera.
+CAMERA_FAULTS: dict[str, str] = {
+    "denied": "The browser does not allow this page to use the camera. Allow it beside the page's address, and reload.",
+    "absent": "No camera was found. Connect one, and reload the page.",
+    "busy": "The camera cannot be opened. Close other programs that use it, and try again.",
+    "insecure": "Browsers offer the camera only to https pages and to pages of this machine.",
 }
 #: People whose timeline is drawn; the page counts the rest.
 MOST_PEOPLE = 4
@@ -37,6 +46,15 @@ def render_notice(text: str, *, kind: str = "info") -> str:
     """
     role = ' role="alert"' if kind == "error" else ""
     return f'<p class="fer-notice fer-{kind}"{role}>{escape(text)}</p>'
+
+
+def render_camera_notices() -> str:
+    """Return a notice for each fault of the camera; ``head.html`` marks the one that the page shows."""
+    items = "".join(
+        f'<p class="fer-notice fer-error" role="alert" data-fault="{fault}" hidden>{escape(text)}</p>'
+        for fault, text in CAMERA_FAULTS.items()
+    )
+    return f'<div class="fer-faults">{items}</div>'
 
 
 def render_legend() -> str:
@@ -60,7 +78,7 @@ def render_bars(probabilities: np.ndarray) -> str:
 
 
 def render_card(face: Face, number: int, activation: np.ndarray | None = None) -> str:
-    """Return a face's card: its crop, label, bars and warnings.
+    """Return a face's card: the answer, the runner-up, why it is uncertain, warnings, the crop and bars.
 
     Args:
         face: the face.
@@ -68,16 +86,36 @@ def render_card(face: Face, number: int, activation: np.ndarray | None = None) -
         activation: its activation map, float (48, 48), 0 to 1, or None.
     """
     title = f"Person {face.track_id}" if face.track_id is not None else f"Face {number}"
-    chips = ['<b class="fer-chip fer-unsure">uncertain</b>'] if face.uncertain else []
-    chips += [f'<b class="fer-chip">{escape(WARNING_TEXTS.get(warning, warning))}</b>' for warning in face.warnings]
+    chips = [f'<b class="fer-chip">{escape(WARNING_TEXTS.get(warning, warning))}</b>' for warning in face.warnings]
     label = f"{face.label}{'?' if face.uncertain else ''}"
+    doubt = f'<p class="fer-unsure">{describe_doubt(face)}</p>' if face.uncertain else ""
+    runner_up, probability = rank_expressions(face.probabilities)[1]
     return (
         f'<article class="fer-card" style="--fer-color:{COLORS[face.label]}" aria-label="{title}: {label}">'
         f'<div class="fer-images">{_render_crop(face, activation)}</div>'
         f'<header><span class="fer-person">{title}</span>'
-        f"<h3>{label} <small>{round(face.confidence * 100)} %</small></h3>{''.join(chips)}</header>"
+        f"<h3>{label} <small>{escape(format_probability(face.confidence))}</small></h3>"
+        f'<p class="fer-next">then {runner_up}, {escape(format_probability(probability))}</p></header>'
+        f'<div class="fer-doubts">{doubt}{"".join(chips)}</div>'
         f"{render_bars(face.probabilities)}{_render_baseline(face)}</article>"
     )
+
+
+def rank_expressions(probabilities: np.ndarray) -> list[tuple[str, float]]:
+    """Return the expressions with their probabilities, the most probable one first."""
+    pairs = zip(EXPRESSIONS, map(float, probabilities), strict=True)
+    return sorted(pairs, key=lambda pair: -pair[1])
+
+
+def describe_doubt(face: Face) -> str:
+    """Return why the answer for a face is uncertain, in a sentence."""
+    for warning in face.warnings:
+        if warning in UNCERTAIN_WARNINGS:
+            return f"Unsure: the face is {WARNING_TEXTS[warning]}."
+    (_, first), (name, second), *_ = rank_expressions(face.probabilities)
+    if second > first / 2:
+        return f"Unsure: {name} is nearly as likely."
+    return "Unsure: several expressions share the rest."
 
 
 def render_cards(faces: Sequence[Face], activations: Sequence[np.ndarray] = ()) -> str:
@@ -138,9 +176,9 @@ def _render_baseline(face: Face) -> str:
     """Return the answer without the person's resting face, if there is one."""
     if face.baseline_probabilities is None:
         return ""
-    confidence = round(float(face.baseline_probabilities.max()) * 100)
+    confidence = escape(format_probability(float(face.baseline_probabilities.max())))
     return (
-        f'<div class="fer-baseline"><p>against the neutral face: <b>{face.baseline_label}</b> {confidence} %</p>'
+        f'<div class="fer-baseline"><p>against the neutral face: <b>{face.baseline_label}</b> {confidence}</p>'
         f"{render_bars(face.baseline_probabilities)}</div>"
     )
 
@@ -148,7 +186,8 @@ def _render_baseline(face: Face) -> str:
 def _render_bar(name: str, probability: float, *, is_top: bool) -> str:
     mark = ' class="fer-top"' if is_top else ""
     bar = f'<i style="width:{probability * 100:.1f}%;background:{COLORS[name]}"></i>'
-    return f"<tr{mark}><th scope=row>{name}</th><td>{bar}</td><td>{round(probability * 100)} %</td></tr>"
+    share = escape(format_probability(probability))
+    return f"<tr{mark}><th scope=row>{name}</th><td>{bar}</td><td>{share}</td></tr>"
 
 
 def _render_person(person: int, stretches: list[tuple[np.ndarray, np.ndarray]]) -> str:

@@ -1,4 +1,4 @@
-"""The model tab: figures, confusion matrix, plots and model card of the shipped run.
+"""The model tab: what the shipped run can, where it fails, how it was measured; then all figures, folded.
 
 Every figure comes from the run folder; a notice replaces what is missing there.
 """
@@ -17,16 +17,20 @@ from fer.evaluation.robustness_figures import read_robustness
 from fer.labels import COLORS, EXPRESSIONS
 from fer.runs import Run
 
-#: Sections of the model card above and below the confusion matrix and the plots.
+#: Sections of the model card above and below the confusion matrix and the plots; the limits are not folded.
 _FIGURE_SECTIONS = ("figures", "classes", "robustness", "calibration")
-_CARD_SECTIONS = ("protocol", "data", "training", "limits", "origin")
+_CARD_SECTIONS = ("protocol", "data", "training", "origin")
+#: Mistakes that are named.
+_MOST_MISTAKES = 3
 
 
 class ModelPage(NamedTuple):
     """Contents of the tab.
 
     Args:
-        headline: HTML, the main figures.
+        headline: HTML, the main figures of the default answer, and what it mistakes.
+        limits: Markdown, the section of the limits.
+        measured: HTML, how the figures were measured.
         figures: Markdown, tables of figures.
         confusion: HTML, the confusion matrix.
         plots: HTML, the plots.
@@ -34,6 +38,8 @@ class ModelPage(NamedTuple):
     """
 
     headline: str
+    limits: str = ""
+    measured: str = ""
     figures: str = ""
     confusion: str = ""
     plots: str = ""
@@ -57,7 +63,9 @@ def build_model_page(run: Run | None = None) -> ModelPage:
     except ModelError:
         return _build_empty("The network has not been evaluated yet, or its run folder is incomplete.")
     return ModelPage(
-        headline=_render_headline(metrics),
+        headline=_render_headline(metrics) + _render_failures(metrics, run.confusion_matrix),
+        limits=_join_sections(sections, ("limits",)),
+        measured=_render_measured(metrics),
         figures=_join_sections(sections, _FIGURE_SECTIONS),
         confusion=_render_confusion(run.confusion_matrix),
         plots=_render_plots(run, is_robustness_known=read_robustness(run, metrics["model_sha256"]) is not None),
@@ -70,7 +78,7 @@ def _build_empty(reason: str) -> ModelPage:
 
 
 def _render_headline(metrics: dict[str, Any]) -> str:
-    parts = [_render_tiles(_list_tiles(metrics))]
+    parts = ["<h3>What it can</h3>", _render_tiles(_list_tiles(metrics))]
     if metrics["is_sample"]:
         parts.insert(
             0,
@@ -79,6 +87,52 @@ def _render_headline(metrics: dict[str, Any]) -> str:
                 " read real faces."
             ),
         )
+    return "".join(parts)
+
+
+def _render_failures(metrics: dict[str, Any], confusion: Path) -> str:
+    recalls = {name: row["recall"] for name, row in metrics["default"]["test"]["per_class"].items()}
+    known = {name: recall for name, recall in recalls.items() if recall is not None}
+    rows = "".join(_render_recall(name, known[name]) for name in sorted(known, key=lambda name: -known[name]))
+    mistakes = "".join(f"<li>{text}</li>" for text in _list_mistakes(confusion))
+    return (
+        "<h3>Where it fails</h3><p>Of each expression's test faces, this share is named rightly:</p>"
+        f'<table class="fer-bars fer-recalls">{rows}</table>'
+        + (f'<p>The most frequent mistakes:</p><ul class="fer-summary">{mistakes}</ul>' if mistakes else "")
+    )
+
+
+def _render_recall(name: str, recall: float) -> str:
+    bar = f'<i style="width:{recall * 100:.1f}%;background:{COLORS[name]}"></i>'
+    return f"<tr><th scope=row>{name}</th><td>{bar}</td><td>{recall * 100:.0f} %</td></tr>"
+
+
+def _list_mistakes(path: Path) -> list[str]:
+    """Return the mistakes that take the largest shares of an expression's faces, each in a phrase."""
+    if not path.is_file():
+        return []
+    rates = {
+        (row["true"], name): float(row[f"{name}_rate"])
+        for row in _read_confusion(path)
+        for name in EXPRESSIONS
+        if name != row["true"]
+    }
+    worst = sorted(rates, key=lambda pair: -rates[pair])[:_MOST_MISTAKES]
+    return [
+        f"{rates[pair] * 100:.0f} % of the <b>{pair[0]}</b> faces are called <b>{pair[1]}</b>"
+        for pair in worst
+        if rates[pair] > 0
+    ]
+
+
+def _render_measured(metrics: dict[str, Any]) -> str:
+    test = metrics["default"]["test"]
+    parts = [
+        f"<h3>How it was measured</h3><p>On {test['n']:,} test faces that neither the training nor any choice of"
+        " settings saw, with the answer that this app gives. A confidence is off by"
+        f" {test['ece_balanced'] * 100:.1f} percentage points on average, with expressions of equal weight. The network"
+        f" has {metrics['params']:,} parameters.</p>"
+    ]
     if len(metrics["heads"]) > 1:
         is_joint = metrics["default"]["prior"] is not None
         answer = (
@@ -108,11 +162,7 @@ def _list_tiles(metrics: dict[str, Any]) -> list[tuple[str, str]]:
     if test["accuracy_certain"] is not None:
         text = f"right among the {_render_percentage(test['certain'])} of certain answers"
         tiles.append((_render_percentage(test["accuracy_certain"]), text))
-    return [
-        *tiles,
-        (f"{test['ece_balanced']:.3f}", "expected calibration error, with expressions of equal weight"),
-        (f"{metrics['params']:,}", "parameters"),
-    ]
+    return tiles
 
 
 def _render_tiles(tiles: list[tuple[str, str]]) -> str:
@@ -132,8 +182,7 @@ def _render_interval(figures: dict[str, Any]) -> str:
 def _render_confusion(path: Path) -> str:
     if not path.is_file():
         return render_notice("The confusion matrix is missing. Remedy: run `invoke evaluate`.")
-    with path.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = _read_confusion(path)
     columns = "".join(f"<th scope=col>{_render_label(name)}</th>" for name in EXPRESSIONS)
     return (
         '<div class="fer-scroll"><table class="fer-confusion"><caption><span>'
@@ -141,6 +190,11 @@ def _render_confusion(path: Path) -> str:
         " shows the share of its row and the number of faces</span></caption>"
         f"<thead><tr><td></td>{columns}</tr></thead><tbody>{''.join(map(_render_row, rows))}</tbody></table></div>"
     )
+
+
+def _read_confusion(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def _render_row(row: dict[str, str]) -> str:

@@ -19,8 +19,8 @@ FOOT = (
     " tab. Do not use it to judge people or to make decisions about them: in the European Union, inferring emotions at"
     " work and in education is prohibited.</p>"
 )
-LIVE_HINT = "Allow the camera and press Record. Every person in view gets a card here."
-PHOTO_HINT = "Upload, paste or take a photo, or choose an example. Every face gets a card here."
+LIVE_HINT = "Allow the camera and press Start. Every person in view gets a card here; no frame is written to disk."
+PHOTO_HINT = "This is an example. Upload, paste or take a photo of your own: every face gets a number and a card."
 PHOTO_LIMITS = f"{', '.join(FORMATS)}, up to {MAX_PHOTO_BYTES // 2**20} MB and {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
 VIDEO_HINT = "Upload a video and press Analyze."
 VIDEO_LIMITS = (

@@ -9,6 +9,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from fer.app.live import LiveFrame, LiveSession, RollingTimeline
 from fer.app.pages import cards
 from fer.labels import COLORS, EXPRESSIONS
+from fer.wording import format_probability
 
 
 @pytest.fixture(scope="module")
@@ -28,13 +29,43 @@ def test_only_an_error_is_announced_by_screen_readers():
 def test_a_card_shows_uncertainty_and_warnings(face):
     card = cards.render_card(replace(face, uncertain=True, warnings=("small", "profile")), 1)
     assert f"{face.label}?" in card
-    for text in ("uncertain", "small face", "turned away"):
+    assert '<p class="fer-unsure">Unsure: ' in card
+    for text in ("small face", "turned away"):
         assert f">{text}</b>" in card
+
+
+def set_probabilities(face, **options):
+    shares = np.array([options.pop(name, 0.0) for name in EXPRESSIONS])
+    index = int(shares.argmax())
+    options = {"uncertain": False, "warnings": ()} | options
+    return replace(face, probabilities=shares, label=EXPRESSIONS[index], confidence=shares[index], **options)
+
+
+def test_a_card_leads_with_the_answer_then_the_runner_up(face):
+    card = cards.render_card(set_probabilities(face, happy=0.995, sad=0.004, fear=0.001), 3)
+    text = re.sub(r"<[^>]+>", " ", card)
+    assert re.search(r"Face 3\s+happy\s+&gt; 99 %\s+then sad, &lt; 1 %\s+angry", text)
+
+
+@pytest.mark.parametrize(
+    ("options", "doubt"),
+    [
+        ({"sad": 0.4, "neutral": 0.35, "fear": 0.25}, "neutral is nearly as likely"),
+        (
+            {"sad": 0.4, "neutral": 0.15, "fear": 0.15, "angry": 0.15, "happy": 0.15},
+            "several expressions share the rest",
+        ),
+        ({"sad": 0.9, "neutral": 0.1, "warnings": ("dark",)}, "the face is nearly black"),
+    ],
+)
+def test_a_card_says_why_its_answer_is_uncertain(face, options, doubt):
+    assert f"Unsure: {doubt}." in cards.render_card(set_probabilities(face, uncertain=True, **options), 1)
 
 
 def test_a_card_without_warnings_has_no_chips(face):
     card = cards.render_card(replace(face, uncertain=False, warnings=()), 1)
     assert "fer-chip" not in card
+    assert "Unsure" not in card
     assert f"{face.label}?" not in card
 
 
@@ -42,7 +73,7 @@ def test_a_card_shows_both_answers(face):
     row = np.roll(face.probabilities, 1)
     card = cards.render_card(replace(face, baseline_probabilities=row), 1)
     label = EXPRESSIONS[int(row.argmax())]
-    assert f"against the neutral face: <b>{label}</b> {round(row.max() * 100)} %" in card
+    assert f"against the neutral face: <b>{label}</b> {format_probability(row.max())}" in card
     assert card.count("fer-bars") == 2
     assert "neutral face" not in cards.render_card(face, 1)
 

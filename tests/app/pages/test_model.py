@@ -30,7 +30,8 @@ def test_the_headline_shows_the_default_answer_and_the_size(shipped_page, shippe
     test, votes = (shipped_metrics["default"][block] for block in ("test", "ferplus_test"))
     shares = test["mean_recall"], test["accuracy"], votes["accuracy"], test["accuracy_certain"]
     figures = [f"{share * 100:.1f} %" for share in shares]
-    figures += [f"{test['ece_balanced']:.3f}", f"{shipped_metrics['params']:,}"]
+    assert f"{shipped_metrics['params']:,} parameters" in shipped_page.measured
+    assert f"{test['ece_balanced'] * 100:.1f} percentage points" in shipped_page.measured
     assert list(read_tiles(shipped_page.headline)) == figures
 
 
@@ -73,7 +74,29 @@ def test_the_robustness_of_another_network_is_not_shown(run, shipped_metrics):
 
 def test_the_card_has_the_sections_that_are_not_figures(shipped_page):
     headings = re.findall(r"(?m)^#+ \w+", shipped_page.card)
-    assert headings == ["### Protocol", "### Data", "### Training", "### Limits", "### Origin"]
+    assert headings == ["### Protocol", "### Data", "### Training", "### Origin"]
+    assert shipped_page.limits.startswith("### Limits")
+
+
+def test_the_recalls_of_the_default_answer_are_shown_the_best_first(shipped_page, shipped_metrics):
+    recalls = {name: row["recall"] for name, row in shipped_metrics["default"]["test"]["per_class"].items()}
+    rows = re.findall(r"<th scope=row>(\w+)</th>.*?<td>(\d+ %)</td>", shipped_page.headline)
+    assert rows == [(name, f"{recalls[name] * 100:.0f} %") for name in sorted(recalls, key=lambda name: -recalls[name])]
+
+
+def test_the_most_frequent_mistakes_are_named(run, shipped_metrics):
+    rows = run.confusion_matrix.read_text().splitlines()
+    names = [name.removesuffix("_rate") for name in rows[0].split(",") if name.endswith("_rate")]
+    cells = [f"{1.0 if a == b else 0.0}" for a in names for b in names]
+    cells[names.index("fear") * 7 + names.index("sad")] = "0.73"
+    lines = [rows[0]]
+    for index, name in enumerate(names):
+        values = dict.fromkeys(rows[0].split(","), "1") | {"true": name}
+        values |= {f"{other}_rate": cells[index * 7 + i] for i, other in enumerate(names)}
+        lines.append(",".join(values.values()))
+    run.confusion_matrix.write_text("\n".join(lines) + "\n")
+    headline = build_page(run, shipped_metrics).headline
+    assert re.findall(r"<li>(.*?)</li>", headline) == ["73 % of the <b>fear</b> faces are called <b>sad</b>"]
 
 
 @pytest.fixture
@@ -105,23 +128,21 @@ def test_the_tiles_explain_each_figure(run, two_heads):
         "71.2 %": "of all test faces are recognised, 95 % interval 0.698-0.727",
         "84.6 %": "of 3,137 test faces are recognised as most annotators see them, 95 % interval 0.832-0.859",
         "73.5 %": "right among the 90.5 % of certain answers",
-        "0.043": "expected calibration error, with expressions of equal weight",
-        f"{two_heads['params']:,}": "parameters",
     }
 
 
-def test_the_headline_of_a_network_with_two_heads_says_that_both_answer(run, two_heads):
-    headline = build_page(run, two_heads).headline
-    assert "<b>labels</b>" in headline
-    assert "<b>votes</b>" in headline
-    assert "Both answer together, and every expression is taken to be equally likely." in headline
+def test_the_protocol_of_a_network_with_two_heads_says_that_both_answer(run, two_heads):
+    measured = build_page(run, two_heads).measured
+    assert "<b>labels</b>" in measured
+    assert "<b>votes</b>" in measured
+    assert "Both answer together, and every expression is taken to be equally likely." in measured
 
 
-def test_the_headline_without_a_joint_calibration_names_the_head_that_answers(run, two_heads):
+def test_the_protocol_without_a_joint_calibration_names_the_head_that_answers(run, two_heads):
     two_heads["default"]["prior"] = None
-    headline = build_page(run, two_heads).headline
-    assert "The head <b>votes</b> answers." in headline
-    assert "together" not in headline
+    measured = build_page(run, two_heads).measured
+    assert "The head <b>votes</b> answers." in measured
+    assert "together" not in measured
 
 
 def test_captions_name_no_head(run, two_heads):
@@ -134,26 +155,26 @@ def test_captions_name_no_head(run, two_heads):
 def test_an_answer_without_ferplus_faces_has_no_tile_for_them(run, two_heads):
     two_heads["default"]["ferplus_test"] = two_heads["ferplus_test"] = None
     tiles = read_tiles(build_page(run, two_heads).headline)
-    assert len(tiles) == 5
+    assert len(tiles) == 3
     assert not any("annotators" in text for text in tiles.values())
 
 
 def test_an_answer_that_is_never_certain_has_no_tile_for_it(run, two_heads):
     two_heads["default"]["test"] |= {"certain": 0.0, "accuracy_certain": None}
     tiles = read_tiles(build_page(run, two_heads).headline)
-    assert len(tiles) == 5
+    assert len(tiles) == 3
     assert not any("certain answers" in text for text in tiles.values())
 
 
 def test_a_network_with_one_head_is_not_said_to_have_two(run, two_heads):
     metrics = two_heads | {"heads": ["labels"], "calibration": {"labels": two_heads["calibration"]["labels"]}}
     page = build_page(run, metrics)
-    assert "head" not in page.headline
+    assert "head" not in page.headline + page.measured
     # The robustness of the kept run is that of both heads.
     figures, *_ = page.figures.partition("### Robustness")
     assert "two heads" not in figures
     assert "`votes`" not in figures
-    assert len(read_tiles(page.headline)) == 6
+    assert len(read_tiles(page.headline)) == 4
 
 
 def test_a_network_trained_on_drawings_is_marked(run, shipped_metrics):

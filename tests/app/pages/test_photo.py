@@ -1,5 +1,6 @@
 import base64
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -7,7 +8,7 @@ import pytest
 from app_media import build_stub_analyzer
 from PIL import Image
 
-from fer.app.pages.photo import MOST_CARDS, SHOWN_SIDE, draw_photo, render_photo
+from fer.app.pages.photo import MOST_CARDS, SHOWN_SIDE, draw_photo, render_photo, sort_faces
 
 
 def render(image, boxes, name="photo.png"):
@@ -44,6 +45,20 @@ def test_the_table_of_a_large_photo_has_its_original_pixels(large_update):
 def test_the_saved_image_is_as_large_as_the_one_shown(large_update):
     saved = Image.open(io.BytesIO(read_link(large_update.downloads, "image/jpeg")))
     assert saved.size == (SHOWN_SIDE, SHOWN_SIDE // 2)
+
+
+def test_boxes_and_cards_carry_the_same_numbers(large_photo):
+    boxes = [(320, 320, 640, 640), (1600, 320, 1920, 640)]
+    update = render(large_photo, boxes)
+    places = re.findall(r"left:([\d.]+)%;top:([\d.]+)%;width:([\d.]+)%;height:([\d.]+)%.*?<b>(\d+)</b>", update.image)
+    assert [tuple(map(float, place)) for place in places] == [(10, 20, 10, 20, 1), (50, 20, 10, 20, 2)]
+    assert re.findall(r"Face (\d+)</span>", update.cards) == ["1", "2"]
+
+
+def test_faces_are_numbered_from_left_to_right(large_photo):
+    boxes = [(1600, 320, 1920, 640), (320, 320, 640, 640)]
+    faces = sort_faces(build_stub_analyzer(boxes).analyze(large_photo))
+    assert [face.box[0] for face in faces] == [320, 1600]
 
 
 @pytest.fixture(scope="module")
