@@ -466,6 +466,8 @@ def build_theme() -> gr.Theme:
         # Gradio's own colours are too pale for small type.
         body_text_color_subdued="*neutral_600",
         body_text_color_subdued_dark="*neutral_300",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
     )
 
 

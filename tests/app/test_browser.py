@@ -139,7 +139,7 @@ def live_page(visit, app_server):
 def test_the_first_view_has_an_answer_without_a_click(visit, settings, scheme):
     page = visit(settings, scheme=scheme)
     page.wait_for_selector("#photo-cards .fer-card")
-    for part in ("#photo-image img", "#photo-cards h3"):
+    for part in ("#photo-image img", "#photo-cards h2"):
         box = page.locator(part).first.bounding_box()
         assert box["y"] + box["height"] <= settings["viewport"]["height"]
     numbers = page.locator(".fer-box b").all_inner_texts()
@@ -314,7 +314,7 @@ def test_a_photo_gives_cards_and_downloads(visit, tmp_path, settings, scheme):
     link = page.get_by_role("link", name="Save table")
     assert link.get_attribute("download") == "astronaut expressions.csv"
     rows = list(csv.DictReader(io.StringIO(base64.b64decode(link.get_attribute("href").split(",")[1]).decode())))
-    assert rows[0]["label"] in page.locator("#photo-cards h3").inner_text()
+    assert rows[0]["label"] in page.locator("#photo-cards h2").inner_text()
     shoot(page, f"photo-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
     check_width(page, settings)
 

@@ -10,6 +10,7 @@ import urllib.request
 import numpy as np
 import pytest
 from app_media import SCREENSHOTS, read_astronaut
+from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from vision_media import MEDIA
 
@@ -204,3 +205,12 @@ def test_the_page_opens_without_a_connection_after_the_first_visit(visit, browse
     server.shutdown()
     page.reload()
     page.wait_for_selector("#people li", timeout=60_000)
+
+
+@pytest.mark.browser
+@needs_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_has_no_complaint(visit, browser, scheme):
+    page = visit(browser, color_scheme=scheme, bypass_csp=True)
+    violations = Axe().run(page).response["violations"]
+    assert [(violation["id"], [node["html"] for node in violation["nodes"]]) for violation in violations] == []

@@ -94,7 +94,7 @@ def render_card(face: Face, number: int, activation: np.ndarray | None = None) -
         f'<article class="fer-card" style="--fer-color:{COLORS[face.label]}" aria-label="{title}: {label}">'
         f'<div class="fer-images">{_render_crop(face, activation)}</div>'
         f'<header><span class="fer-person">{title}</span>'
-        f"<h3>{label} <small>{escape(format_probability(face.confidence))}</small></h3>"
+        f"<h2>{label} <small>{escape(format_probability(face.confidence))}</small></h2>"
         f'<p class="fer-next">then {runner_up}, {escape(format_probability(probability))}</p></header>'
         f'<div class="fer-doubts">{doubt}{"".join(chips)}</div>'
         f"{render_bars(face.probabilities)}{_render_baseline(face)}</article>"

@@ -78,7 +78,7 @@ def _build_empty(reason: str) -> ModelPage:
 
 
 def _render_headline(metrics: dict[str, Any]) -> str:
-    parts = ["<h3>What it can</h3>", _render_tiles(_list_tiles(metrics))]
+    parts = ["<h2>What it can</h2>", _render_tiles(_list_tiles(metrics))]
     if metrics["is_sample"]:
         parts.insert(
             0,
@@ -96,7 +96,7 @@ def _render_failures(metrics: dict[str, Any], confusion: Path) -> str:
     rows = "".join(_render_recall(name, known[name]) for name in sorted(known, key=lambda name: -known[name]))
     mistakes = "".join(f"<li>{text}</li>" for text in _list_mistakes(confusion))
     return (
-        "<h3>Where it fails</h3><p>Of each expression's test faces, this share is named rightly:</p>"
+        "<h2>Where it fails</h2><p>Of each expression's test faces, this share is named rightly:</p>"
         f'<table class="fer-bars fer-recalls">{rows}</table>'
         + (f'<p>The most frequent mistakes:</p><ul class="fer-summary">{mistakes}</ul>' if mistakes else "")
     )
@@ -128,7 +128,7 @@ def _list_mistakes(path: Path) -> list[str]:
 def _render_measured(metrics: dict[str, Any]) -> str:
     test = metrics["default"]["test"]
     parts = [
-        f"<h3>How it was measured</h3><p>On {test['n']:,} test faces that neither the training nor any choice of"
+        f"<h2>How it was measured</h2><p>On {test['n']:,} test faces that neither the training nor any choice of"
         " settings saw, with the answer that this app gives. A confidence is off by"
         f" {test['ece_balanced'] * 100:.1f} percentage points on average, with expressions of equal weight. The network"
         f" has {metrics['params']:,} parameters.</p>"
