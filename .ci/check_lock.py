@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 #: Where pip-audit looks vulnerabilities up.
 DATABASE = "https://pypi.org/pypi/pip/json"
 _SECONDS = 10.0
+_UNKNOWN = "could not be audited"
 _PINNED = re.compile(r"^([\w.-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -56,7 +57,17 @@ def audit(lock: Path) -> int:
         print("Known vulnerabilities were not looked up: pypi.org cannot be reached.")
         return 0
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--disable-pip", "--progress-spinner=off"]
-    return subprocess.run(command, check=False).returncode
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    # A mirror of PyPI has the packages, but not what is known of them.
+    lines = ended.stdout.splitlines()
+    num_unknown = sum(_UNKNOWN in line for line in lines)
+    if num_unknown:
+        print(f"Known vulnerabilities of {num_unknown} packages were not looked up: pypi.org does not know them here.")
+    if ended.returncode:
+        print(*(line for line in lines if _UNKNOWN not in line), ended.stderr, sep="\n")
+    elif not num_unknown:
+        print("No known vulnerabilities were found.")
+    return ended.returncode
 
 
 def main() -> int:

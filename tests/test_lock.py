@@ -39,15 +39,29 @@ def test_without_a_connection_one_line_says_so(check_lock, monkeypatch, capsys):
     assert capsys.readouterr().out == "Known vulnerabilities were not looked up: pypi.org cannot be reached.\n"
 
 
-@pytest.mark.parametrize("code", [0, 1])
-def test_a_known_vulnerability_is_a_failure(check_lock, monkeypatch, code):
+UNKNOWN = "a  Dependency not found on PyPI and could not be audited: a (1.0)\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "found", "said"),
+    [
+        (0, "", "No known vulnerabilities were found."),
+        (1, "b 1.0 CVE-2026-1\n", "b 1.0 CVE-2026-1"),
+        (0, UNKNOWN, "Known vulnerabilities of 1 packages were not looked up"),
+        (1, UNKNOWN + "b 1.0 CVE-2026-1\n", "b 1.0 CVE-2026-1"),
+    ],
+)
+def test_a_known_vulnerability_is_a_failure(check_lock, monkeypatch, capsys, code, found, said):
     commands = []
 
-    def run(command, check):
+    def run(command, **options):
         commands.append(command)
-        return SimpleNamespace(returncode=code)
+        return SimpleNamespace(returncode=code, stdout=found, stderr="")
 
     monkeypatch.setattr(check_lock, "is_reachable", lambda: True)
     monkeypatch.setattr(check_lock.subprocess, "run", run)
     assert check_lock.main() == code
     assert commands[0][1:3] == ["-m", "pip_audit"]
+    shown = capsys.readouterr().out
+    assert said in shown
+    assert ("No known" in shown) == (not found)
