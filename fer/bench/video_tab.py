@@ -8,7 +8,7 @@ from fer.analysis import Analyzer
 from fer.bench.camera import read_portrait
 from fer.bench.chromium import open_chromium
 from fer.reports.videos import process_video
-from fer.vision.yunet import STREAM_SIDE
+from fer.vision.yunet import DEFAULT_SIDE
 
 #: Of the time in the tab against that of the analysis alone.
 GOAL_RATIO = 1.3
@@ -41,8 +41,8 @@ def describe_video_tab(url: str, video: Path, folder: Path) -> list[str]:
 
 
 def measure_task(video: Path, folder: Path) -> float:
-    """Return the seconds of an analysis that writes what the tab shows: table, plot and annotated copy."""
-    analyzer = Analyzer(max_side=STREAM_SIDE)
+    """Return the seconds of the analysis of `invoke video` with the outputs of the tab: table, plot, annotated copy."""
+    analyzer = Analyzer(max_side=DEFAULT_SIDE)
     analyzer.analyze(read_portrait())
     start = time.perf_counter()
     process_video(
