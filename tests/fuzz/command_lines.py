@@ -11,6 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
@@ -151,6 +152,8 @@ def _run(words: list[str]) -> tuple[int, bool]:
 @contextlib.contextmanager
 def _stay_inside(folder: Path) -> Iterator[None]:
     """Work in a folder, which is also the home folder."""
+    # Modules that set variables for the libraries they import do so outside of the patch, which would remove them.
+    import_module("gradio_app")
     with contextlib.chdir(folder), mock.patch.dict(os.environ, {"HOME": str(folder)}):
         yield
 
