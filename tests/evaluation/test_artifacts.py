@@ -174,6 +174,7 @@ def test_marked_sections_of_documents_are_those_of_their_sources():
         "robustness:mini": "robustness.md",
         "figures:mini": "model.md",
         "experiments:networks": "laboratory.md",
+        "experiments:degradation": "laboratory.md",
         "experiments:resolution": "laboratory.md",
         "experiments:seeds": "laboratory.md",
     }
