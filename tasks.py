@@ -52,7 +52,8 @@ __all__ = [
 ]
 
 #: Options of pytest for the whole suite. The floor is some points below what is covered.
-COVERAGE = "--cov --cov-report=term:skip-covered --cov-fail-under=95"
+#: Two processes: the suite is not much faster with more, and each holds a network and a browser.
+COVERAGE = "-n 2 --dist loadfile --cov --cov-report=term:skip-covered --cov-fail-under=95"
 
 
 @task(help={"args": "arguments for pytest"})
