@@ -12,6 +12,16 @@ PHASES = [
 ONE_EPOCH = 'training.phases=[{"name": "main", "epochs": 1, "learning_rate": 0.002}]'
 #: Two epochs in small batches, as values of ``--set``.
 SHORT = ('training.phases=[{"name": "only", "epochs": 2, "learning_rate": 0.002}]', "training.batch_size=16")
+#: What a training writes into its run folder.
+RUN_FILES = {
+    "model.keras",
+    "model.keras.sha256",
+    "config.json",
+    "calibration.json",
+    "provenance.json",
+    "history.csv",
+    "curves.png",
+}
 
 
 def make_config(**training: Any) -> Config:

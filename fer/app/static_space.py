@@ -8,6 +8,7 @@ Reference:
 """
 
 import hashlib
+import http.client
 import io
 import json
 import shutil
@@ -149,26 +150,39 @@ def read_runtime(package: str | Path | None = None) -> dict[str, bytes]:
     Raises:
         SpaceError: the package cannot be read or downloaded, or is another one.
     """
+    with tarfile.open(fileobj=io.BytesIO(fetch_runtime(package))) as archive:
+        return {name: _read_member(archive, f"package/dist/{name}") for name in RUNTIME_FILES}
+
+
+def fetch_runtime(package: str | Path | None = None) -> bytes:
+    """Return the npm package of ONNX Runtime Web, with its digest checked.
+
+    Args:
+        package: the package as a file; None downloads it.
+
+    Raises:
+        SpaceError: the package cannot be read or downloaded, or is another one.
+    """
     source = RUNTIME_URL if package is None else str(package)
     try:
         if package is None:
             with urllib.request.urlopen(RUNTIME_URL, timeout=_RUNTIME_SECONDS) as response:
-                content = response.read()
+                content: bytes = response.read()
         else:
             content = Path(package).read_bytes()
-    except OSError as error:
-        raise SpaceError(
-            f"A static Space contains ONNX Runtime Web. Received: {source} ({getattr(error, 'reason', error)})."
-            f" Remedy: npm pack onnxruntime-web@{RUNTIME_VERSION}, and name the file with --runtime."
-        ) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise _build_runtime_error(f"{source} ({getattr(error, 'reason', error)})") from None
     digest = hashlib.sha256(content).hexdigest()
     if digest != RUNTIME_SHA256:
-        raise SpaceError(
-            f"ONNX Runtime Web {RUNTIME_VERSION} must have the sha256 {RUNTIME_SHA256}. Received: {source}, {digest}."
-            f" Remedy: npm pack onnxruntime-web@{RUNTIME_VERSION}, and name the file with --runtime."
-        )
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        return {name: _read_member(archive, f"package/dist/{name}") for name in RUNTIME_FILES}
+        raise _build_runtime_error(f"{source}, {digest}")
+    return content
+
+
+def _build_runtime_error(received: str) -> SpaceError:
+    return SpaceError(
+        f"A static Space contains ONNX Runtime Web {RUNTIME_VERSION}, with the sha256 {RUNTIME_SHA256}. Received:"
+        f" {received}. Remedy: npm pack onnxruntime-web@{RUNTIME_VERSION}, and name the file with --runtime."
+    )
 
 
 def render_readme() -> str:

@@ -5,7 +5,6 @@ import http.server
 import json
 import re
 import threading
-import urllib.request
 
 import numpy as np
 import pytest
@@ -31,10 +30,9 @@ def runtime():
     path = MEDIA / f"onnxruntime-web-{static_space.RUNTIME_VERSION}.tgz"
     if not path.is_file():
         try:
-            with urllib.request.urlopen(static_space.RUNTIME_URL, timeout=60) as response:
-                content = response.read()
-        except OSError as error:
-            pytest.skip(f"ONNX Runtime Web cannot be downloaded: {error}")
+            content = static_space.fetch_runtime()
+        except SpaceError as error:
+            pytest.skip(str(error))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     return path

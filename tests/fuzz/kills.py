@@ -15,23 +15,13 @@ import zipfile
 from pathlib import Path
 
 import h5py
-from training_runs import make_config
+from training_runs import RUN_FILES, make_config
 
 from fer.data import draw_sample
 from fer.data.dataset import save_dataset
 from fuzz.harness import Input, WrongAnswer
 
 _ROOT = Path(__file__).parents[2]
-#: Files of a finished run.
-_FILES = {
-    "model.keras",
-    "model.keras.sha256",
-    "config.json",
-    "calibration.json",
-    "provenance.json",
-    "history.csv",
-    "curves.png",
-}
 #: A training, killed in the middle of the write of the given number.
 _SCRIPT = """
 import os, signal, sys
@@ -87,7 +77,7 @@ class Kills:
             _finish(folder)
         if compute_digest_of_weights(folder) != _train_once()[0]:
             raise WrongAnswer("other weights than those of an uninterrupted training")
-        others = {file.name for file in folder.iterdir()} - _FILES - {"state"}
+        others = {file.name for file in folder.iterdir()} - RUN_FILES - {"state"}
         if any(not re.search(r"\.tmp", name) for name in others - {"train.lock"}):
             raise WrongAnswer(f"files that are left over: {others}")
 

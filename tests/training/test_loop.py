@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from training_runs import ONE_EPOCH, ignore, make_config
+from training_runs import ONE_EPOCH, RUN_FILES, ignore, make_config
 
 from fer.config import load_config
 from fer.data import draw_sample, save_dataset
@@ -42,15 +42,7 @@ def assert_bit_identical(first, second):
 
 
 def test_training_writes_these_files(finished):
-    assert {path.name for path in finished.folder.iterdir()} == {
-        "model.keras",
-        "model.keras.sha256",
-        "config.json",
-        "calibration.json",
-        "provenance.json",
-        "history.csv",
-        "curves.png",
-    }
+    assert {path.name for path in finished.folder.iterdir()} == RUN_FILES
 
 
 def test_the_history_has_one_row_per_epoch(finished):
