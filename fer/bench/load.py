@@ -1,5 +1,6 @@
 """The web app under load and after faults: what is answered, and what is left of memory and files."""
 
+import os
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -139,7 +140,8 @@ def measure_restart(folder: Path, photo: bytes) -> str:
 
 def list_left(folder: Path) -> list[Path]:
     """Return the files of visitors below a temporary folder: all but the examples and the locks."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    # Unlike a recursive pattern, a walk goes on when a folder is removed meanwhile.
+    files = [Path(parent) / name for parent, _, names in os.walk(folder) for name in names]
     return sorted(path for path in files if "examples" not in path.parts and path.name != "lock")
 
 

@@ -24,9 +24,10 @@ from fer.batch import run_batch
 from fer.errors import OutputError
 
 pytest.importorskip("ray", reason="needs the extra [ray]")
-#: Ray warns of its own settings, and leaves files to be closed by the interpreter.
+#: Ray warns of its own settings, leaves files to be closed by the interpreter, and forks to start its processes. JAX
+#: warns of that if another test of this process has imported it.
 pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning"
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::ResourceWarning", "ignore:os.fork:RuntimeWarning"
 )
 
 
@@ -35,6 +36,7 @@ def local_ray():
     """One local Ray for the tests of this process; none of its processes is left."""
     import ray
 
+    others = set(psutil.Process().children(recursive=True))  # such as the server of the app's tests
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
     ray.init(
@@ -46,7 +48,7 @@ def local_ray():
     )
     yield
     # Python's own tracker of shared resources stays until this process ends.
-    children = psutil.Process().children(recursive=True)
+    children = set(psutil.Process().children(recursive=True)) - others
     processes = [child for child in children if "resource_tracker" not in " ".join(child.cmdline())]
     ray.shutdown()
     assert psutil.wait_procs(processes, timeout=120)[1] == []
