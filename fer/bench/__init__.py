@@ -1,8 +1,11 @@
-"""Benchmarks: networks, exported or not, camera frames, batches, training on a GPU, and the web app with viewers."""
+"""Benchmarks: networks, exported or not, camera frames, batches, data sets, a GPU, and the web app with viewers."""
 
 from collections.abc import Callable
 
 from fer.errors import SettingsError
+
+#: The smallest of the generated data sets must fill a batch.
+FEWEST_FACES = 8000
 
 
 def run_bench(
@@ -11,28 +14,34 @@ def run_bench(
     gpu: bool = False,
     export: bool = False,
     batch: bool = False,
+    data: bool = False,
     seconds: int = 60,
+    faces: int = 80_000,
     log: Callable[[str], None] = print,
 ) -> None:
-    """Run the benchmarks of networks and frames, or those of the web app, a GPU, exported networks or a batch.
+    """Run the benchmarks of networks and frames, or those of one of the other parts.
 
     Args:
         app: measure the web app instead.
         gpu: measure epochs of training on a GPU instead.
         export: measure exported networks instead.
         batch: measure ``invoke batch`` with one and two workers instead.
+        data: measure preparing and training on generated data sets instead.
         seconds: how long each load on the web app lasts.
+        faces: faces of the largest generated data set.
         log: called with each line of output.
 
     Raises:
-        SettingsError: there is no GPU, several were asked for, or the load lasts no time.
+        SettingsError: there is no GPU, several were asked for, the load lasts no time, or there are too few faces.
     """
     if seconds < 1:
         raise SettingsError(f"--seconds must be at least 1. Received: {seconds}.")
-    if app + gpu + export + batch > 1:
+    if faces < FEWEST_FACES:
+        raise SettingsError(f"--faces must be at least {FEWEST_FACES}. Received: {faces}.")
+    if app + gpu + export + batch + data > 1:
         raise SettingsError(
-            "The app, the GPU, the exported networks or a batch are measured. Received: more than one. Remedy: one of"
-            " --app, --gpu, --export and --batch."
+            "The app, the GPU, the exported networks, a batch or data sets are measured. Received: more than one."
+            " Remedy: one of --app, --gpu, --export, --batch and --data."
         )
     if gpu:
         from fer.bench.epochs import run_epoch_bench
@@ -46,6 +55,10 @@ def run_bench(
         from fer.bench.batch import run_batch_bench
 
         run_batch_bench(log=log)
+    elif data:
+        from fer.bench.datasets import run_dataset_bench
+
+        run_dataset_bench(faces=faces, log=log)
     elif app:
         from fer.bench.app import run_app_bench
 

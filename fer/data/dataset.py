@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from fer.data.ferplus import FERPLUS_COLUMNS
+from fer.data.mapped import map_member
 from fer.errors import DataError, SettingsError, shorten, shorten_path
 from fer.files import BROKEN_ARRAYS, write_atomically
 from fer.labels import EXPRESSIONS, FACE_SIZE
@@ -42,7 +43,7 @@ class Dataset:
 
     Args:
         name: the name of the prepared file, without folder and suffix.
-        faces: uint8 (N, 48, 48), grey values 0..255.
+        faces: uint8 (N, 48, 48), grey values 0..255; those of a prepared file are mapped from it and read-only.
         labels: int64 (N,), indices into ``EXPRESSIONS``.
         split: uint8 (N,), indices into ``SPLITS``.
         votes: uint8 (N, 10), FER+ votes in the order of ``FERPLUS_COLUMNS``; all-zero rows have no votes.
@@ -252,7 +253,8 @@ def build_path(name: str, folder: str | Path) -> Path:
 def _read(path: Path) -> tuple[Dataset, str]:
     # Opened here because NumPy does not close a file that it opened itself and found to be damaged.
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
-        arrays = {field: content[field] for field in _ARRAYS}
+        arrays = {field: content[field] for field in _ARRAYS if field != "faces"}
+        arrays["faces"] = map_member(stream, content, "faces")
         name, source, fingerprint = (str(content[key]) for key in ("name", "source", "fingerprint"))
         return Dataset(name, **arrays, source=source), fingerprint
 

@@ -117,10 +117,12 @@ def prepare_dataset(
     is_tree = path.is_dir() or is_archive_of_images(path)
     if is_tree:
         _refuse_options(votes=votes)
-        raw = read_folder(path, mapping=mapping, detect=detect, group_by=group_by, progress=progress, seed=seed)
+        raw = read_folder(
+            path, mapping=mapping, detect=detect, group_by=group_by, progress=progress, seed=seed, scratch=folder
+        )
     else:
         _refuse_options(**tree_options)
-        raw = read_table(path, seed=seed)
+        raw = read_table(path, seed=seed, scratch=folder)
         votes = _find_votes(path) if votes is None else votes
     _check_rejects(raw, skip_bad)
     _check_splits(raw, path)

@@ -11,6 +11,8 @@ from fer.tasks.declaration import fer_task
         "gpu": "measure epochs of training on FER2013 on a GPU instead, after each step that makes them faster",
         "export": "measure exported networks instead: Keras, ONNX Runtime, LiteRT, and the peer's network",
         "batch": "measure invoke batch instead: images a second of one and two workers, and their memory",
+        "data": "measure preprocess and train on generated data sets instead: seconds, memory and their growth",
+        "faces": "number of faces of the largest generated data set, with --data",
         "seconds": "how long each load on the web app lasts, with --app",
     }
 )
@@ -20,6 +22,8 @@ def bench(
     gpu: bool = False,
     export: bool = False,
     batch: bool = False,
+    data: bool = False,
     seconds: int = 60,
+    faces: int = 80_000,
 ) -> None:
     """Measure speed: our layers against stock Keras, a peer's network, frames a second, cold start and memory."""

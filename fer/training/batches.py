@@ -91,7 +91,7 @@ class TrainingBatches:
         rows = select_training_rows(dataset, config.data)
         self.steps_per_epoch = count_steps(len(rows), config)
         self.config = config
-        self.faces = dataset.faces[rows]
+        self._dataset_faces, self._dataset_rows = dataset.faces, rows
         self.targets = build_head_targets(dataset.labels[rows], dataset.votes[rows], config.data, config.model.heads)
         self.class_shares = compute_class_shares(dataset.labels[rows], dataset.votes[rows], config.model.heads)
         self.weights = compute_row_weights(dataset.labels[rows], config.data)
@@ -102,7 +102,7 @@ class TrainingBatches:
         self._teachers = teachers
         self._predictions: np.ndarray | None = None
         if teachers and not distillation.consistent:
-            self.targets = teachers.blend(self.targets, teachers.predict_flip_averaged(self.faces))
+            self.targets = teachers.blend(self.targets, teachers.predict_flip_averaged(self.load_faces()))
         elif teachers and self._views:
             self._predictions = teachers.load_views(self, self._views)
 
@@ -116,6 +116,22 @@ class TrainingBatches:
                 batch = next(batches)
                 self.seconds_waited += time.perf_counter() - start
                 yield batch
+
+    def __len__(self) -> int:
+        return len(self._dataset_rows)
+
+    @property
+    def side(self) -> int:
+        """Side of a face in pixels."""
+        return int(self._dataset_faces.shape[-1])
+
+    def take_faces(self, rows: np.ndarray) -> np.ndarray:
+        """Return some training faces, uint8 (B, 48, 48). The data set may be larger than memory: take few at a time."""
+        return np.asarray(self._dataset_faces[self._dataset_rows[rows]])
+
+    def load_faces(self) -> np.ndarray:
+        """Return all training faces, uint8 (N, 48, 48), in memory."""
+        return np.asarray(self._dataset_faces[self._dataset_rows])
 
     def draw_faces(self, epoch: int, num_faces: int) -> np.ndarray:
         """Return up to ``num_faces`` augmented faces of an epoch, float32 (N, 48, 48, 1)."""
@@ -131,20 +147,20 @@ class TrainingBatches:
     def plan(self, epoch: int) -> EpochPlan:
         """Draw the order of the rows and their random parameters for an epoch."""
         training = self.config.training
-        phase, seed, num_faces = training.phase_at(epoch), training.seed, len(self.faces)
+        phase, seed, num_faces = training.phase_at(epoch), training.seed, len(self)
         degradation = None
         if self.config.degradation.is_active:
             degradation = draw_degradation(num_faces, self.config.degradation, phase, epoch=epoch, seed=seed)
         order = make_generator(seed, epoch, "order").permutation(num_faces)
         rows = order[: self.steps_per_epoch * training.batch_size].reshape(self.steps_per_epoch, -1)
-        return EpochPlan(rows, self.draw_augmentation(epoch), degradation, self.faces.shape[-1])
+        return EpochPlan(rows, self.draw_augmentation(epoch), degradation, self.side)
 
     def draw_augmentation(self, epoch: int) -> Augmentation:
         """Draw the parameters of all training faces for an epoch, or for one of a fixed number of views."""
         training = self.config.training
         number, seed = (epoch % self._views, _VIEW_SEED) if self._views else (epoch, training.seed)
-        phase, side = training.phase_at(epoch), self.faces.shape[-1]
-        return draw_augmentation(len(self.faces), side, self.config.augmentation, phase, epoch=number, seed=seed)
+        phase, config = training.phase_at(epoch), self.config.augmentation
+        return draw_augmentation(len(self), self.side, config, phase, epoch=number, seed=seed)
 
     def read_views(self, views: int) -> Iterator[tuple[int, np.ndarray, Any]]:
         """Yield view, rows int64 (M,) and augmented faces float32 (B, 48, 48), whose first M belong to the rows."""
@@ -165,16 +181,16 @@ class TrainingBatches:
 
         from fer.training import device_faces
 
-        faces, augment = jax.device_put(self.faces), jax.jit(device_faces.augment_rows)
+        faces, augment = jax.device_put(self.load_faces()), jax.jit(device_faces.augment_rows)
         for view in range(views):
             augmentation = self.draw_augmentation(view)
-            arrays = device_faces.convert_augmentation(augmentation, self.faces.shape[-1])
+            arrays = device_faces.convert_augmentation(augmentation, self.side)
             mixture = device_faces.convert_mixture(augmentation)
             for rows in self._chunk_rows():
                 yield view, rows, augment(faces, arrays, mixture, np.resize(rows, _VIEW_BATCH))
 
     def _chunk_rows(self) -> list[np.ndarray]:
-        return np.split(np.arange(len(self.faces)), range(_VIEW_BATCH, len(self.faces), _VIEW_BATCH))
+        return np.split(np.arange(len(self)), range(_VIEW_BATCH, len(self), _VIEW_BATCH))
 
     def predictions_of(self, epoch: int) -> np.ndarray | None:
         """Return the teachers' predictions of an epoch's view, float16 (N, heads, 7), if they were computed before."""
@@ -191,12 +207,12 @@ class TrainingBatches:
 
     def augment(self, rows: np.ndarray, augmentation: Augmentation) -> tuple[np.ndarray, np.ndarray]:
         """Return augmented and mixed faces, float32 (B, 48, 48), and their targets, float32 (B, heads, 7)."""
-        faces = augment_faces(self.faces[rows], augmentation.select(rows))
+        faces = augment_faces(self.take_faces(rows), augmentation.select(rows))
         targets = self.targets[rows]
         share = augmentation.share[rows]
         if (share < 1.0).any():
             partners = augmentation.partner[rows]
-            faces = mix_faces(faces, augment_faces(self.faces[partners], augmentation.select(partners)), share)
+            faces = mix_faces(faces, augment_faces(self.take_faces(partners), augmentation.select(partners)), share)
             targets = mix_faces(targets, self.targets[partners], share)
         return faces, targets
 

@@ -56,7 +56,7 @@ class DeviceEpochs:
     def __init__(self, model: keras.Model, optimizer: keras.optimizers.Optimizer, batches: TrainingBatches) -> None:
         self.model, self.optimizer, self.batches = model, optimizer, batches
         self.seconds_waited = 0.0
-        self._data = _Data(*map(jnp.asarray, (batches.faces, batches.targets, batches.weights)))
+        self._data = _Data(*map(jnp.asarray, (batches.load_faces(), batches.targets, batches.weights)))
         self._run = _compile_epoch(model, optimizer, batches.config.distillation.weight)
 
     def run(self, first_epoch: int, last_epoch: int) -> Generator[dict[str, float]]:

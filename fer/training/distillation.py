@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Where the predictions of teachers for a fixed number of views are kept, beside the prepared data sets.
 _VIEWS_FOLDER = Path("data") / "teacher_predictions"
+#: Faces that are hashed at a time.
+_HASHED_FACES = 4096
 
 
 class Teachers:
@@ -89,7 +91,7 @@ class Teachers:
             float16 (views, N, heads, 7).
         """
         path = _VIEWS_FOLDER / f"{self._compute_key(batches, views)}.npy"
-        shape = (views, len(batches.faces), len(self._columns[0]), len(EXPRESSIONS))
+        shape = (views, len(batches), len(self._columns[0]), len(EXPRESSIONS))
         if path.is_file():
             predictions = np.load(path, allow_pickle=False)
             if predictions.shape == shape:
@@ -107,7 +109,8 @@ class Teachers:
             batches.config.training.phases[0].model_dump_json(include={"augmentation_strength", "mixup"}),
         ]
         digest = hashlib.sha256("\n".join(parts).encode())
-        digest.update(np.ascontiguousarray(batches.faces).tobytes())
+        for rows in np.array_split(np.arange(len(batches)), -(-len(batches) // _HASHED_FACES)):
+            digest.update(batches.take_faces(rows).tobytes())
         return digest.hexdigest()[:16]
 
     def blend(self, targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:

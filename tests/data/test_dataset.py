@@ -178,7 +178,7 @@ def test_an_altered_face_is_not_read(tmp_path):
     content = bytearray(path.read_bytes())
     content[5000] ^= 1
     path.write_bytes(content)
-    with pytest.raises(DataError, match="must be complete"):
+    with pytest.raises(DataError, match="must match its fingerprint"):
         load_dataset(path)
 
 

@@ -6,6 +6,7 @@ their paths.
 """
 
 import re
+from array import array
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from fer.data.dataset import SPLITS
+from fer.data.mapped import FaceFile, open_face_file
 from fer.data.sources.crops import FaceCropper, build_face_cropper, crop_whole_image
 from fer.data.sources.ferplus_folders import find_ferplus_layout
 from fer.data.sources.files import SourceFile, list_files
@@ -40,6 +42,7 @@ def read_folder(
     group_by: str | None = None,
     progress: bool = False,
     seed: int = 0,
+    scratch: str | Path | None = None,
 ) -> RawData:
     """Read a data set of images in class folders, with or without split folders.
 
@@ -54,8 +57,10 @@ def read_folder(
             of persons if there are such.
         progress: show a progress bar while faces are detected.
         seed: seed of the draw of validation and test, if they are missing.
+        scratch: folder of the temporary file that holds the faces; None takes the system's.
 
     Raises:
+        OutputError: the temporary file cannot be written.
         DataError: the source is missing, its layout is not known, or train is too small to draw from. Images that
             cannot be used do not raise; they are returned as rejects.
         SettingsError: the mapping or ``group_by`` is not valid.
@@ -74,7 +79,8 @@ def read_folder(
         files = list_files(path, stack)
         layout, missing = _find_layout(files, names, path, detect)
         crop = build_face_cropper() if detect else crop_whole_image
-        raw, images = _read_images(layout, crop, progress=progress and detect)
+        faces = stack.enter_context(open_face_file(scratch))
+        raw, images = _read_images(layout, crop, faces, progress=progress and detect)
     notes = [*raw.notes, *_list_unused(mapping, layout)]
     rejects = [*raw.rejects, *(Reject(stem, "the image is in the list of labels, but missing") for stem in missing)]
     raw = replace(raw, rejects=tuple(rejects), notes=tuple(notes))
@@ -90,17 +96,19 @@ def _find_layout(files: list[SourceFile], names: Names, path: Path, detect: bool
 class _Rows:
     """The rows that have been read so far."""
 
-    pixels: bytearray = field(default_factory=bytearray)
-    codes: list[tuple[int, int, int]] = field(default_factory=list)
+    faces: FaceFile
+    codes: "array[int]" = field(default_factory=lambda: array("q"))
     images: list[PlacedImage] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
     num_shared: int = 0
 
 
-def _read_images(layout: Layout, crop: FaceCropper, *, progress: bool) -> tuple[RawData, list[PlacedImage]]:
+def _read_images(
+    layout: Layout, crop: FaceCropper, store: FaceFile, *, progress: bool
+) -> tuple[RawData, list[PlacedImage]]:
     """Return the faces, and the image of each."""
-    rows = _Rows()
+    rows = _Rows(store)
     for index, image in enumerate(Progress(layout.images, unit=" images", disable=not progress)):
         try:
             _read_image(rows, index, image, layout.names, crop)
@@ -113,7 +121,7 @@ def _read_images(layout: Layout, crop: FaceCropper, *, progress: bool) -> tuple[
     if rows.num_shared:
         shown = "1 photo shows" if rows.num_shared == 1 else f"{rows.num_shared} photos show"
         notes.append(f"{shown} several faces; each face has the label of its folder.")
-    raw = RawData.build(rows.pixels, rows.codes, rows.rejects, notes=notes)
+    raw = RawData.build(rows.faces, rows.codes, rows.rejects, notes=notes)
     if any(image.votes for image in rows.images):
         raw = replace(raw, votes=np.array([image.votes for image in rows.images], np.uint8))
     return raw, rows.images
@@ -130,8 +138,8 @@ def _read_image(rows: _Rows, index: int, image: PlacedImage, names: Names, crop:
         rows.left_out[image.class_name] += 1
         return
     faces = crop(image.file.decode())
-    rows.pixels += faces.tobytes()
-    rows.codes += [(index, EXPRESSIONS.index(expression), SPLITS.index(image.split))] * len(faces)
+    rows.faces.append(faces)
+    rows.codes.extend((index, EXPRESSIONS.index(expression), SPLITS.index(image.split)) * len(faces))
     rows.images += [image] * len(faces)
     rows.num_shared += len(faces) > 1
 

@@ -1,11 +1,12 @@
 """What every reader returns: the usable rows of a source, and the others with the reason."""
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from fer.labels import FACE_SIZE
+from fer.data.mapped import FaceFile
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class RawData:
     @classmethod
     def build(
         cls,
-        pixels: bytes | bytearray,
-        codes: list[tuple[int, int, int]],
+        faces: FaceFile,
+        codes: "array[int]",
         rejects: Iterable[Reject],
         *,
         usages: Iterable[str] = (),
@@ -58,12 +59,11 @@ class RawData:
         """Build the arrays from what a reader collects row by row.
 
         Args:
-            pixels: the faces, one after another.
-            codes: the index in the source, the label and the split code of each usable row.
+            faces: the faces, one after another.
+            codes: the index in the source, the label and the split code of each usable row, of typecode 'q'.
             rejects: see the class.
             usages: see the class.
             notes: see the class.
         """
-        faces = np.frombuffer(pixels, np.uint8).reshape(-1, FACE_SIZE, FACE_SIZE)
         rows, labels, split = np.array(codes, np.int64).reshape(-1, 3).T.copy()
-        return cls(faces, labels, split.astype(np.uint8), rows, tuple(usages), tuple(rejects), tuple(notes))
+        return cls(faces.map(), labels, split.astype(np.uint8), rows, tuple(usages), tuple(rejects), tuple(notes))

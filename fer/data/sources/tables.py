@@ -10,7 +10,9 @@ Rows are numbered from 1; the header and blank lines are not counted.
 
 import csv
 import io
+import sys
 import warnings
+from array import array
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,6 +22,7 @@ import numpy as np
 
 from fer.data.dataset import SPLITS
 from fer.data.ferplus import FERPLUS_COLUMNS
+from fer.data.mapped import FaceFile, open_face_file
 from fer.data.sources.archives import BROKEN, MAX_TABLE, VOTES_NAMES, describe_error, open_table
 from fer.data.sources.names import EXPRESSION_NAMES, normalize, suggest
 from fer.data.sources.raw import RawData, Reject
@@ -46,14 +49,16 @@ _DELIMITERS = ",;\t"
 _LABELS = {str(index): index for index in range(len(EXPRESSIONS))}
 
 
-def read_table(path: str | Path, *, seed: int = 0) -> RawData:
+def read_table(path: str | Path, *, seed: int = 0, scratch: str | Path | None = None) -> RawData:
     """Read a FER2013 table, plain or packed.
 
     Args:
         path: the file.
         seed: seed of the draw of validation and test, if the table has no column Usage.
+        scratch: folder of the temporary file that holds the faces; None takes the system's.
 
     Raises:
+        OutputError: the temporary file cannot be written.
         DataError: the file is missing, truncated, or not a FER2013 table. Bad rows do not raise; they are returned as
             rejects.
     """
@@ -62,7 +67,8 @@ def read_table(path: str | Path, *, seed: int = 0) -> RawData:
         with ExitStack() as stack, warnings.catch_warnings():
             # On unparsed text NumPy before 2.3 issues a DeprecationWarning, and later versions raise a ValueError.
             warnings.simplefilter("error", DeprecationWarning)
-            raw = _collect_rows(_read_fields(open_table(path, stack), path))
+            faces = stack.enter_context(open_face_file(scratch))
+            raw = _collect_rows(_read_fields(open_table(path, stack), path), faces)
     except BROKEN as error:
         raise DataError(
             f"A table must exist and be complete. Received: {shorten_path(path)} ({describe_error(error)})."
@@ -143,13 +149,13 @@ def _open_text(stream: IO[bytes]) -> io.TextIOWrapper:
 
 
 def _decode_lines(stream: IO[bytes], path: Path) -> Iterator[str]:
-    total = 0
+    total, largest = 0, max(MAX_TABLE, path.stat().st_size)
     with _open_text(stream) as text:
         while line := text.readline(MAX_LINE):
             total += len(line)
-            if len(line) == MAX_LINE or total > MAX_TABLE:
+            if len(line) == MAX_LINE or total > largest:
                 raise DataError(
-                    f"A line must be below {MAX_LINE} characters, a table below {MAX_TABLE}."
+                    f"A line must be below {MAX_LINE} characters, a packed table below {MAX_TABLE}."
                     f" Received: {shorten_path(path)}."
                 )
             yield line
@@ -194,18 +200,19 @@ def _is_shifted(row: list[str], pixels: int) -> bool:
     return row[0].strip().isdecimal() and len(row[pixels + 1].split()) > len(row[pixels].split())
 
 
-def _collect_rows(rows: Iterator[Fields]) -> RawData:
-    pixels, codes, rejects, usages = bytearray(), [], [], []
+def _collect_rows(rows: Iterator[Fields], faces: FaceFile) -> RawData:
+    codes, rejects, usages = array("q"), [], []
     for index, fields in enumerate(rows):
-        usages.append((fields[2] if fields else None) or "")
+        # Of millions of rows, each usage is held once.
+        usages.append(sys.intern((fields[2] if fields else None) or ""))
         try:
             label, split, face = _parse_row(fields)
         except ValueError as error:
             rejects.append(Reject(f"row {index + 1}", str(error)))
         else:
-            pixels += face.tobytes()
-            codes.append((index, label, split))
-    return RawData.build(pixels, codes, rejects, usages=usages)
+            faces.append(face)
+            codes.extend((index, label, split))
+    return RawData.build(faces, codes, rejects, usages=usages)
 
 
 def _parse_row(fields: Fields) -> tuple[int, int, np.ndarray]:
