@@ -1,6 +1,7 @@
 """Time and memory of ``invoke preprocess`` and ``invoke train`` on generated data sets of growing size."""
 
 import math
+import os
 import subprocess
 import sys
 import tempfile
@@ -47,10 +48,12 @@ class Cost:
 
     Args:
         seconds: from its start to its end.
+        core_seconds: time of cores, which other processes change little; 0 on Windows.
         memory: largest memory of its own in MB, without mapped files; None on a system without ``/proc``.
     """
 
     seconds: float
+    core_seconds: float
     memory: float | None
 
 
@@ -76,20 +79,20 @@ def run_dataset_bench(*, faces: int = 80_000, log: Callable[[str], None] = print
         for what, measured in costs.items():
             log(f"{size:,} faces: {what} {describe_cost(measured[-1])}")
     for what, measured in costs.items():
-        growth = compute_growth(sizes, [cost.seconds for cost in measured])
-        log(
-            f"{what}: from {sizes[-2]:,} to {sizes[-1]:,} faces, time grows with the power {growth:.2f} of their number"
-        )
+        growth = compute_growth(sizes, [cost.core_seconds for cost in measured])
+        log(f"{what}: from {sizes[-2]:,} to {sizes[-1]:,} faces, core-seconds grow with the power {growth:.2f}")
 
 
 def describe_cost(cost: Cost) -> str:
     """Return the figures of a process as text."""
     memory = "" if cost.memory is None else f", {cost.memory:.0f} MB"
-    return f"{cost.seconds:.1f} s{memory}"
+    return f"{cost.seconds:.1f} s, {cost.core_seconds:.1f} core-seconds{memory}"
 
 
 def compute_growth(sizes: list[int], seconds: list[float]) -> float:
-    """Return the power of the size with which time grew between the two largest sizes."""
+    """Return the power of the size with which time grew between the two largest sizes; NaN where it is not measured."""
+    if not seconds[-2]:
+        return math.nan
     return math.log(seconds[-1] / seconds[-2]) / math.log(sizes[-1] / sizes[-2])
 
 
@@ -136,7 +139,7 @@ def measure_process(script: str, *arguments: Path) -> Cost:
     Raises:
         ModelError: the process fails.
     """
-    start, memory = time.perf_counter(), None
+    start, before, memory = time.perf_counter(), os.times(), None
     with subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             if (now := read_memory(process.pid, own=True)) is not None:
@@ -147,4 +150,6 @@ def measure_process(script: str, *arguments: Path) -> Cost:
             f"A fresh process must prepare or train. Received: exit code {process.returncode}."
             " Remedy: free memory and disk space, or ask for fewer faces with --faces."
         )
-    return Cost(time.perf_counter() - start, memory)
+    after = os.times()
+    core_seconds = after.children_user + after.children_system - before.children_user - before.children_system
+    return Cost(time.perf_counter() - start, core_seconds, memory)

@@ -20,7 +20,7 @@ from invoke.parser.argument import Argument
 from invoke.program import Program
 from invoke.tasks import Task, task
 
-from fer.backend import check_backend
+from fer.backend import check_backend, explain_missing_packages
 from fer.errors import FerError, InterruptedWork, SettingsError
 from fer.wording import shorten_message
 
@@ -152,10 +152,11 @@ def _interrupt_on_termination() -> Iterator[_Termination]:
 def _run_command(name: str, options: dict[str, Any], declared: inspect.Signature, program: str) -> None:
     values = {option: _convert(option, value, declared) for option, value in options.items()}
     check_backend()
-    command = getattr(import_module("fer.commands"), name)
-    if program != "invoke" and "log" in inspect.signature(command).parameters:
-        values["log"] = lambda line: print(name_program(line, program))
-    command(**values)
+    with explain_missing_packages(name):
+        command = getattr(import_module("fer.commands"), name)
+        if program != "invoke" and "log" in inspect.signature(command).parameters:
+            values["log"] = lambda line: print(name_program(line, program))
+        command(**values)
 
 
 def _read_program(context: Context) -> str:

@@ -21,18 +21,23 @@ def test_a_generated_table_can_be_prepared(tmp_path):
 
 def test_growth_is_the_power_of_the_last_doubling():
     assert compute_growth([1, 10, 20], [9.0, 1.0, 4.0]) == pytest.approx(2.0)
+    assert np.isnan(compute_growth([10, 20], [0.0, 0.0]))
 
 
 def test_a_cost_without_memory_has_none():
-    assert describe_cost(Cost(1.26, None)) == "1.3 s"
-    assert describe_cost(Cost(1.26, 310.4)) == "1.3 s, 310 MB"
+    assert describe_cost(Cost(1.26, 1.0, None)) == "1.3 s, 1.0 core-seconds"
+    assert describe_cost(Cost(1.26, 1.0, 310.4)) == "1.3 s, 1.0 core-seconds, 310 MB"
 
 
 def test_memory_and_time_are_those_of_the_process(tmp_path):
-    script = "import sys, time; block = bytearray(b'x') * 200_000_000; time.sleep(0.5); open(sys.argv[1], 'w').close()"
+    script = (
+        "import sys, time; block = bytearray(b'x') * 200_000_000; time.sleep(0.5); sum(range(10_000_000));"
+        " open(sys.argv[1], 'w').close()"
+    )
     cost = measure_process(script, tmp_path / "done")
     assert (tmp_path / "done").is_file()
     assert cost.seconds > 0.5
+    assert 0.1 < cost.core_seconds < cost.seconds
     assert cost.memory is None or 200 < cost.memory < 260
 
 
@@ -43,12 +48,15 @@ def test_a_process_that_fails_is_an_error():
 
 def test_each_size_is_prepared_and_trained(monkeypatch):
     lines, seconds, tables = [], iter([1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 8.0, 32.0]), []
-    monkeypatch.setattr(datasets, "measure_process", lambda script, *arguments: Cost(next(seconds), 100.0))
+    monkeypatch.setattr(datasets, "measure_process", lambda script, *arguments: Cost(9.0, next(seconds), 100.0))
     monkeypatch.setattr(datasets, "write_table", lambda path, faces: tables.append(faces) or path.touch())
     run_dataset_bench(faces=8000, log=lines.append)
     assert tables == [1000, 2000, 4000, 8000]
-    assert lines[:2] == ["1,000 faces: preprocess 1.0 s, 100 MB", "1,000 faces: train, one epoch 2.0 s, 100 MB"]
+    assert lines[:2] == [
+        "1,000 faces: preprocess 9.0 s, 1.0 core-seconds, 100 MB",
+        "1,000 faces: train, one epoch 9.0 s, 2.0 core-seconds, 100 MB",
+    ]
     assert lines[-2:] == [
-        "preprocess: from 4,000 to 8,000 faces, time grows with the power 1.00 of their number",
-        "train, one epoch: from 4,000 to 8,000 faces, time grows with the power 2.00 of their number",
+        "preprocess: from 4,000 to 8,000 faces, core-seconds grow with the power 1.00",
+        "train, one epoch: from 4,000 to 8,000 faces, core-seconds grow with the power 2.00",
     ]
