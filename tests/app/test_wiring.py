@@ -1,4 +1,4 @@
-"""The wiring of gradio_app.py, without a server: settings of Gradio that look right and are not."""
+"""The wiring of gradio_app.py and fer.app.web, without a server: settings of Gradio that look right and are not."""
 
 import ast
 import gc
@@ -23,6 +23,13 @@ def wiring():
     import gradio_app
 
     return gradio_app
+
+
+@pytest.fixture(scope="module")
+def components(wiring):
+    from fer.app.web import components
+
+    return components
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +105,10 @@ def test_the_endpoint_accepts_any_step(endpoints):
 
 
 def test_every_event_annotates_what_it_returns(wiring):
+    from fer.app.web.events import Events
+
     # Gradio reads the annotations of an event's arguments; a missing one shifts them.
-    for _, method in inspect.getmembers(wiring.Events, inspect.isfunction):
+    for _, method in inspect.getmembers(Events, inspect.isfunction):
         assert method.__name__ == "__init__" or inspect.signature(method).return_annotation is not inspect._empty
 
 
@@ -108,51 +117,51 @@ def test_telemetry_is_off(app):
     assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
 
 
-def test_gradio_does_not_decode_a_camera_frame(wiring):
+def test_gradio_does_not_decode_a_camera_frame(components):
     from gradio.data_classes import ImageData
 
-    camera = wiring.CameraInput(sources=["webcam"], streaming=True)
+    camera = components.CameraInput(sources=["webcam"], streaming=True)
     assert camera.preprocess(ImageData(url="data:image/jpeg;base64,AAAA")) == "data:image/jpeg;base64,AAAA"
 
 
-def test_gradio_does_not_write_the_live_image_to_a_file(wiring):
-    image = wiring.MemoryImage().postprocess("data:image/jpeg;base64,AAAA")
+def test_gradio_does_not_write_the_live_image_to_a_file(components):
+    image = components.MemoryImage().postprocess("data:image/jpeg;base64,AAAA")
     assert image.model_dump() == {"url": "data:image/jpeg;base64,AAAA"}
 
 
-def test_gradio_does_not_convert_the_annotated_video(wiring, tmp_path, monkeypatch):
+def test_gradio_does_not_convert_the_annotated_video(components, tmp_path, monkeypatch):
     # If ffmpeg is installed, Gradio converts videos that it considers unplayable, and never deletes the copy.
     monkeypatch.setattr("gradio.processing_utils.ffmpeg_installed", lambda: True)
     monkeypatch.setattr("gradio.processing_utils.video_is_playable", lambda path: False)
     monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
     path = write_video(tmp_path / "annotated.mp4", draw_frames(3))
-    shown = wiring.VideoOutput().postprocess(path)
+    shown = components.VideoOutput().postprocess(path)
     assert (shown.path, shown.orig_name) == (str(path), "annotated.mp4")
     assert list(tmp_path.rglob("*")) == [path]
 
 
-def test_the_app_shows_the_annotated_video_as_it_is(app, wiring):
+def test_the_app_shows_the_annotated_video_as_it_is(app, components):
     (annotated,) = [block for block in app.blocks.values() if getattr(block, "elem_id", None) == "video-annotated"]
-    assert isinstance(annotated, wiring.VideoOutput)
+    assert isinstance(annotated, components.VideoOutput)
     assert annotated.postprocess(None) is None
 
 
-def test_gradio_does_not_decode_an_upload(wiring, tmp_path):
+def test_gradio_does_not_decode_an_upload(components, tmp_path):
     from gradio.data_classes import FileData, ImageData
 
     path = tmp_path / "x.jpg"
     path.write_bytes(b"not an image")
-    assert wiring.PhotoInput().preprocess(ImageData(path=str(path), orig_name="me.jpg")) == ("me.jpg", path)
-    assert wiring.VideoInput().preprocess(FileData(path=str(path), orig_name="me.mp4")) == ("me.mp4", path)
+    assert components.PhotoInput().preprocess(ImageData(path=str(path), orig_name="me.jpg")) == ("me.jpg", path)
+    assert components.VideoInput().preprocess(FileData(path=str(path), orig_name="me.mp4")) == ("me.mp4", path)
 
 
-def test_an_empty_photo_input_has_no_upload(wiring):
-    assert wiring.PhotoInput().preprocess(None) is None
+def test_an_empty_photo_input_has_no_upload(components):
+    assert components.PhotoInput().preprocess(None) is None
 
 
 @pytest.mark.parametrize("name", ["PhotoInput", "VideoInput", "CameraInput", "MemoryImage", "VideoOutput", "Answer"])
-def test_components_keep_gradios_frontend(wiring, name):
-    component = getattr(wiring, name)
+def test_components_keep_gradios_frontend(components, name):
+    component = getattr(components, name)
     assert component.is_template
     assert component.__base__.__module__.startswith("gradio.components"), "Gradio looks at the first base class"
 
