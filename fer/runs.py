@@ -88,6 +88,8 @@ class Run:
     roc: ClassVar = _File("roc.png")
     precision_recall: ClassVar = _File("precision_recall.png")
     reliability: ClassVar = _File("reliability.png")
+    #: The points of the three plots above.
+    plot_points: ClassVar = _File("plots.json")
     mistakes: ClassVar = _File("mistakes.png")
     #: Figures before and after fine-tuning.
     comparison: ClassVar = _File("comparison.json")

@@ -45,6 +45,7 @@ class VideoUpdate(NamedTuple):
 
     progress: str
     summary: str = ""
+    timeline: str = ""
     annotated: Path | None = None
     plot: Path | None = None
     table: Path | None = None
@@ -158,14 +159,14 @@ class Handlers:
                 self.sessions.refresh(visitor)
                 yield VideoUpdate(video.render_progress(job.progress), running=True)
             self.sessions.refresh(visitor)
-            summary = video.render_summary(job.finish())
+            summary = job.finish()
         except FerError as error:
             yield VideoUpdate(_render_error(error, upload))
             return
         finally:
             if job is not None:
                 job.stop()
-        yield VideoUpdate("", summary, *job.list_files())
+        yield VideoUpdate("", video.render_summary(summary), video.render_timeline(summary.timeline), *job.list_files())
 
     def cancel_video(self, session_id: str) -> None:
         """Stop a visitor's video; the results so far are shown."""

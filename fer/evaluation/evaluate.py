@@ -31,6 +31,7 @@ from fer.evaluation.metrics import (
 from fer.evaluation.metrics_file import round_figures, write_metrics
 from fer.evaluation.model_card import write_model_card
 from fer.evaluation.origin import describe_data, describe_network, read_git_commit, read_versions
+from fer.evaluation.plot_points import write_plot_points
 from fer.evaluation.predictions import Kind, Predictions, predict_split
 from fer.files import write_atomically
 from fer.inference import Classifier
@@ -87,6 +88,7 @@ def evaluate_run(
         **measure_splits(validation, test, splits["test"].clean, seed=seed),
     }
     write_reports(run, test["default"], splits["test"].faces)
+    write_plot_points(run, test["default"], metrics["model_sha256"])
     metrics["seconds"] = round(time.perf_counter() - started, 1)
     metrics = round_figures(metrics)
     write_model_card(run, metrics, classifier.config)

@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
 from fer.evaluation.metrics import Reliability, compute_confusion, compute_reliability, normalize_confusion
+from fer.evaluation.plot_points import ClassCurve, compute_precision_recall, compute_roc
 from fer.labels import COLORS, EXPRESSIONS
 from fer.plotting import BLUE, GREY, LIGHT_BLUE, VERMILION, label_axes, make_figure, save_figure
 
 _LINE_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)), (0, (1, 1)))
 #: Bins with fewer faces give a poor estimate of accuracy and are drawn pale.
 _FEW_FACES = 10
-_Curve = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, float]]
+_Curve = Callable[[np.ndarray, np.ndarray, int], ClassCurve | None]
 
 
 def plot_confusion_matrix(probabilities: np.ndarray, y_true: np.ndarray, path: str | Path, *, title: str = "") -> None:
@@ -58,12 +58,7 @@ def plot_roc(probabilities: np.ndarray, y_true: np.ndarray, path: str | Path, *,
         path: the PNG file to write.
         title: added to the title of the plot.
     """
-
-    def curve(hits: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        false_rate, true_rate, _ = roc_curve(hits, scores)
-        return false_rate, true_rate, roc_auc_score(hits, scores)
-
-    figure = _draw_class_curves(probabilities, y_true, curve, "area")
+    figure = _draw_class_curves(probabilities, y_true, compute_roc, "area")
     axes = figure.axes[0]
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
     label_axes(
@@ -81,12 +76,7 @@ def plot_precision_recall(probabilities: np.ndarray, y_true: np.ndarray, path: s
         path: the PNG file to write.
         title: added to the title of the plot.
     """
-
-    def curve(hits: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
-        precision, recall, _ = precision_recall_curve(hits, scores)
-        return recall, precision, average_precision_score(hits, scores)
-
-    figure = _draw_class_curves(probabilities, y_true, curve, "average precision")
+    figure = _draw_class_curves(probabilities, y_true, compute_precision_recall, "average precision")
     label_axes(figure.axes[0], f"Each expression against the rest{_after(title)}", "recall", "precision")
     save_figure(figure, path)
 
@@ -158,16 +148,16 @@ def _after(title: str) -> str:
     return f": {title}" if title else ""
 
 
-def _draw_class_curves(probabilities: np.ndarray, y_true: np.ndarray, curve: _Curve, quantity: str) -> Figure:
+def _draw_class_curves(probabilities: np.ndarray, y_true: np.ndarray, compute: _Curve, quantity: str) -> Figure:
     figure = make_figure(9.6, 6.6)
     axes = figure.add_subplot()
     for index, name in enumerate(EXPRESSIONS):
-        hits = y_true == index
-        x, y, label = np.empty(0), np.empty(0), f"{name}: not defined ({hits.sum()} of {len(hits)} faces)"
+        curve = compute(probabilities, y_true, index)
         # A curve needs faces with and without the expression.
-        if hits.any() and not hits.all():
-            x, y, area = curve(hits, probabilities[:, index])
-            label = f"{name}: {quantity} {area:.3f}"
+        label = f"{name}: not defined ({(y_true == index).sum()} of {len(y_true)} faces)"
+        x, y = np.empty(0), np.empty(0)
+        if curve is not None:
+            x, y, label = curve.x, curve.y, f"{name}: {quantity} {curve.area:.3f}"
         axes.plot(x, y, color=COLORS[name], linestyle=_LINE_STYLES[index], linewidth=2, label=label)
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     figure.legend(loc="outside right center", fontsize=10, handlelength=3.5)

@@ -5,10 +5,14 @@ from typing import Any
 import numpy as np
 
 from fer.config import read_json
+from fer.data.drawn.sample import draw_sample_face
 from fer.runs import Run
+from fer.vision.corruptions import NUM_SEVERITIES, corrupt_faces
 
 #: What the model card says of a run without these figures.
 NOT_MEASURED = "Not measured for this network. `invoke robustness` measures it."
+#: The drawn face that shows the severities: a clear one of those with this expression.
+_SHOWN_EXPRESSION, _SHOWN_INDEX = "happy", 0
 
 
 def read_robustness(run: Run, model_sha256: str) -> dict[str, Any] | None:
@@ -40,6 +44,12 @@ def render_robustness(figures: dict[str, Any] | None) -> str:
         *(_render_row(block, heads) for block in figures["corruptions"].values()),
     ]
     return "\n".join([*lines, "", _render_legend(figures, heads)])
+
+
+def draw_severities(name: str) -> np.ndarray:
+    """Return a drawn face as it is and in each severity of a corruption, uint8 (6, 48, 48)."""
+    face = draw_sample_face(_SHOWN_EXPRESSION, _SHOWN_INDEX)[None]
+    return np.concatenate([face, *(corrupt_faces(face, name, severity) for severity in range(1, NUM_SEVERITIES + 1))])
 
 
 def _render_means(figures: dict[str, Any], heads: list[str]) -> str:

@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from fer.data.drawn.sample import draw_sample_face
+from fer.evaluation.robustness_figures import draw_severities
 from fer.labels import EXPRESSIONS
 from fer.plotting import BLUE, GREY, VERMILION, make_figure, save_figure
-from fer.vision.corruptions import NUM_SEVERITIES, corrupt_faces
+from fer.vision.corruptions import NUM_SEVERITIES
 
 _COLUMNS = 5
-#: The drawn face that is shown: a clear one of those with this expression.
-_SHOWN_EXPRESSION, _SHOWN_INDEX = "happy", 0
 _SEVERITIES = np.arange(NUM_SEVERITIES + 1)
 
 
@@ -80,12 +78,10 @@ def _label_panel(axes: Axes, title: str, mean: float, unit: str) -> None:
 
 def _draw_faces(axes: Axes, name: str) -> None:
     """Show a drawn face, as it is and in each severity, above its point of the curve."""
-    face = draw_sample_face(_SHOWN_EXPRESSION, _SHOWN_INDEX)[None]
-    faces = [face, *(corrupt_faces(face, name, int(severity)) for severity in _SEVERITIES[1:])]
     strip = axes.inset_axes((0.0, 1.02, 1.0, 0.2))
     strip.set_axis_off()
-    for severity, shown in zip(_SEVERITIES, faces, strict=True):
-        strip.imshow(shown[0], cmap="gray", vmin=0, vmax=255, extent=(severity - 0.46, severity + 0.46, 0.0, 0.92))
+    for severity, shown in zip(_SEVERITIES, draw_severities(name), strict=True):
+        strip.imshow(shown, cmap="gray", vmin=0, vmax=255, extent=(severity - 0.46, severity + 0.46, 0.0, 0.92))
     strip.set(xlim=(-0.5, NUM_SEVERITIES + 0.5), ylim=(0.0, 0.92), aspect="auto")
 
 

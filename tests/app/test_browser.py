@@ -434,14 +434,46 @@ def analyzed_page(visit, tmp_path):
     return page
 
 
-def test_a_video_gives_a_plot_and_an_annotated_copy(analyzed_page, tmp_path):
-    analyzed_page.wait_for_function("() => document.querySelector('#video-plot img')?.naturalWidth > 400")
+def measure_texts(page, part):
+    """Return the font sizes on the screen, in CSS pixels, of the visible texts in a part of the page."""
+    return page.evaluate(
+        """part => [...document.querySelectorAll(`${part} *`)].filter(element => element.checkVisibility()
+             && [...element.childNodes].some(node => node.nodeType === Node.TEXT_NODE && node.data.trim()))
+             .map(element => parseFloat(getComputedStyle(element).fontSize))""",
+        part,
+    )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_curves_of_a_video_are_legible_on_a_phone(visit, tmp_path, scheme):
+    page = visit(PHONE, scheme=scheme)
+    start_video(page, write_talk(tmp_path / "short.mp4", 30))
+    page.wait_for_selector("#video-timeline svg")
+    drawing = page.get_by_role("img", name="Person 1, expressions over time").bounding_box()
+    assert drawing["width"] > 240
+    assert drawing["height"] >= 60
+    assert min(measure_texts(page, "#video-timeline")) >= 11
+    assert page.locator("#video-timeline .fer-legend li").count() == 7
+    page.wait_for_function("() => document.querySelector('#video-annotated video')?.videoWidth === 640")
+    check_width(page, PHONE)
+    shoot(page, f"video-phone-{scheme}")
+
+
+def test_a_video_gives_curves_and_an_annotated_copy(analyzed_page, tmp_path):
+    analyzed_page.wait_for_selector("#video-timeline svg")
     analyzed_page.wait_for_function("() => document.querySelector('#video-annotated video')?.videoWidth === 640")
     shoot(analyzed_page, "video")
     source = analyzed_page.locator("#video-annotated video").get_attribute("src")
     (tmp_path / "copy.mp4").write_bytes(analyzed_page.request.get(source).body())
     with VideoReader(tmp_path / "copy.mp4") as copy:
         assert sum(1 for _ in copy.read()) == 30
+
+
+def test_the_plot_of_a_video_can_be_saved(analyzed_page):
+    with analyzed_page.expect_download() as download:
+        analyzed_page.locator("#video-plot").click()
+    with Image.open(download.value.path()) as plot:
+        assert plot.format == "PNG"
 
 
 def test_a_video_gives_a_table_of_its_frames(analyzed_page):
@@ -464,7 +496,9 @@ def test_a_bad_video_gives_an_error(visit, tmp_path):
     page.wait_for_selector("#video-progress .fer-error:has-text('no.mp4')")
 
 
-@pytest.mark.parametrize(("settings", "scheme"), [(LAPTOP, "light"), (PHONE, "dark")])
+@pytest.mark.parametrize(
+    ("settings", "scheme"), [(LAPTOP, "light"), (LAPTOP, "dark"), (PHONE, "light"), (PHONE, "dark")]
+)
 def test_the_model_tab_shows_figures_and_plots(visit, settings, scheme):
     page = visit(settings, scheme=scheme)
     open_tab(page, "Model")
@@ -474,16 +508,49 @@ def test_the_model_tab_shows_figures_and_plots(visit, settings, scheme):
     shoot(page, f"model-short-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
     page.get_by_role("button", name="All figures, plots and the model card").click()
     page.wait_for_selector("#model-card h3:has-text('Protocol')")
-    for plot in page.locator(".fer-figures img").all():
-        plot.scroll_into_view_if_needed()
-    page.wait_for_function(
-        "() => [...document.querySelectorAll('.fer-figures img')].every(plot => plot.naturalWidth > 0)"
-    )
     assert page.locator(".fer-confusion tbody tr").count() == 7
-    caption = page.locator(".fer-confusion caption span").bounding_box()
-    assert caption["x"] + caption["width"] <= settings["viewport"]["width"]
+    assert page.get_by_role("img", name="Accuracy against confidence").count() == 2
+    assert page.locator(".fer-figures svg[role=img]").count() == 20
+    assert min(measure_texts(page, ".fer-figures")) >= 11
+    assert min(measure_texts(page, ".fer-confusion")) >= 11
+    for chart in page.locator(".fer-plot").all():
+        box = chart.bounding_box()
+        assert box["width"] > 90
+        assert box["x"] + box["width"] <= settings["viewport"]["width"]
+    assert page.locator(".fer-confusion").evaluate("table => table.scrollWidth <= table.parentElement.clientWidth")
     check_width(page, settings)
     shoot(page, f"model-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_lines_of_plots_stand_out_from_the_page(visit, scheme):
+    page = visit(scheme=scheme)
+    open_tab(page, "Model")
+    page.get_by_role("button", name="All figures, plots and the model card").click()
+    page.wait_for_selector("#model-plots .fer-chart")
+    colors = page.evaluate(
+        """() => {
+          const read = (element, name) => getComputedStyle(element)[name].match(/[\\d.]+/g).slice(0, 3).map(Number);
+          const surface = document.querySelector("#model-all");
+          return ["", "-1", "-2"].map(kind => [
+            read(document.querySelector(`#model-plots .fer-chart .fer-line${kind}`), "stroke"),
+            read(surface, "backgroundColor")]);
+        }"""
+    )
+    for line, surface in colors:
+        assert compute_contrast(line, surface) >= 3.0, (line, surface)
+
+
+def compute_contrast(one, other):
+    """Return the contrast of two colours, 0 to 255 per channel, as WCAG 2.2 defines it."""
+
+    def compute_luminance(color):
+        share = np.array(color) / 255
+        linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+        return float(linear @ [0.2126, 0.7152, 0.0722])
+
+    low, high = sorted([compute_luminance(one), compute_luminance(other)])
+    return (high + 0.05) / (low + 0.05)
 
 
 def test_the_live_tab_of_a_phone_is_one_column(visit, app_server):

@@ -221,6 +221,7 @@ def test_a_video_shows_progress_and_then_its_files(handlers, tmp_path):
     assert all(update.running for update in progress)
     assert not last.running
     assert "20 frames, 20 analyzed" in last.summary
+    assert last.timeline == "", "nobody is seen"
     assert all(file.is_file() for file in (last.annotated, last.plot, last.table))
 
 

@@ -41,6 +41,7 @@ FILES = (
     "provenance.json",
     "history.csv",
     "metrics.json",
+    "plots.json",
     "confusion_matrix.csv",
     "classification_report.txt",
     "model_card.md",
@@ -94,6 +95,13 @@ def test_default_answer_and_single_heads_are_measured_on_the_same_faces(run, blo
     assert default["n"] == head["n"]
     for name in EXPRESSIONS:
         assert default["per_class"][name]["support"] == head["per_class"][name]["support"]
+
+
+def test_the_points_of_the_plots_belong_to_the_figures(run):
+    metrics, points = read_metrics(run), read_json(run / "plots.json")
+    assert points["model_sha256"] == metrics["model_sha256"]
+    assert points["reliability"]["after"]["ece"] == pytest.approx(metrics["default"]["test"]["ece"], abs=1e-6)
+    assert sum(points["reliability"]["after"]["counts"]) == points["n"] == metrics["default"]["test"]["n"]
 
 
 @pytest.mark.parametrize("block", ["validation", "test", "test_clean", "ferplus_test"])

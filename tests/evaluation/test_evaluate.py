@@ -25,6 +25,7 @@ from fer.runs import Run
 
 FILES = {
     "metrics.json",
+    "plots.json",
     "confusion_matrix.png",
     "confusion_matrix.csv",
     "classification_report.txt",

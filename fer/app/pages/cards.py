@@ -9,7 +9,8 @@ from html import escape
 import numpy as np
 
 from fer.app.data_urls import encode_image_url
-from fer.app.live import WINDOW_SECONDS, LiveFrame, RollingTimeline
+from fer.app.live import BIN_SECONDS, WINDOW_SECONDS, LiveFrame, RollingTimeline
+from fer.app.pages import charts
 from fer.labels import COLORS, EXPRESSIONS
 from fer.vision.annotation import draw_activation
 from fer.vision.faces import Face
@@ -34,7 +35,6 @@ CAMERA_FAULTS: dict[str, str] = {
 #: People whose timeline is drawn; the page counts the rest.
 MOST_PEOPLE = 4
 _MAP_SIDE = 144
-_WIDTH, _HEIGHT = 600, 64
 
 
 def render_notice(text: str, *, kind: str = "info") -> str:
@@ -55,12 +55,6 @@ def render_camera_notices() -> str:
         for fault, text in CAMERA_FAULTS.items()
     )
     return f'<div class="fer-faults">{items}</div>'
-
-
-def render_legend() -> str:
-    """Return the legend: the seven expressions with their colours."""
-    items = "".join(f'<li><i style="background:{COLORS[name]}"></i>{name}</li>' for name in EXPRESSIONS)
-    return f'<ul class="fer-legend" aria-label="Colours of the expressions">{items}</ul>'
 
 
 def render_bars(probabilities: np.ndarray) -> str:
@@ -165,11 +159,19 @@ def render_timeline(timeline: RollingTimeline) -> str:
         return render_notice(f"Each person's last {WINDOW_SECONDS:.0f} seconds are drawn here.", kind="empty")
     # People who were in view longest have the most informative curves.
     longest = sorted(people, key=lambda person: -sum(len(times) for times, _ in people[person]))
-    rows = [_render_person(person, people[person]) for person in sorted(longest[:MOST_PEOPLE])]
+    shown = f"over the last {WINDOW_SECONDS:.0f} seconds"
+    rows = {
+        person: charts.render_svg(
+            charts.draw_stretches(people[person], -WINDOW_SECONDS, 0.0, BIN_SECONDS),
+            f"Person {person}, expressions {shown}",
+            f"The probabilities of the seven expressions, stacked, {shown}.",
+        )
+        for person in sorted(longest[:MOST_PEOPLE])
+    }
     more = len(people) - MOST_PEOPLE
     note = f'<p class="fer-more">and {more} more</p>' if more > 0 else ""
     axis = f"<p class=fer-axis><span>{WINDOW_SECONDS:.0f} s ago</span><span>now</span></p>"
-    return f'<div class="fer-timeline">{"".join(rows)}{axis}{note}{render_legend()}</div>'
+    return f'<div class="fer-timeline">{charts.render_rows(rows)}{axis}{note}{charts.render_legend()}</div>'
 
 
 def _render_baseline(face: Face) -> str:
@@ -188,31 +190,6 @@ def _render_bar(name: str, probability: float, *, is_top: bool) -> str:
     bar = f'<i style="width:{probability * 100:.1f}%;background:{COLORS[name]}"></i>'
     share = escape(format_probability(probability))
     return f"<tr{mark}><th scope=row>{name}</th><td>{bar}</td><td>{share}</td></tr>"
-
-
-def _render_person(person: int, stretches: list[tuple[np.ndarray, np.ndarray]]) -> str:
-    paths = "".join(_render_stretch(times, rows) for times, rows in stretches)
-    return (
-        f'<div class="fer-row"><span>#{person}</span>'
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img"'
-        f' aria-label="Person {person}, expressions over the last {WINDOW_SECONDS:.0f} seconds">{paths}</svg></div>'
-    )
-
-
-def _render_stretch(times: np.ndarray, rows: np.ndarray) -> str:
-    if len(times) == 1:
-        # A single bin has no width; widen it to be visible.
-        times, rows = np.array([times[0] - 0.25, times[0]]), np.repeat(rows, 2, axis=0)
-    x = np.clip((times / WINDOW_SECONDS + 1.0) * _WIDTH, 0, _WIDTH)
-    edges = (1.0 - np.concatenate([np.zeros((len(rows), 1)), np.cumsum(rows, axis=1)], axis=1)) * _HEIGHT
-    return "".join(
-        f'<path fill="{COLORS[name]}" d="M{_join(x, edges[:, i])}L{_join(x[::-1], edges[::-1, i + 1])}Z"/>'
-        for i, name in enumerate(EXPRESSIONS)
-    )
-
-
-def _join(x: np.ndarray, y: np.ndarray) -> str:
-    return " ".join(f"{a:.0f},{b:.1f}" for a, b in zip(x, y, strict=True))
 
 
 def _render_crop(face: Face, activation: np.ndarray | None) -> str:

@@ -3,16 +3,16 @@
 Every figure comes from the run folder; a notice replaces what is missing there.
 """
 
-import csv
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fer.app.data_urls import encode_data_url
+from fer.app.pages import model_plots
 from fer.app.pages.cards import render_notice
 from fer.errors import ModelError
 from fer.evaluation.metrics_file import read_metrics
 from fer.evaluation.model_card import HEADINGS, render_run_sections
+from fer.evaluation.plot_points import read_plot_points
 from fer.evaluation.robustness_figures import read_robustness
 from fer.labels import COLORS, EXPRESSIONS
 from fer.runs import Run
@@ -20,6 +20,21 @@ from fer.runs import Run
 #: Sections of the model card above and below the confusion matrix and the plots; the limits are not folded.
 _FIGURE_SECTIONS = ("figures", "classes", "robustness", "calibration")
 _CARD_SECTIONS = ("protocol", "data", "training", "origin")
+#: Captions and axes of the curves of each expression, by their block of ``plots.json``.
+_CURVES = {
+    "precision_recall": {
+        "caption": "Precision and recall of each expression",
+        "quantity": "average precision",
+        "x_label": "recall",
+        "y_label": "precision",
+    },
+    "roc": {
+        "caption": "True and false positive rates of each expression",
+        "quantity": "area under the curve",
+        "x_label": "false positive rate",
+        "y_label": "true positive rate",
+    },
+}
 #: Mistakes that are named.
 _MOST_MISTAKES = 3
 
@@ -31,18 +46,18 @@ class ModelPage(NamedTuple):
         headline: HTML, the main figures of the default answer, and what it mistakes.
         limits: Markdown, the section of the limits.
         measured: HTML, how the figures were measured.
-        figures: Markdown, tables of figures.
         confusion: HTML, the confusion matrix.
         plots: HTML, the plots.
+        figures: Markdown, tables of figures.
         card: Markdown, sections of the model card.
     """
 
     headline: str
     limits: str = ""
     measured: str = ""
-    figures: str = ""
     confusion: str = ""
     plots: str = ""
+    figures: str = ""
     card: str = ""
 
 
@@ -66,9 +81,9 @@ def build_model_page(run: Run | None = None) -> ModelPage:
         headline=_render_headline(metrics) + _render_failures(metrics, run.confusion_matrix),
         limits=_join_sections(sections, ("limits",)),
         measured=_render_measured(metrics),
-        figures=_join_sections(sections, _FIGURE_SECTIONS),
         confusion=_render_confusion(run.confusion_matrix),
-        plots=_render_plots(run, is_robustness_known=read_robustness(run, metrics["model_sha256"]) is not None),
+        plots=_render_plots(run, metrics["model_sha256"]),
+        figures=_join_sections(sections, _FIGURE_SECTIONS),
         card=_join_sections(sections, _CARD_SECTIONS),
     )
 
@@ -113,7 +128,7 @@ def _list_mistakes(path: Path) -> list[str]:
         return []
     rates = {
         (row["true"], name): float(row[f"{name}_rate"])
-        for row in _read_confusion(path)
+        for row in model_plots.read_confusion(path)
         for name in EXPRESSIONS
         if name != row["true"]
     }
@@ -182,65 +197,22 @@ def _render_interval(figures: dict[str, Any]) -> str:
 def _render_confusion(path: Path) -> str:
     if not path.is_file():
         return render_notice("The confusion matrix is missing. Remedy: run `invoke evaluate`.")
-    rows = _read_confusion(path)
-    columns = "".join(f"<th scope=col>{_render_label(name)}</th>" for name in EXPRESSIONS)
-    return (
-        '<div class="fer-scroll"><table class="fer-confusion"><caption><span>'
-        "Confusion matrix, test split: one row per true expression, one column per predicted one; each cell"
-        " shows the share of its row and the number of faces</span></caption>"
-        f"<thead><tr><td></td>{columns}</tr></thead><tbody>{''.join(map(_render_row, rows))}</tbody></table></div>"
-    )
+    return model_plots.render_confusion(model_plots.read_confusion(path))
 
 
-def _read_confusion(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
-
-
-def _render_row(row: dict[str, str]) -> str:
-    cells = "".join(_render_cell(row, name) for name in EXPRESSIONS)
-    return f"<tr><th scope=row>{_render_label(row['true'])}</th>{cells}</tr>"
-
-
-def _render_cell(row: dict[str, str], name: str) -> str:
-    rate = float(row[f"{name}_rate"])
-    right = " class=fer-right" if row["true"] == name else ""
-    return f'<td{right} style="--fer-rate:{rate:.3f}"><b>{rate * 100:.0f} %</b><small>{int(row[name])}</small></td>'
-
-
-def _render_label(name: str) -> str:
-    return f'<i style="background:{COLORS[name]}"></i>{escape(name)}'
-
-
-def _list_plots(run: Run) -> dict[Path, str]:
-    """Return the captions of the run's plots, by path."""
-    return {
-        run.robustness_plot: "Accuracy under corruptions of increasing severity, against that on faces as they are",
-        run.reliability: "Reliability: accuracy at each confidence, before and after calibration",
-        run.precision_recall: "Precision and recall of each expression",
-        run.roc: "True and false positive rates of each expression",
-        run.curves: "Training curves",
-    }
-
-
-def _render_plots(run: Run, *, is_robustness_known: bool) -> str:
-    plots = _list_plots(run)
-    if not is_robustness_known:
-        # The folder may still hold the plot of another network.
-        del plots[run.robustness_plot]
-    figures = [
-        _render_plot(path, text, is_wide=path == run.robustness_plot) for path, text in plots.items() if path.is_file()
-    ]
-    if not figures:
-        return render_notice("The plots are missing. Remedy: run `invoke evaluate`.")
-    return f'<div class="fer-figures">{"".join(figures)}</div>'
-
-
-def _render_plot(path: Path, text: str, *, is_wide: bool) -> str:
-    # Inside the page: the address of a served file would show its path on the server.
-    source = encode_data_url(path.read_bytes(), "image/png")
-    width = ' class="fer-wide"' if is_wide else ""
-    return f'<figure{width}><img src="{source}" alt="{text}" loading="lazy"><figcaption>{text}</figcaption></figure>'
+def _render_plots(run: Run, model_sha256: str) -> str:
+    figures = []
+    robustness, points = read_robustness(run, model_sha256), read_plot_points(run, model_sha256)
+    if robustness is not None:
+        figures.append(model_plots.render_robustness(robustness))
+    if points is not None:
+        figures.append(model_plots.render_reliability(points["reliability"]))
+        figures += [model_plots.render_class_curves(points[name], **words) for name, words in _CURVES.items()]
+    if run.history.is_file():
+        figures.append(model_plots.render_history(run.history))
+    plots = f'<div class="fer-figures">{"".join(figures)}</div>' if figures else ""
+    notice = "" if points else render_notice("The plots of the test split are missing. Remedy: run `invoke evaluate`.")
+    return plots + notice
 
 
 def _join_sections(sections: dict[str, str], names: tuple[str, ...]) -> str:

@@ -42,14 +42,14 @@ class Events:
         return self.handlers.show_first_photo(str(request.session_hash)) or (gr.skip(),) * 3
 
     def video(self, upload: Upload | None, every: int, request: gr.Request) -> Iterator[tuple[Any, ...]]:
-        """Yield progress, summary, annotated video, plot, table and both buttons while a video is analyzed."""
+        """Yield the contents of the tab and the state of both buttons while a video is analyzed."""
         for update in self.handlers.show_video(str(request.session_hash), upload, every):
             results = [
                 gr.update(value=path, visible=path is not None)
                 for path in (update.annotated, update.plot, update.table)
             ]
             buttons = gr.update(interactive=not update.running), gr.update(interactive=update.running)
-            yield update.progress, update.summary, *results, *buttons
+            yield update.progress, update.summary, update.timeline, *results, *buttons
 
     def cancel(self, request: gr.Request) -> None:
         """Stop the visitor's video."""

@@ -121,6 +121,7 @@ def build_video(events: Events) -> None:
         with gr.Column(scale=2, min_width=300):
             progress = gr.HTML(cards.render_notice(texts.VIDEO_HINT, kind="empty"), elem_id="video-progress")
             summary = gr.HTML("", elem_id="video-summary")
+            timeline = gr.HTML("", elem_id="video-timeline")
             annotated = VideoOutput(
                 label="Annotated video",
                 interactive=False,
@@ -128,21 +129,14 @@ def build_video(events: Events) -> None:
                 buttons=["download"],
                 elem_id="video-annotated",
             )
-            plot = gr.Image(
-                show_label=False,
-                alt_text="Each person's expressions over time",
-                format="png",
-                interactive=False,
-                visible=False,
-                buttons=["download", "fullscreen"],
-                elem_id="video-plot",
-            )
-            table = gr.DownloadButton("Save table (CSV)", visible=False, elem_id="video-table")
+            with gr.Row(elem_id="video-downloads"):
+                plot = gr.DownloadButton("Save plot (PNG)", visible=False, elem_id="video-plot")
+                table = gr.DownloadButton("Save table (CSV)", visible=False, elem_id="video-table")
     # A video takes minutes, so one runs at a time, and never in the place of a live viewer.
     start.click(
         events.video,
         [video, every],
-        [progress, summary, annotated, plot, table, start, cancel],
+        [progress, summary, timeline, annotated, plot, table, start, cancel],
         show_progress="minimal",
         show_progress_on=progress,
         concurrency_id="video",
@@ -169,10 +163,10 @@ def build_model(tab: gr.Tab) -> None:
     limits = gr.Markdown("", elem_id="model-limits", elem_classes="fer-prose")
     measured = gr.HTML("", elem_id="model-measured")
     with gr.Accordion("All figures, plots and the model card", open=False, elem_id="model-all"):
-        figures = gr.Markdown("", elem_id="model-figures", elem_classes="fer-prose")
         confusion = gr.HTML("", elem_id="model-confusion")
         plots = gr.HTML("", elem_id="model-plots")
+        figures = gr.Markdown("", elem_id="model-figures", elem_classes="fer-prose")
         card = gr.Markdown("", elem_id="model-card", elem_classes="fer-prose")
-    # Loaded when the tab is opened: the plots would double the size of the page.
-    outputs = [headline, limits, measured, figures, confusion, plots, card]
+    # Loaded when the tab is opened: a visitor who looks at a photo needs none of it.
+    outputs = [headline, limits, measured, confusion, plots, figures, card]
     tab.select(model.build_model_page, None, outputs, queue=False, api_visibility="private")
