@@ -15,7 +15,7 @@ from starlette.requests import Request
 
 from fer.app.cleaning import open_temporary_folder
 from fer.app.engine import Engine
-from fer.app.examples import write_examples
+from fer.app.examples import write_examples, write_film
 from fer.app.handlers import Handlers
 from fer.app.memory import limit_heaps
 from fer.app.pages import texts
@@ -43,7 +43,8 @@ def build_app(
         viewers: requests to the network that run at once.
         turn_seconds: seconds that a live viewer keeps its place while others wait.
     """
-    examples = write_examples(sessions.root / "examples")
+    folder = sessions.root / "examples"
+    examples, film = write_examples(folder), write_film(folder)
     events = Events(Handlers(engine, sessions, examples[0]))
     app = gr.Blocks(title=texts.TITLE, analytics_enabled=False)
     with app:
@@ -53,7 +54,7 @@ def build_app(
         with gr.Tab("Live", id="live"):
             tabs.build_live(events, viewers, turn_seconds)
         with gr.Tab("Video", id="video"):
-            tabs.build_video(events)
+            tabs.build_video(events, film)
         with gr.Tab("Model", id="model") as tab:
             tabs.build_model(tab)
         gr.HTML(texts.FOOT, elem_id="fer-foot")

@@ -1,10 +1,11 @@
-"""Make the images of the documents: an annotated photo, the live tab, and a timeline of a video.
+"""Make the images of the documents: an annotated photo, the live tab, and a timeline of a video; and the app's film.
 
 Usage:
-    python docs/images/make.py            # all of them, into docs/images/
+    python docs/images/make.py            # all images, into docs/images/
     python docs/images/make.py timeline   # one of them
+    python docs/images/make.py film       # the example of the app's video tab, into fer/app/
 
-The photo is scikit-image's astronaut (NASA, public domain), and the video shows drawn faces. Needs the
+The photo is scikit-image's astronaut (NASA, public domain), and the video shows drawn people. Needs the
 extra ``test``, and Chromium for the live tab.
 """
 
@@ -18,25 +19,17 @@ import skimage.data
 from PIL import Image
 
 import fer
+from fer.app.drawn_people import RATE, SCENE_SECONDS, SCENES, draw_film
+from fer.app.examples import FILM
 from fer.bench.app import open_live
 from fer.bench.camera import FRAME_HEIGHT, FRAME_WIDTH
 from fer.bench.chromium import open_chromium, write_camera_video
 from fer.bench.server import serve_app
-from fer.data.drawn.action_units import ActionUnits, draw_action_units
-from fer.data.drawn.canvas import Identity, Pose, draw_identity
-from fer.data.drawn.face import draw_face
 from fer.reports import process_video
 from fer.vision.images import shrink_to
 from fer.vision.video_writer import VideoWriter
 
 FOLDER = Path(__file__).parent
-#: The expressions of two drawn people, each shown for a while.
-SCENES = (("sad", "happy"), ("happy", "neutral"), ("neutral", "surprise"), ("surprise", "happy"), ("happy", "sad"))
-SCENE_SECONDS, BLEND_SECONDS = 3.0, 0.6
-RATE = 12.0
-#: Seeds of the two people and of how they show an expression.
-PEOPLE = (8, 3)
-FACE_SIDE = 280
 #: Ends of the plot's time axis, as shares of its width.
 AXIS = (0.05, 0.997)
 MARGIN = 8
@@ -53,13 +46,10 @@ def make_photo(path: Path) -> None:
 
 def make_timeline(path: Path) -> None:
     """Write the plot of ``invoke video --plot`` for a video of two drawn people, under a frame of each scene."""
-    frames = list(draw_frames())
+    frames = list(draw_film())
     with tempfile.TemporaryDirectory() as folder:
-        video, plot = Path(folder) / "drawn.mp4", Path(folder) / "timeline.png"
-        with VideoWriter(video, RATE) as writer:
-            for frame in frames:
-                writer.write(frame)
-        process_video(video, plot=plot, name="two drawn people", progress=False)
+        plot = Path(folder) / "timeline.png"
+        process_video(FILM, plot=plot, name="two drawn people", progress=False)
         drawn, _ = shrink_to(np.asarray(Image.open(plot).convert("RGB")), 1100)
     save(np.vstack([build_strip(frames, drawn.shape[1]), drawn]), path, colors=128)
 
@@ -69,14 +59,20 @@ def build_strip(frames: list[np.ndarray], width: int) -> np.ndarray:
     left, right = (round(share * width) for share in AXIS)
     side = (right - left) // len(SCENES)
     steps = round(SCENE_SECONDS * RATE)
-    top = (FRAME_HEIGHT - FACE_SIDE) // 2
-    views = [frame[top : top + FACE_SIDE] for frame in frames[steps - 1 :: steps]]
-    tiles = [shrink_to(np.ascontiguousarray(view), side)[0] for view in views]
+    tiles = [shrink_to(frame, side)[0] for frame in frames[steps - 1 :: steps]]
     strip = np.full((tiles[0].shape[0] + 2 * MARGIN, width, 3), 255, np.uint8)
     for index, tile in enumerate(tiles):
         start = left + index * side
         strip[MARGIN:-MARGIN, start : start + tile.shape[1]] = tile
     return strip
+
+
+def make_film(path: Path) -> None:
+    """Write the example of the app's video tab."""
+    with VideoWriter(path, RATE) as writer:
+        for frame in draw_film():
+            writer.write(frame)
+    print(f"{path.name}: {path.stat().st_size / 1024:.0f} KiB")
 
 
 def make_live(path: Path) -> None:
@@ -101,34 +97,6 @@ def pan_camera(photo: np.ndarray, count: int = 200) -> Iterator[np.ndarray]:
         yield np.asarray(view.resize((FRAME_WIDTH, FRAME_HEIGHT), Image.Resampling.BICUBIC))
 
 
-def draw_frames() -> Iterator[np.ndarray]:
-    """Yield the frames of a video of two drawn people, uint8 (H, W, 3), RGB."""
-    people = [draw_identity(np.random.default_rng(seed)) for seed in PEOPLE]
-    for number in range(round(len(SCENES) * SCENE_SECONDS * RATE)):
-        frame = np.full((FRAME_HEIGHT, FRAME_WIDTH), 255, np.uint8)
-        for index, identity in enumerate(people):
-            face = draw_person(identity, index, number / RATE)
-            left = round(FRAME_WIDTH * (0.25 + 0.5 * index) - FACE_SIDE / 2)
-            top = (FRAME_HEIGHT - FACE_SIDE) // 2
-            frame[top : top + FACE_SIDE, left : left + FACE_SIDE] = face
-        yield np.repeat(frame[..., None], 3, axis=2)
-
-
-def draw_person(identity: Identity, index: int, seconds: float) -> np.ndarray:
-    """Return one drawn face at a time, uint8 (S, S): between two scenes, the action units are blended."""
-    scene = int(seconds / SCENE_SECONDS)
-    share = min(1.0, (seconds - scene * SCENE_SECONDS) / BLEND_SECONDS)
-    before, now = read_units(max(0, scene - 1), index), read_units(scene, index)
-    units = {unit: (1 - share) * before[unit] + share * now[unit] for unit in now}
-    pose = Pose(0.04 * np.sin(seconds), 0.1 * np.sin(seconds / 2), 0.0, 0.03 * np.sin(seconds / 3), 0.04, 0.9)
-    return draw_face(units, identity, pose, size=FACE_SIDE).astype(np.uint8)
-
-
-def read_units(scene: int, index: int) -> ActionUnits:
-    """Return the action units of a person in a scene."""
-    return draw_action_units(SCENES[scene][index], np.random.default_rng((PEOPLE[index], scene)))
-
-
 def save(image: np.ndarray, path: Path, *, colors: int = 256) -> None:
     """Write an image as WEBP, or as PNG with few colours."""
     if path.suffix == ".webp":
@@ -144,8 +112,10 @@ MAKERS = {"photo.webp": make_photo, "timeline.png": make_timeline, "live.webp": 
 def main() -> None:
     """Make the images that are named, or all."""
     parser = argparse.ArgumentParser(description="Make the images of the documents.")
-    parser.add_argument("names", nargs="*", help=", ".join(Path(name).stem for name in MAKERS))
+    parser.add_argument("names", nargs="*", help=", ".join([*(Path(name).stem for name in MAKERS), "film"]))
     names = parser.parse_args().names
+    if "film" in names:
+        make_film(FILM)
     for name, make in MAKERS.items():
         if not names or Path(name).stem in names:
             make(FOLDER / name)

@@ -1,21 +1,18 @@
-"""Example images of the photo tab; none of them comes from a data set."""
+"""The examples of the photo and the video tab; none of them comes from a data set."""
 
+import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from fer.data.drawn.sample import draw_sample_face
-from fer.labels import FACE_SIZE
+from fer.app.drawn_people import draw_group
 from fer.vision.images import decode_image, shrink_to, write_image
 
 #: A part of scikit-image's photo of the astronaut Eileen Collins (NASA, public domain).
 ASTRONAUT = Path(__file__).parent / "astronaut.jpg"
-#: Expressions of the drawn sheet with their seeds: a network of photos names drawn anger and fear rarely.
-DRAWN_FACES = (("happy", 16), ("surprise", 23), ("sad", 15), ("neutral", 19), ("disgust", 9), ("happy", 9))
-_SIDE = 180
-_MARGIN = 44
-_COLUMNS = 3
+#: The film of :func:`fer.app.drawn_people.draw_film`, which docs/images/make.py writes: drawing it takes seconds.
+FILM = Path(__file__).parent / "drawn_people.mp4"
 #: Rows and columns of the portrait that show the head as large as in the photo of the astronaut.
 _PORTRAIT_PART = np.s_[10:490, 0:512]
 
@@ -29,12 +26,21 @@ def write_examples(folder: str | Path) -> list[Path]:
         folder: created if missing.
 
     Returns:
-        A photo of two people, and a sheet of drawn faces.
+        A photo of two people, and one of seven drawn people.
     """
-    people, sheet = Path(folder) / "two people.jpg", Path(folder) / "drawn faces.png"
-    write_image(build_group(), people)
-    write_image(draw_sheet(), sheet)
-    return [people, sheet]
+    people, group = Path(folder) / "two people.jpg", Path(folder) / "seven drawn people.png"
+    write_image(build_portraits(), people)
+    write_image(draw_group(), group)
+    return [people, group]
+
+
+def write_film(folder: str | Path) -> Path:
+    """Write the example of the video tab, two drawn people, and return its path.
+
+    Args:
+        folder: that of :func:`write_examples`, which exists.
+    """
+    return Path(shutil.copyfile(FILM, Path(folder) / "two drawn people.mp4"))
 
 
 def find_portrait() -> Path | None:
@@ -48,7 +54,7 @@ def find_portrait() -> Path | None:
     return None
 
 
-def build_group() -> np.ndarray:
+def build_portraits() -> np.ndarray:
     """Return the astronaut beside the portrait, or alone if matplotlib's sample data is missing.
 
     Returns:
@@ -61,21 +67,3 @@ def build_group() -> np.ndarray:
     beside, _ = shrink_to(np.ascontiguousarray(part), round(part.shape[1] * len(astronaut) / len(part)))
     height = min(len(beside), len(astronaut))
     return np.hstack([astronaut[:height], beside[:height]])
-
-
-def draw_sheet() -> np.ndarray:
-    """Return the faces of :data:`DRAWN_FACES`, in two rows.
-
-    Returns:
-        uint8 (H, W, 3), RGB.
-    """
-    tiles = [_draw_tile(name, seed) for name, seed in DRAWN_FACES]
-    rows = [np.hstack(tiles[start : start + _COLUMNS]) for start in range(0, len(tiles), _COLUMNS)]
-    return np.repeat(np.vstack(rows)[..., None], 3, axis=2)
-
-
-def _draw_tile(name: str, seed: int) -> np.ndarray:
-    face = draw_sample_face(name, seed)
-    enlarged = np.kron(face, np.ones((_SIDE // FACE_SIZE + 1,) * 2, np.uint8))
-    smooth, _ = shrink_to(enlarged, _SIDE)
-    return np.pad(smooth, _MARGIN, constant_values=255)

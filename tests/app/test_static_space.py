@@ -16,7 +16,7 @@ from vision_media import MEDIA
 import fer
 from fer import commands
 from fer.app import static_space
-from fer.app.examples import draw_sheet
+from fer.app.drawn_people import draw_group
 from fer.bench.camera import pan_over, read_portrait
 from fer.bench.chromium import find_chromium, open_chromium, write_camera_video
 from fer.errors import ModelError, SettingsError, SpaceError
@@ -141,7 +141,7 @@ def wait_for_status(page, pattern):
 @needs_chromium
 @pytest.mark.parametrize("name", ["astronaut", "drawn"])
 def test_the_answers_are_those_of_the_analyzer(visit, browser, tmp_path, name):
-    image = read_astronaut() if name == "astronaut" else draw_sheet()
+    image = read_astronaut() if name == "astronaut" else draw_group()
     Image.fromarray(image).save(tmp_path / "photo.png")
     page = visit(browser)
     page.locator("#photo").set_input_files(tmp_path / "photo.png")

@@ -22,7 +22,7 @@ FOOT = (
 LIVE_HINT = "Allow the camera and press Start. Every person in view gets a card here; no frame is written to disk."
 PHOTO_HINT = "This is an example. Upload, paste or take a photo of your own: every face gets a number and a card."
 PHOTO_LIMITS = f"{', '.join(FORMATS)}, up to {MAX_PHOTO_BYTES // 2**20} MB and {MAX_PHOTO_PIXELS / 1e6:.0f} megapixels."
-VIDEO_HINT = "Upload a video and press Analyze."
+VIDEO_HINT = "Upload a video, or choose the example below, and press Analyze."
 VIDEO_LIMITS = (
     f"Up to {MAX_BYTES // 2**20} MB and {MAX_SECONDS / 60:.0f} minutes, frames up to {MAX_PIXELS / 1e6:.1f} megapixels"
     " (4K); only the beginning of a longer video is analyzed. MP4 with H.264 is the safest choice."

@@ -107,8 +107,13 @@ def build_photo(app: gr.Blocks, events: Events, viewers: int, examples: list[Pat
     _build_endpoint(events.analyze_image, [photo], api.IMAGE_SCHEMA, "network", viewers)
 
 
-def build_video(events: Events) -> None:
-    """Build the video tab and its endpoint."""
+def build_video(events: Events, film: Path) -> None:
+    """Build the video tab and its endpoint.
+
+    Args:
+        events: the handlers.
+        film: path of the example.
+    """
     with gr.Row():
         with gr.Column(scale=1, min_width=280):
             video = VideoInput(label="Video", sources=["upload"], height=260, buttons=[], elem_id="video-input")
@@ -118,6 +123,7 @@ def build_video(events: Events) -> None:
             with gr.Row():
                 start = gr.Button("Analyze", variant="primary", min_width=110, elem_id="video-start")
                 cancel = gr.Button("Cancel", min_width=110, interactive=False, elem_id="video-cancel")
+            gr.Examples([[str(film)]], video, label="Example", elem_id="video-examples", api_visibility="private")
         with gr.Column(scale=2, min_width=300):
             progress = gr.HTML(cards.render_notice(texts.VIDEO_HINT, kind="empty"), elem_id="video-progress")
             summary = gr.HTML("", elem_id="video-summary")
