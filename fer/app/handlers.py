@@ -68,7 +68,14 @@ class Handlers:
         self._examples: dict[bool, PhotoUpdate] = {}
 
     def show_live(
-        self, session_id: str, frame: str | None, *, explain: bool, paused: bool, mirror: bool = False
+        self,
+        session_id: str,
+        frame: str | None,
+        *,
+        explain: bool,
+        paused: bool,
+        mirror: bool = False,
+        shown_width: float | None = None,
     ) -> LiveUpdate:
         """Analyze a camera frame for the live tab.
 
@@ -78,6 +85,7 @@ class Handlers:
             explain: also show activation maps.
             paused: leave the tab as it is.
             mirror: show the frame as a mirror does.
+            shown_width: width of the image on the visitor's screen in CSS pixels; None if it is not known.
         """
         visitor = self.sessions.visit(session_id)
         if frame is None or paused:
@@ -88,7 +96,8 @@ class Handlers:
         try:
             if visitor.live is None:
                 visitor.live = LiveSession(self.engine.analyzers.live)
-            shown = visitor.live.process(decode_image_url(frame), explain=explain, mirror=mirror)
+            source = decode_image_url(frame)
+            shown = visitor.live.process(source, explain=explain, mirror=mirror, shown_width=shown_width)
         except FerError as error:
             return LiveUpdate(status=cards.render_notice(str(error), kind="error"))
         image, people = encode_image_url(shown.image, quality=80), cards.render_live(shown)

@@ -30,6 +30,8 @@ MOST_FRAME_SIDE = 1280
 BASELINE_SECONDS = 3.0
 #: Seconds between two frames that the browser sends.
 STREAM_EVERY = 0.05
+#: Smallest size of a caption in the image as it is shown, in CSS pixels.
+LEAST_TEXT = 14.0
 #: What the page asks of a camera. The browser never mirrors: people keep their numbers when the view is mirrored.
 CAMERA = {"video": {"width": {"ideal": 640}, "height": {"ideal": 480}, "facingMode": "user"}}
 #: Number of frames over which the frame rate is measured.
@@ -126,13 +128,17 @@ class LiveSession:
         with self._lock:
             self._baseline = None
 
-    def process(self, source: ImageSource, *, explain: bool = False, mirror: bool = False) -> LiveFrame:
+    def process(
+        self, source: ImageSource, *, explain: bool = False, mirror: bool = False, shown_width: float | None = None
+    ) -> LiveFrame:
         """Analyze a frame that has just arrived.
 
         Args:
             source: the frame, as :meth:`fer.Analyzer.analyze` takes images.
             explain: also compute the activation maps.
             mirror: draw the frame as a mirror shows it; people keep their numbers.
+            shown_width: width of the frame on the screen, in CSS pixels, from which the size of captions follows; None
+                if it is not known.
 
         Raises:
             ImageError: the frame cannot be used.
@@ -151,7 +157,8 @@ class LiveSession:
             number, rate, draw = self.num_frames, self._compute_rate(), self._is_timeline_due(seconds)
             notice = "" if self._baseline is None else _describe_baseline(self._baseline, faces, seconds)
         activations = [self.analyzer.explain(face) for face in faces] if explain else []
-        return LiveFrame(_draw(image, faces, mirror=mirror), faces, activations, number, rate, draw, notice)
+        drawn = _draw(image, faces, mirror=mirror, smallest_text=choose_text_size(image.shape[1], shown_width))
+        return LiveFrame(drawn, faces, activations, number, rate, draw, notice)
 
     def _compute_rate(self) -> float:
         elapsed = self._times[-1] - self._times[0]
@@ -163,12 +170,24 @@ class LiveSession:
         return previous != self._last_drawn
 
 
-def _draw(image: np.ndarray, faces: list[Face], *, mirror: bool) -> np.ndarray:
-    if not mirror:
-        return draw_faces(image, faces, bars=False)
-    width = image.shape[1]
-    flipped = [replace(face, box=flip_box(face.box, width)) for face in faces]
-    return draw_faces(np.ascontiguousarray(image[:, ::-1]), flipped, bars=False)
+def choose_text_size(width: int, shown_width: float | None) -> int:
+    """Return the smallest size of a caption in pixels of a frame, so that it has :data:`LEAST_TEXT` on the screen.
+
+    Args:
+        width: of the frame, in its own pixels.
+        shown_width: of the frame on the screen, in CSS pixels; None, 0 or less if it is not known.
+    """
+    if shown_width is None or not shown_width > 0:
+        return math.ceil(LEAST_TEXT)
+    return math.ceil(min(LEAST_TEXT * width / shown_width, width))
+
+
+def _draw(image: np.ndarray, faces: list[Face], *, mirror: bool, smallest_text: int) -> np.ndarray:
+    if mirror:
+        width = image.shape[1]
+        faces = [replace(face, box=flip_box(face.box, width)) for face in faces]
+        image = np.ascontiguousarray(image[:, ::-1])
+    return draw_faces(image, faces, bars=False, smallest_text=smallest_text)
 
 
 def _describe_baseline(baseline: Baseline, faces: list[Face], seconds: float) -> str:

@@ -127,7 +127,7 @@ class Viewer:
         self._num_sent += 1
         self._sent_at = time.monotonic()
         url = encode_image_url(mark_frame(self.frame, self.number, self._num_sent), quality=90)
-        return [{"url": url, "path": None, "mime_type": "image/jpeg"}, False, False, False]
+        return [{"url": url, "path": None, "mime_type": "image/jpeg"}, False, False, False, None]
 
     def _record(self, message: dict[str, Any]) -> None:
         kind = message["msg"]

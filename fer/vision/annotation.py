@@ -50,13 +50,17 @@ def draw(image: ImageSource, faces: Sequence[Face], *, bars: bool = True) -> np.
     return draw_faces(decoded.pixels, [face.resize(decoded.scale) for face in faces], bars=bars)
 
 
-def draw_faces(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True) -> np.ndarray:
+def draw_faces(
+    image: np.ndarray, faces: Sequence[Face], *, bars: bool = True, smallest_text: int = _SMALLEST_TEXT
+) -> np.ndarray:
     """Return a copy of an image with each face's box and caption and, if they fit, its seven probabilities.
 
     Args:
         image: uint8 (H, W, 3) RGB.
         faces: :class:`fer.Face` objects, in the image's pixels.
         bars: draw the probabilities beside faces that are large enough, where they cover no other face.
+        smallest_text: smallest size of a caption, in the image's pixels; at most a fifteenth of its width is used, so
+            that captions fit.
     """
     drawn = image.copy()
     boxes = [_round_box(face.box, image.shape) for face in faces]
@@ -65,7 +69,7 @@ def draw_faces(image: np.ndarray, faces: Sequence[Face], *, bars: bool = True) -
         cv2.rectangle(drawn, box[:2], box[2:], _read_color(face.label), thickness)
     occupied: list[_PixelBox] = []
     for face, box in zip(faces, boxes, strict=True):
-        occupied.append(_draw_caption(drawn, face, box, occupied + _leave_out(boxes, box)))
+        occupied.append(_draw_caption(drawn, face, box, occupied + _leave_out(boxes, box), smallest_text))
     for face, box in zip(faces, boxes, strict=True) if bars else ():
         occupied += _draw_bars(drawn, face.probabilities, box, occupied + _leave_out(boxes, box))
     return drawn
@@ -97,9 +101,9 @@ def describe_face(face: Face) -> str:
     return f"{person}{face.label}{'?' if face.uncertain else ''} {format_probability(face.confidence)}"
 
 
-def _draw_caption(image: np.ndarray, face: Face, box: _PixelBox, occupied: list[_PixelBox]) -> _PixelBox:
+def _draw_caption(image: np.ndarray, face: Face, box: _PixelBox, occupied: list[_PixelBox], smallest: int) -> _PixelBox:
     """Draw a caption at the position that covers the fewest occupied pixels, and return its box."""
-    size = _choose_text_size(box[2] - box[0], image.shape)
+    size = _choose_text_size(box[2] - box[0], image.shape, smallest)
     patch = _render_caption(describe_face(face), size, _read_color(face.label))[: image.shape[0], : image.shape[1]]
     positions = _list_positions(box, patch.shape, image.shape)
     # Of equal positions the first is taken: min is stable.
@@ -183,10 +187,11 @@ def _choose_thickness(shape: tuple[int, ...]) -> int:
     return max(1, round(min(shape[:2]) / 240))
 
 
-def _choose_text_size(face_width: int, shape: tuple[int, ...]) -> int:
+def _choose_text_size(face_width: int, shape: tuple[int, ...], smallest: int) -> int:
+    smallest = int(np.clip(smallest, _SMALLEST_TEXT, max(_SMALLEST_TEXT, shape[1] // 15)))
     # As wide as the face, and never more than a fifteenth of the image.
-    largest = min(_LARGEST_TEXT, max(_SMALLEST_TEXT, min(shape[:2]) // 15))
-    return int(np.clip(face_width / 6, _SMALLEST_TEXT, largest))
+    largest = max(smallest, min(_LARGEST_TEXT, min(shape[:2]) // 15))
+    return int(np.clip(face_width / 6, smallest, largest))
 
 
 @lru_cache(maxsize=len(COLORS))

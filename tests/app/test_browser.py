@@ -11,12 +11,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 from app_media import SCREENSHOTS, list_files, read_astronaut, write_camera_film
-from PIL import Image
+from PIL import Image, ImageColor
 
+import fer
 from fer.app.data_urls import decode_image_url
+from fer.app.drawn_people import FILM_PEOPLE, GROUP, SCENES, draw_group
+from fer.app.live import LEAST_TEXT
 from fer.bench.app import open_live, watch_live
 from fer.bench.camera import pan_over
 from fer.bench.chromium import find_chromium, launch_chromium, open_chromium, write_camera_video
+from fer.labels import COLORS
 from fer.vision.video import VideoReader
 from fer.vision.video_writer import VideoWriter
 from fer.vision.yunet import YuNetDetector
@@ -551,6 +555,99 @@ def compute_contrast(one, other):
 
     low, high = sorted([compute_luminance(one), compute_luminance(other)])
     return (high + 0.05) / (low + 0.05)
+
+
+def test_live_captions_are_legible_on_a_phone(visit, app_server):
+    page = visit(PHONE)
+    open_live(page, app_server.url)
+    page.wait_for_selector("#live-people .fer-card")
+    shown = page.locator("#live-image img").evaluate("image => image.clientWidth")
+    told = page.locator("#live-width input")
+    assert wait_until(lambda: abs(float(told.input_value() or 0) - shown) < 3, 10)
+    page.wait_for_timeout(1000)
+    image = read_live_image(page)
+    label = page.locator("#live-people .fer-person").first.locator("xpath=../..").get_attribute("aria-label")
+    color = np.array(ImageColor.getrgb(COLORS[label.split(": ")[1].rstrip("?")]))
+    # The caption is the only large area in the colour of the answer.
+    is_caption = (np.abs(image.astype(int) - color) < 30).all(axis=2).sum(axis=1) > 60
+    height = np.flatnonzero(is_caption).size * shown / image.shape[1]
+    assert height >= LEAST_TEXT, "a caption is higher than its text"
+
+
+def test_nothing_of_gradio_lies_over_the_live_image(live_page):
+    live_page.wait_for_timeout(1500)
+    for part in (".streaming-bar", "#live-image [data-testid=status-tracker]", "#live-width"):
+        assert not live_page.locator(f"{part}:visible").count(), part
+
+
+def test_the_button_says_stop_between_two_turns(live_page):
+    texts = live_page.evaluate(
+        """() => {
+          const button = document.querySelector("#live-camera .button-wrap button");
+          const shown = [];
+          for (const text of ["Record", "Waiting"]) {
+            const span = button.appendChild(document.createElement("span"));
+            span.textContent = text;
+            shown.push(new Promise(resolve => setTimeout(() => resolve(span.textContent), 200)));
+          }
+          return Promise.all(shown);
+        }"""
+    )
+    assert texts == ["Start", "Stop"]
+
+
+def test_the_button_covers_no_face_on_a_phone(visit, app_server):
+    page = visit(PHONE)
+    open_live(page, app_server.url)
+    page.wait_for_selector("#live-people .fer-card")
+    image = page.locator("#live-image img").bounding_box()
+    button = page.locator("#live-camera button:visible").filter(has_text="Stop").bounding_box()
+    assert button["y"] >= image["y"] + image["height"]
+
+
+def test_the_live_image_is_as_wide_as_its_column(live_page):
+    image, column = (live_page.locator(part).bounding_box() for part in ("#live-image img", "#live-timeline"))
+    assert abs(image["width"] - column["width"]) < 2
+
+
+def read_boxes(page):
+    """Return the left edges of the photo's boxes on the screen, in pixels of the photo, and the names beside them."""
+    return page.evaluate(
+        """() => {
+          const image = document.querySelector("#photo-image img").getBoundingClientRect();
+          const width = document.querySelector("#photo-image img").naturalWidth;
+          return [...document.querySelectorAll("#photo-image .fer-box")].map(box =>
+            [(box.getBoundingClientRect().left - image.left) * width / image.width, box.title.split(/[ ?]/)[0]]);
+        }"""
+    )
+
+
+@pytest.mark.parametrize(("settings", "name"), [(LAPTOP, "laptop"), (PHONE, "phone")])
+def test_the_drawn_group_is_answered_rightly(visit, settings, name):
+    page = visit(settings)
+    page.locator("#photo-examples .gallery-item").nth(1).click()
+    page.wait_for_function(f"() => document.querySelectorAll('{OWN_CARD}').length === {len(GROUP)}")
+    faces = sorted(fer.Analyzer().analyze(draw_group()), key=lambda face: face.box[0])
+    boxes = read_boxes(page)
+    assert [label for _, label in boxes] == [face.label for face in faces]
+    # A box lies on its face at every shape of the photo.
+    np.testing.assert_allclose([left for left, _ in boxes], [face.box[0] for face in faces], atol=4)
+    shoot(page, f"photo-group-{name}")
+    check_width(page, settings)
+
+
+def test_the_film_of_drawn_people_is_answered_rightly(visit):
+    page = visit()
+    open_tab(page, "Video")
+    page.locator("#video-examples .gallery-item").first.click()
+    page.wait_for_selector("#video-input video")
+    page.locator("#video-start").click()
+    page.wait_for_selector("#video-summary :text('two drawn people.mp4: 144 frames, 144 analyzed')")
+    for person in range(len(FILM_PEOPLE)):
+        text = page.locator("#video-timeline desc").nth(person).text_content()
+        names = re.findall(r"(\w+) from", text)
+        assert names == [scene[person] for scene in SCENES]
+    shoot(page, "video-example")
 
 
 def test_the_live_tab_of_a_phone_is_one_column(visit, app_server):

@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 from app_media import build_stub_analyzer
 
-from fer.app.live import BASELINE_SECONDS, BIN_SECONDS, MOST_FRAME_SIDE, WINDOW_SECONDS, LiveSession, RollingTimeline
+from fer.app.live import (
+    BASELINE_SECONDS,
+    BIN_SECONDS,
+    LEAST_TEXT,
+    MOST_FRAME_SIDE,
+    WINDOW_SECONDS,
+    LiveSession,
+    RollingTimeline,
+    choose_text_size,
+)
 from fer.errors import ImageError
 from fer.labels import EXPRESSIONS
 
@@ -173,3 +182,22 @@ def test_a_neutral_face_belongs_to_one_visitor():
     one.start_baseline()
     run_session(one, clock, BASELINE_SECONDS + 1)
     assert other.process(draw_frame()).faces[0].baseline_probabilities is None
+
+
+@pytest.mark.parametrize(("width", "shown_width"), [(640, 358.0), (640, 1280.0), (1280, 358.0)])
+def test_captions_have_the_least_size_on_the_screen(width, shown_width):
+    size = choose_text_size(width, shown_width)
+    assert LEAST_TEXT <= size * shown_width / width < LEAST_TEXT + 2 * shown_width / width
+
+
+@pytest.mark.parametrize("shown_width", [None, 0, -5, float("nan")])
+def test_an_unknown_width_gives_captions_for_a_frame_shown_as_it_is(shown_width):
+    assert choose_text_size(640, shown_width) == LEAST_TEXT
+
+
+def test_a_frame_on_a_narrow_screen_has_larger_captions():
+    frame = np.full((240, 320, 3), 90, np.uint8)
+    session = LiveSession(build_stub_analyzer(((100, 100, 150, 150),)))
+    wide, narrow = (session.process(frame, shown_width=width).image for width in (640, 160))
+    changed = [np.flatnonzero((image[:95] != 90).any(axis=(1, 2))).size for image in (wide, narrow)]
+    assert changed[1] > changed[0] > 0

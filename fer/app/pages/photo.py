@@ -110,10 +110,10 @@ def render_downloads(annotated: np.ndarray, faces: list[Face], name: str) -> str
 def _render_box(face: Face, number: int, shape: tuple[int, ...]) -> str:
     left, top, right, bottom = (100 * side / shape[1 - index % 2] for index, side in enumerate(face.box))
     classes = ["fer-box"] + ["fer-doubtful"] * face.uncertain + ["fer-inside"] * (top < 8) + ["fer-end"] * (left > 60)
-    label = f"{face.label}{'?' if face.uncertain else ''} {escape(format_probability(face.confidence))}"
-    text = f" {label}" if right - left >= 100 * _WIDE_BOX else ""
+    label, confidence = f"{face.label}{'?' if face.uncertain else ''}", escape(format_probability(face.confidence))
+    text = f" {label}<small> {confidence}</small>" if right - left >= 100 * _WIDE_BOX else ""
     return (
-        f'<div class="{" ".join(classes)}" title="{label}" style="left:{left:.2f}%;top:{top:.2f}%;'
+        f'<div class="{" ".join(classes)}" title="{label} {confidence}" style="left:{left:.2f}%;top:{top:.2f}%;'
         f'width:{right - left:.2f}%;height:{bottom - top:.2f}%;--fer-color:{COLORS[face.label]}">'
         f"<span><b>{number}</b>{text}</span></div>"
     )

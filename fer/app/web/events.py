@@ -19,10 +19,12 @@ class Events:
     def __init__(self, handlers: Handlers) -> None:
         self.handlers = handlers
 
-    def live(self, frame: str | None, explain: bool, paused: bool, mirror: bool, request: gr.Request) -> list[Any]:
+    def live(
+        self, frame: str | None, explain: bool, paused: bool, mirror: bool, width: float | None, request: gr.Request
+    ) -> list[Any]:
         """Return the annotated image, status, people and timeline for a camera frame."""
         switches = {"explain": explain, "paused": paused, "mirror": mirror}
-        update = self.handlers.show_live(str(request.session_hash), frame, **switches)
+        update = self.handlers.show_live(str(request.session_hash), frame, shown_width=width, **switches)
         return [gr.skip() if value is None else value for value in update]
 
     def neutral(self, request: gr.Request) -> str:

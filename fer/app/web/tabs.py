@@ -36,6 +36,8 @@ def build_live(events: Events, viewers: int, turn_seconds: int) -> None:
             )
             gr.HTML(cards.render_camera_notices(), elem_id="live-faults")
             timeline = gr.HTML(cards.render_timeline(RollingTimeline()), elem_id="live-timeline")
+            # head.html writes the width of the image into it; the style sheet hides it.
+            width = gr.Number(None, label="Width of the image", elem_id="live-width")
         with gr.Column(scale=3, min_width=280):
             status = gr.HTML("", elem_id="live-status")
             people = gr.HTML(cards.render_notice(texts.LIVE_HINT, kind="empty"), elem_id="live-people")
@@ -49,7 +51,7 @@ def build_live(events: Events, viewers: int, turn_seconds: int) -> None:
     # No trigger_mode: any other than the default of streams drops most frames.
     camera.stream(
         events.live,
-        [camera, explain, paused, mirror],
+        [camera, explain, paused, mirror, width],
         [image, status, people, timeline],
         stream_every=STREAM_EVERY,
         time_limit=turn_seconds,
@@ -165,7 +167,7 @@ def _build_endpoint(
 
 def build_model(tab: gr.Tab) -> None:
     """Build the model tab, which is filled when it is opened."""
-    headline = gr.HTML("", elem_id="model-headline")
+    headline = gr.HTML(cards.render_notice(texts.MODEL_LOADING_TEXT, kind="empty"), elem_id="model-headline")
     limits = gr.Markdown("", elem_id="model-limits", elem_classes="fer-prose")
     measured = gr.HTML("", elem_id="model-measured")
     with gr.Accordion("All figures, plots and the model card", open=False, elem_id="model-all"):
@@ -175,4 +177,4 @@ def build_model(tab: gr.Tab) -> None:
         card = gr.Markdown("", elem_id="model-card", elem_classes="fer-prose")
     # Loaded when the tab is opened: a visitor who looks at a photo needs none of it.
     outputs = [headline, limits, measured, confusion, plots, figures, card]
-    tab.select(model.build_model_page, None, outputs, queue=False, api_visibility="private")
+    tab.select(model.build_model_page, None, outputs, queue=False, show_progress="hidden", api_visibility="private")
