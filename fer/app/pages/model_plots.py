@@ -74,7 +74,7 @@ def render_reliability(reliability: dict[str, Any]) -> str:
     """
     blocks = {"Before": reliability["before"], "After": reliability["after"]}
     parts = "".join(
-        f"<div><h4>{name} calibration: {100 * block['ece']:.1f} points off on average</h4>"
+        f"<div><p class=fer-part>{name} calibration: {100 * block['ece']:.1f} points off on average</p>"
         f"{_chart_reliability(block)}</div>"
         for name, block in blocks.items()
     )
