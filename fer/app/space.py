@@ -34,7 +34,7 @@ DISTRIBUTION = "fer-dl"
 
 #: Hugging Face installs gradio by the front matter; only tasks use invoke.
 _NOT_PINNED = ("gradio", "invoke")
-_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.py[cod]", "shipped")
+_NOT_COPIED = shutil.ignore_patterns("__pycache__", "*.py[cod]", "*.pyi", "shipped")
 
 
 def build_space(out: str | Path) -> list[Path]:
