@@ -217,7 +217,7 @@ def test_a_bad_image_gives_an_error_with_its_name_and_no_path(client, app_server
     assert list_files(app_server.temporary) == []
 
 
-@pytest.mark.parametrize("name", ["two people.jpg", "drawn faces.png"])
+@pytest.mark.parametrize("name", ["two people.jpg", "seven drawn people.png"])
 def test_an_example_sent_to_an_endpoint_is_not_removed(client, app_server, name):
     (path,) = app_server.temporary.rglob(f"examples/{name}")
     sent = {"path": str(path), "orig_name": name, "meta": {"_type": "gradio.FileData"}}
