@@ -57,8 +57,9 @@ class Analyzer:
         detector: detects faces; None builds YuNet.
         whole_image: take every image as one face, without detection.
         flip: average over each crop and its mirror image: slightly more accurate, half as fast.
-        several_views: in photos, average over three crops of each face: as framed, and two mirrored ones that are 10 %
-            closer and 10 % wider. Frames of a stream are averaged over time instead, whole images are not averaged.
+        several_views: in photos, average over four crops of each face: as framed, 10 % closer, and two mirrored ones
+            that are 20 % closer and 20 % wider. Frames of a stream are averaged over time instead, whole images are
+            not averaged.
         max_side: None searches photos at several scales, which also finds small faces. A number searches one copy with
             this longer side in pixels, which suits streams; ``fer.vision.yunet.STREAM_SIDE`` suits cameras.
 

@@ -115,7 +115,7 @@ def test_many_images_share_full_batches_in_order():
     analyzer = make_analyzer(StubDetector(find_by_grey))
     results = analyzer.analyze_batch(images, batch_size=6)
     assert [len(faces) for faces in results] == counts
-    assert analyzer.classifier.batches == [3 * 9, 3 * 8]  # three views of each face
+    assert analyzer.classifier.batches == [4 * 9, 4 * 8]  # four views of each face
 
 
 def test_a_batch_reads_no_further_than_it_needs():
@@ -192,7 +192,7 @@ def test_a_crop_is_the_same_in_a_stream_and_in_a_batch(astronaut, yunet):
         np.testing.assert_array_equal(faces[0].probabilities, other[0].raw_probabilities)
 
 
-def test_a_photo_is_averaged_over_three_views_and_a_frame_is_not(astronaut, yunet):
+def test_a_photo_is_averaged_over_four_views_and_a_frame_is_not(astronaut, yunet):
     analyzer = Analyzer(StubClassifier(), yunet)
     views = align_views(astronaut, yunet.detect(astronaut)[0])
     rows = StubClassifier().predict(views)

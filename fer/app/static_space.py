@@ -103,7 +103,7 @@ def collect_settings(folder: Path, card: dict[str, Any], classifier: str) -> dic
             "offset": alignment.FRAME.offset,
             "keptTilt": alignment.FRAME.kept_tilt,
         },
-        "viewScales": alignment.VIEW_SCALES,
+        "views": alignment.VIEWS,
         "mostSamples": alignment.MOST_SAMPLES,
         "scoreThreshold": yunet.SCORE_THRESHOLD,
         "mergeOverlap": detection.MERGE_OVERLAP,

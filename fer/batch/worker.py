@@ -14,14 +14,16 @@ from fer.batch.parts import Counts, Row, read_counts, write_part
 from fer.batch.plan import Shard
 from fer.batch.storage import fetch_file, is_address, read_image_file
 from fer.errors import ImageError, VideoError, shorten
+from fer.model.batching import BATCH_SIZES
 from fer.reports.tables import build_frame_rows, build_image_rows
+from fer.vision.alignment import VIEWS
 from fer.vision.containers import escape_name
 from fer.vision.faces import AnalyzedImage
 from fer.vision.streams import Stream
 from fer.vision.video import VideoReader
 
-#: Faces per batch: their three views fill the largest batch of the network, so that little of it is padding.
-_BATCH_SIZE = 85
+#: Faces per batch: their views fill the largest batch of the network.
+_BATCH_SIZE = BATCH_SIZES[-1] // len(VIEWS)
 
 
 @dataclass(frozen=True)

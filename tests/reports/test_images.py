@@ -112,7 +112,7 @@ def test_the_three_formats_hold_the_same_table(folder, analyzer, tmp_path):
 
 def test_crops_of_many_images_share_a_batch(folder, analyzer, tmp_path):
     predict_files(folder, tmp_path / "t.csv", analyzer=analyzer, progress=False)
-    assert analyzer.classifier.batches == [3 * 3]  # three views of each face
+    assert analyzer.classifier.batches == [4 * 3]  # four views of each face
 
 
 def test_annotated_copies_of_equal_names_do_not_overwrite_each_other(folder, analyzer, tmp_path):
@@ -284,7 +284,7 @@ def test_a_killed_run_is_resumed_from_its_whole_rows(many, analyzer, tmp_path):
     with (tmp_path / "t.parquet.partial").open("a") as stream:
         stream.write('{"image": "cut o')
     assert predict_files(many, out, analyzer=analyzer, resume=True, progress=False).num_images == 7
-    assert sum(analyzer.classifier.batches) == 3 * (1 + 2 + 1)
+    assert sum(analyzer.classifier.batches) == 4 * (1 + 2 + 1)
     assert pd.read_parquet(out)["image"].nunique() == 7
 
 

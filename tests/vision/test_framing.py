@@ -75,5 +75,6 @@ def test_landmarks_of_fer2013_are_those_that_yunet_finds_on_enlarged_faces(fer20
 def test_the_frame_of_crops_is_that_of_faces_in_synthetic_photos(fer2013_faces):
     measured, num_detected = measure_photo_frame(fer2013_faces[:300])
     assert num_detected > 270
-    assert measured.side == pytest.approx(FRAME.side, abs=0.035)
+    # The frame is a twentieth tighter than the measured one.
+    assert FRAME.side == pytest.approx(0.95 * measured.side, abs=0.035)
     np.testing.assert_allclose(measured.offset, FRAME.offset, atol=0.015)

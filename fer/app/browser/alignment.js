@@ -1,10 +1,12 @@
 // Crops of faces in FER2013's frame, as fer.vision.alignment makes them.
 
-/** Return the crops of a face that are averaged: one for a frame of a stream, three for a photo. */
+/** Return the crops of a face that are averaged: one for a frame of a stream, four for a photo. */
 export function cropViews(grey, image, face, settings, severalViews) {
-  const views = [cropFace(grey, image, face, settings, 1)];
-  if (!severalViews) return views;
-  return [...views, ...settings.viewScales.map((scale) => mirror(cropFace(grey, image, face, settings, scale), settings))];
+  const views = severalViews ? settings.views : settings.views.slice(0, 1);
+  return views.map(([scale, isMirrored]) => {
+    const crop = cropFace(grey, image, face, settings, scale);
+    return isMirrored ? mirror(crop, settings) : crop;
+  });
 }
 
 /** Return one crop, grey levels 0..255 of faceSize × faceSize pixels; outside the image its border is repeated. */
