@@ -1,0 +1,295 @@
+"""Training in several processes, one on each host: who writes, which part of a batch a process computes, how all end.
+
+Every process runs the same command. Process 0 runs JAX's coordination service, writes all files and prints. What can
+fail is checked on every process, and the results are exchanged, so that all stop with one line each. A process that
+disappears is noticed by a closed connection, or by the missing heartbeat of a host that no longer answers.
+"""
+
+import atexit
+import contextlib
+import itertools
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import keras
+import numpy as np
+
+from fer.errors import FerError, HostError, InterruptedWork, SettingsError, shorten
+from fer.training.process_abort import end_on_abort
+
+Value = TypeVar("Value")
+
+#: The variables of Keras that describe the processes.
+ADDRESS, COUNT, INDEX = (f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
+#: How long a process waits for the others at the start, in seconds.
+START_SECONDS = 120
+#: After this time without a heartbeat, a process counts as lost, in seconds.
+HEARTBEAT_SECONDS = 30
+#: How long the others may take for a check, such as reading a large data set, in seconds; a lost one ends it before.
+_CHECK_SECONDS = 24 * 3600
+#: Words in the errors of JAX and its libraries if the connection to another process is lost.
+_LOST_WORDS = ("Gloo", "NCCL", "oordination", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
+
+
+@dataclass
+class Hosts:
+    """The processes of a training; by default there is one.
+
+    Args:
+        count: number of processes.
+        index: number of this process, from 0.
+        address: host and port of process 0.
+
+    Attributes:
+        has_agreed: whether all processes know of the error that ends them.
+
+    Example:
+        >>> Hosts(2, 1, "10.0.0.1:4321").take_share(np.arange(6))
+        array([3, 4, 5])
+    """
+
+    count: int = 1
+    index: int = 0
+    address: str = ""
+    has_agreed: bool = False
+    _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes files and prints."""
+        return self.index == 0
+
+    def choose_log(self, log: Callable[[str], None]) -> Callable[[str], None]:
+        """Return a log for process 0, and one that prints nothing for the others."""
+        return log if self.is_writer else _ignore
+
+    def take_share(self, rows: np.ndarray) -> np.ndarray:
+        """Return the rows of a global batch that this process computes; their number is divisible by ``count``."""
+        size = len(rows) // self.count
+        return rows[self.index * size : (self.index + 1) * size]
+
+    @contextlib.contextmanager
+    def agree(self) -> Iterator[None]:
+        """Run a check, or work of one process, on which all others wait; no computation of all devices.
+
+        Raises:
+            FerError: the check failed on this process.
+            HostError: it failed on another one.
+        """
+        if self.count == 1:
+            yield
+            return
+        own: FerError | None = None
+        try:
+            yield
+        except FerError as error:
+            own = error
+        messages = self._gather(None if own is None else str(own))
+        self.has_agreed = any(message is not None for message in messages)
+        if own is not None:
+            raise own
+        for index, message in enumerate(messages):
+            if message is not None:
+                raise HostError(f"On process {index} of {self.count}: {message}")
+
+    def compare(self, facts: dict[str, object]) -> None:
+        """Check that facts are the same on all processes.
+
+        Args:
+            facts: a text for each name, such as the fingerprint of ``"data set"``.
+
+        Raises:
+            HostError: one differs.
+        """
+        if self.count == 1:
+            return
+        answers = self._gather({name: str(value) for name, value in facts.items()})
+        for name in facts:
+            values = [answer[name] for answer in answers]
+            if len(set(values)) > 1:
+                self.has_agreed = True
+                received = ", ".join(f"{shorten(value)} on process {index}" for index, value in enumerate(values))
+                raise HostError(
+                    f"All processes of a training must have the same {name}. Received: {received}."
+                    " Remedy: start the same command with the same files on every host."
+                )
+
+    def share(self, value: Value) -> Value:
+        """Return the value of process 0, of JSON types."""
+        result: Value = value if self.count == 1 else self._gather(value)[0]
+        return result
+
+    def share_arrays(self, arrays: list[np.ndarray]) -> list[np.ndarray]:
+        """Return the arrays of process 0, whose shapes are known to all."""
+        if self.count == 1:
+            return arrays
+        from jax.experimental.multihost_utils import broadcast_one_to_all
+
+        return [np.asarray(array) for array in broadcast_one_to_all(arrays)]
+
+    def describe_loss(self) -> str:
+        """Return the message of a lost connection."""
+        return (
+            f"A training on several hosts needs all of its processes. Received: process {self.index} of {self.count}"
+            " lost the connection to another one. Remedy: read the output of the others, then start all with --resume."
+        )
+
+    def _gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes, of JSON types; each process calls this in the same order."""
+        from jax._src.distributed import global_state
+
+        client, number = global_state.client, next(self._numbers)
+        client.key_value_set(f"fer/{number}/{self.index}", json.dumps(value))
+        keys = [f"fer/{number}/{index}" for index in range(self.count)]
+        return [json.loads(client.blocking_key_value_get(key, 1000 * _CHECK_SECONDS)) for key in keys]
+
+
+_current = Hosts()
+
+
+def current_hosts() -> Hosts:
+    """Return the processes that this one is connected to, or one alone."""
+    return _current
+
+
+def read_hosts() -> Hosts:
+    """Return the processes that the variables ``KERAS_DISTRIBUTION_*`` describe; one if none is set.
+
+    Raises:
+        SettingsError: a variable is missing or wrong, or the backend is not JAX.
+    """
+    values = {name: os.environ.get(name, "") for name in (ADDRESS, COUNT, INDEX)}
+    if not any(values.values()):
+        return Hosts()
+    address = values[ADDRESS].split(",")[0]
+    host, _, port = address.rpartition(":")
+    numbers = [values[name] for name in (COUNT, INDEX)]
+    is_valid = host and all(text.isascii() and text.isdecimal() for text in (port, *numbers))
+    if not is_valid or not 0 < int(port) < 65536 or int(values[INDEX]) >= int(values[COUNT]):
+        received = ", ".join(f"{name}={shorten(value)!r}" for name, value in values.items())
+        raise SettingsError(
+            f"Several hosts need {ADDRESS}=<host>:<port> of process 0, {COUNT}, and {INDEX} from 0 up to one less."
+            f" Received: {received}. Remedy: set all three on every host, or none."
+        )
+    if keras.backend.backend() != "jax" and int(values[COUNT]) > 1:
+        raise SettingsError(
+            f"Training on several hosts needs JAX. Received: the backend {keras.backend.backend()!r} and {COUNT}."
+            " Remedy: KERAS_BACKEND=jax, or unset that variable."
+        )
+    return Hosts(int(values[COUNT]), int(values[INDEX]), address)
+
+
+def refuse_hosts(task: str) -> None:
+    """Raise a :class:`~fer.errors.SettingsError` if a task that needs one process is started on several hosts."""
+    count = read_hosts().count
+    if count > 1:
+        raise SettingsError(
+            f"On several hosts, only `invoke train` works. Received: {task} with {COUNT}={count}."
+            f" Remedy: unset {COUNT}, {INDEX} and {ADDRESS}."
+        )
+
+
+@contextlib.contextmanager
+def connect_hosts() -> Iterator[Hosts]:
+    """Connect the processes that the variables ``KERAS_DISTRIBUTION_*`` describe, until the end of the block.
+
+    Does nothing for one process, and inside another such block.
+
+    Raises:
+        SettingsError: the variables are wrong, or the backend is not JAX.
+        HostError: the processes cannot reach each other, or the connection was lost.
+    """
+    global _current
+    hosts = read_hosts() if _current.count == 1 else _current
+    if hosts.count == 1 or hosts is _current:
+        yield hosts
+        return
+    import jax
+
+    try:
+        with end_on_abort(_describe_start(hosts)) as describe_abort:
+            _connect(hosts)
+            describe_abort(hosts.describe_loss())
+            _current = hosts
+            yield hosts
+            jax.distributed.shutdown()
+    except BaseException as error:
+        if hosts.has_agreed:
+            with contextlib.suppress(RuntimeError):  # another process ended before; the error below says why
+                jax.distributed.shutdown()
+        else:
+            _leave_at_exit(130 if isinstance(error, (KeyboardInterrupt, InterruptedWork)) else 2)
+        if isinstance(error, (RuntimeError, ValueError)) and any(word in str(error) for word in _LOST_WORDS):
+            raise HostError(hosts.describe_loss()) from None
+        raise
+    finally:
+        _current = Hosts()
+
+
+def _connect(hosts: Hosts) -> None:
+    import jax
+
+    from fer.model.compile_cache import use_compile_cache
+
+    use_compile_cache()
+    try:
+        # Keras' own function has no limits of time. Without "deactivate", Slurm hides all but one GPU of a host.
+        jax.distributed.initialize(
+            hosts.address,
+            hosts.count,
+            hosts.index,
+            cluster_detection_method="deactivate",
+            initialization_timeout=START_SECONDS,
+            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+            shutdown_timeout_seconds=HEARTBEAT_SECONDS,
+        )
+        _check_count(hosts)
+        num_devices = jax.local_device_count()
+    except RuntimeError as error:
+        raise HostError(f"{_describe_start(hosts)} JAX: {shorten(error, 120)}") from None
+    versions = f"JAX {jax.__version__}, Keras {keras.__version__}"
+    hosts.compare({"versions": versions, "number of devices": num_devices})
+
+
+def _describe_start(hosts: Hosts) -> str:
+    return (
+        f"All {hosts.count} processes must reach process 0 at {shorten(hosts.address)} within {START_SECONDS} s."
+        f" Received: not so on process {hosts.index}. Remedy: start all of them, check {ADDRESS}, {COUNT} and {INDEX}"
+        " on each host, and that nothing blocks or uses the port."
+    )
+
+
+def _check_count(hosts: Hosts) -> None:
+    """Check that all processes were told the same number; before, none may wait for a process that does not exist."""
+    from jax._src.distributed import global_state
+
+    client = global_state.client
+    client.key_value_set(f"fer/count/{hosts.index}", str(hosts.count))
+    indices = range(hosts.count) if hosts.is_writer else [0]
+    for index in indices:
+        count = int(client.blocking_key_value_get(f"fer/count/{index}", 1000 * START_SECONDS))
+        if count != hosts.count:
+            hosts.has_agreed = True
+            raise HostError(
+                f"All processes of a training must have the same {COUNT}. Received: {hosts.count} on process"
+                f" {hosts.index}, {count} on process {index}. Remedy: set the same number on every host."
+            )
+
+
+def _leave_at_exit(code: int) -> None:
+    """End this process without JAX's shutdown, which would wait for processes that do not know of the error."""
+
+    def leave() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+    atexit.register(leave)
+
+
+def _ignore(line: str) -> None:
+    """Print nothing."""
