@@ -10,7 +10,9 @@ import contextlib
 import itertools
 import json
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -143,9 +145,24 @@ class Hosts:
         from jax._src.distributed import global_state
 
         client, number = global_state.client, next(self._numbers)
-        client.key_value_set(f"fer/{number}/{self.index}", json.dumps(value))
-        keys = [f"fer/{number}/{index}" for index in range(self.count)]
-        return [json.loads(client.blocking_key_value_get(key, 1000 * _CHECK_SECONDS)) for key in keys]
+        client.key_value_set(f"fer/{number}/{self.index}", json.dumps({"value": value}))
+        values = []
+        for index in range(self.count):
+            answer = json.loads(client.blocking_key_value_get(f"fer/{number}/{index}", 1000 * _CHECK_SECONDS))
+            if "error" in answer:
+                raise HostError(f"On process {index} of {self.count}: {answer['error']}")
+            values.append(answer["value"])
+        return values
+
+    def announce(self, error: BaseException) -> None:
+        """Send an error that ends this process to those that wait for its next answer."""
+        from jax._src.distributed import global_state
+
+        message = str(error) if isinstance(error, FerError) else shorten(repr(error), 120)
+        # Where the service cannot be reached any more, the others notice the lost connection.
+        with contextlib.suppress(RuntimeError):
+            key = f"fer/{next(self._numbers)}/{self.index}"
+            global_state.client.key_value_set(key, json.dumps({"error": message}))
 
 
 _current = Hosts()
@@ -170,9 +187,9 @@ def read_hosts() -> Hosts:
     numbers = [values[name] for name in (COUNT, INDEX)]
     is_valid = host and all(text.isascii() and text.isdecimal() for text in (port, *numbers))
     if not is_valid or not 0 < int(port) < 65536 or int(values[INDEX]) >= int(values[COUNT]):
-        received = ", ".join(f"{name}={shorten(value)!r}" for name, value in values.items())
+        received = ", ".join(repr(shorten(value, 40)) for value in values.values())
         raise SettingsError(
-            f"Several hosts need {ADDRESS}=<host>:<port> of process 0, {COUNT}, and {INDEX} from 0 up to one less."
+            f"{ADDRESS}, {COUNT} and {INDEX} are host:port of process 0, a number N, and one from 0 to N-1."
             f" Received: {received}. Remedy: set all three on every host, or none."
         )
     if keras.backend.backend() != "jax" and int(values[COUNT]) > 1:
@@ -210,6 +227,9 @@ def connect_hosts() -> Iterator[Hosts]:
         return
     import jax
 
+    from fer.model.compile_cache import use_compile_cache
+
+    use_compile_cache()  # sets the level of JAX's log, and so does the next block
     try:
         with end_on_abort(_describe_start(hosts)) as describe_abort:
             _connect(hosts)
@@ -222,6 +242,8 @@ def connect_hosts() -> Iterator[Hosts]:
             with contextlib.suppress(RuntimeError):  # another process ended before; the error below says why
                 jax.distributed.shutdown()
         else:
+            if hosts is _current:
+                hosts.announce(error)
             _leave_at_exit(130 if isinstance(error, (KeyboardInterrupt, InterruptedWork)) else 2)
         if isinstance(error, (RuntimeError, ValueError)) and any(word in str(error) for word in _LOST_WORDS):
             raise HostError(hosts.describe_loss()) from None
@@ -233,9 +255,6 @@ def connect_hosts() -> Iterator[Hosts]:
 def _connect(hosts: Hosts) -> None:
     import jax
 
-    from fer.model.compile_cache import use_compile_cache
-
-    use_compile_cache()
     try:
         # Keras' own function has no limits of time. Without "deactivate", Slurm hides all but one GPU of a host.
         jax.distributed.initialize(
@@ -247,6 +266,9 @@ def _connect(hosts: Hosts) -> None:
             heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
             shutdown_timeout_seconds=HEARTBEAT_SECONDS,
         )
+        if threading.current_thread() is threading.main_thread():
+            # JAX takes SIGTERM for a notice of preemption, and would ignore it.
+            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         _check_count(hosts)
         num_devices = jax.local_device_count()
     except RuntimeError as error:

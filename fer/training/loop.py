@@ -92,11 +92,16 @@ def train(
     run = Run(Path(folder))
     with connect_hosts() as hosts:
         progress, log = progress and hosts.is_writer, hosts.choose_log(log)
-        hosts.compare(
-            {"data set": dataset.fingerprint, "settings": config.to_json(), "options": f"{resume=}, {overwrite=}"}
-        )
+        hosts.compare(_describe_task(dataset, config) | {"resume": resume, "overwrite": overwrite})
         with lock_shared_run(run):
             return _train_locked(dataset, config, run, resume=resume, overwrite=overwrite, progress=progress, log=log)
+
+
+def _describe_task(dataset: Dataset, config: Config) -> dict[str, object]:
+    """Return what must be the same on all hosts: the fingerprint of the data set, and each setting by its name."""
+    sections = config.model_dump()
+    settings = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
+    return {"data set": dataset.fingerprint} | settings
 
 
 def _train_locked(
