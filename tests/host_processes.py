@@ -99,8 +99,7 @@ def run_alone(folder, *words, environment=None):
 
 def start(folder, words, name, environment, fault):
     stdout, stderr = name.with_suffix(".out"), name.with_suffix(".err")
-    variables = {"JAX_COMPILATION_CACHE_DIR": os.environ.get("JAX_COMPILATION_CACHE_DIR")} | environment
-    process = _CONTEXT.Process(target=_run, args=(str(folder), list(words), stdout, stderr, variables, fault))
+    process = _CONTEXT.Process(target=_run, args=(str(folder), list(words), stdout, stderr, environment, fault))
     process.start()
     return HostProcess(process, stdout, stderr)
 
@@ -130,6 +129,7 @@ def _run(folder, words, stdout, stderr, variables, fault):
         if value is not None:
             os.environ[name] = value
     import host_faults
+
     from fer.tasks.program import build_program
 
     if fault is not None:
