@@ -142,9 +142,7 @@ class Hosts:
 
     def _gather(self, value: Any) -> list[Any]:
         """Return the values of all processes, of JSON types; each process calls this in the same order."""
-        from jax._src.distributed import global_state
-
-        client, number = global_state.client, next(self._numbers)
+        client, number = _get_client(), next(self._numbers)
         client.key_value_set(f"fer/{number}/{self.index}", json.dumps({"value": value}))
         values = []
         for index in range(self.count):
@@ -156,13 +154,11 @@ class Hosts:
 
     def announce(self, error: BaseException) -> None:
         """Send an error that ends this process to those that wait for its next answer."""
-        from jax._src.distributed import global_state
-
         message = str(error) if isinstance(error, FerError) else shorten(repr(error), 120)
         # Where the service cannot be reached any more, the others notice the lost connection.
         with contextlib.suppress(RuntimeError):
             key = f"fer/{next(self._numbers)}/{self.index}"
-            global_state.client.key_value_set(key, json.dumps({"error": message}))
+            _get_client().key_value_set(key, json.dumps({"error": message}))
 
 
 _current = Hosts()
@@ -287,9 +283,7 @@ def _describe_start(hosts: Hosts) -> str:
 
 def _check_count(hosts: Hosts) -> None:
     """Check that all processes were told the same number; before, none may wait for a process that does not exist."""
-    from jax._src.distributed import global_state
-
-    client = global_state.client
+    client = _get_client()
     client.key_value_set(f"fer/count/{hosts.index}", str(hosts.count))
     indices = range(hosts.count) if hosts.is_writer else [0]
     for index in indices:
@@ -300,6 +294,13 @@ def _check_count(hosts: Hosts) -> None:
                 f"All processes of a training must have the same {COUNT}. Received: {hosts.count} on process"
                 f" {hosts.index}, {count} on process {index}. Remedy: set the same number on every host."
             )
+
+
+def _get_client() -> Any:
+    """Return the client of JAX's coordination service, whose values arrive even while devices wait for each other."""
+    from jax._src.distributed import global_state
+
+    return global_state.client
 
 
 def _leave_at_exit(code: int) -> None:
