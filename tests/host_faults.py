@@ -5,7 +5,7 @@ import os
 
 from fer.config import load_config
 from fer.errors import OutputError
-from fer.training import hosts, lock, loop, trainer
+from fer.training import connection, hosts, lock, loop, trainer
 
 #: Layers of a network that compiles fast.
 SMALL = {"stem": [[8, 3, 2]], "stages": [{"filters": [8]}]}
@@ -13,7 +13,7 @@ SMALL = {"stem": [[8, 3, 2]], "stages": [{"filters": [8]}]}
 
 def shorten_limits(seconds):
     """Wait only some seconds for a lost process, a missing one, and a file of another host."""
-    hosts.START_SECONDS, hosts.HEARTBEAT_SECONDS, lock._VISIBLE_SECONDS = 1, seconds, 0.5
+    connection.START_SECONDS, connection.HEARTBEAT_SECONDS, lock._VISIBLE_SECONDS = 1, seconds, 0.5
 
 
 def send_signal_at_batch(number, count):

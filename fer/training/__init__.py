@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 from fer.lazy import export_lazily
 
 if TYPE_CHECKING:
+    from fer.training.connection import connect_hosts
     from fer.training.finetuning import finetune
-    from fer.training.hosts import connect_hosts, refuse_hosts
+    from fer.training.hosts import refuse_hosts
     from fer.training.loop import TrainedRun, train
     from fer.training.recalibration import recalibrate
 
@@ -16,7 +17,7 @@ __getattr__ = export_lazily(
     __name__,
     {
         "TrainedRun": "fer.training.loop",
-        "connect_hosts": "fer.training.hosts",
+        "connect_hosts": "fer.training.connection",
         "finetune": "fer.training.finetuning",
         "recalibrate": "fer.training.recalibration",
         "refuse_hosts": "fer.training.hosts",

@@ -5,14 +5,10 @@ fail is checked on every process, and the results are exchanged, so that all sto
 disappears is noticed by a closed connection, or by the missing heartbeat of a host that no longer answers.
 """
 
-import atexit
 import contextlib
 import itertools
 import json
 import os
-import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -20,21 +16,14 @@ from typing import Any, TypeVar
 import keras
 import numpy as np
 
-from fer.errors import FerError, HostError, InterruptedWork, SettingsError, shorten
-from fer.training.process_abort import end_on_abort
+from fer.errors import FerError, HostError, SettingsError, shorten
 
 Value = TypeVar("Value")
 
 #: The variables of Keras that describe the processes.
 ADDRESS, COUNT, INDEX = (f"KERAS_DISTRIBUTION_{name}" for name in ("JOB_ADDRESSES", "NUM_PROCESSES", "PROCESS_ID"))
-#: How long a process waits for the others at the start, in seconds.
-START_SECONDS = 120
-#: After this time without a heartbeat, a process counts as lost, in seconds.
-HEARTBEAT_SECONDS = 30
 #: How long the others may take for a check, such as reading a large data set, in seconds; a lost one ends it before.
 _CHECK_SECONDS = 24 * 3600
-#: Words in the errors of JAX and its libraries if the connection to another process is lost.
-_LOST_WORDS = ("Gloo", "NCCL", "oordination", "UNAVAILABLE", "DEADLINE_EXCEEDED", "CANCELLED")
 
 
 @dataclass
@@ -47,6 +36,7 @@ class Hosts:
         address: host and port of process 0.
 
     Attributes:
+        is_connected: whether it has reached the others.
         has_agreed: whether all processes know of the error that ends them.
 
     Example:
@@ -57,6 +47,7 @@ class Hosts:
     count: int = 1
     index: int = 0
     address: str = ""
+    is_connected: bool = False
     has_agreed: bool = False
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
@@ -142,7 +133,7 @@ class Hosts:
 
     def _gather(self, value: Any) -> list[Any]:
         """Return the values of all processes, of JSON types; each process calls this in the same order."""
-        client, number = _get_client(), next(self._numbers)
+        client, number = get_client(), next(self._numbers)
         client.key_value_set(f"fer/{number}/{self.index}", json.dumps({"value": value}))
         values = []
         for index in range(self.count):
@@ -158,7 +149,7 @@ class Hosts:
         # Where the service cannot be reached any more, the others notice the lost connection.
         with contextlib.suppress(RuntimeError):
             key = f"fer/{next(self._numbers)}/{self.index}"
-            _get_client().key_value_set(key, json.dumps({"error": message}))
+            get_client().key_value_set(key, json.dumps({"error": message}))
 
 
 _current = Hosts()
@@ -167,6 +158,17 @@ _current = Hosts()
 def current_hosts() -> Hosts:
     """Return the processes that this one is connected to, or one alone."""
     return _current
+
+
+@contextlib.contextmanager
+def use_hosts(hosts: Hosts) -> Iterator[None]:
+    """Let :func:`current_hosts` return these processes in a block."""
+    global _current
+    before, _current = _current, hosts
+    try:
+        yield
+    finally:
+        _current = before
 
 
 def read_hosts() -> Hosts:
@@ -206,112 +208,11 @@ def refuse_hosts(task: str) -> None:
         )
 
 
-@contextlib.contextmanager
-def connect_hosts() -> Iterator[Hosts]:
-    """Connect the processes that the variables ``KERAS_DISTRIBUTION_*`` describe, until the end of the block.
-
-    Does nothing for one process, and inside another such block.
-
-    Raises:
-        SettingsError: the variables are wrong, or the backend is not JAX.
-        HostError: the processes cannot reach each other, or the connection was lost.
-    """
-    global _current
-    hosts = read_hosts() if _current.count == 1 else _current
-    if hosts.count == 1 or hosts is _current:
-        yield hosts
-        return
-    import jax
-
-    from fer.model.compile_cache import use_compile_cache
-
-    use_compile_cache()  # sets the level of JAX's log, and so does the next block
-    try:
-        with end_on_abort(_describe_start(hosts)) as describe_abort:
-            _connect(hosts)
-            describe_abort(hosts.describe_loss())
-            _current = hosts
-            yield hosts
-            jax.distributed.shutdown()
-    except BaseException as error:
-        if hosts.has_agreed:
-            with contextlib.suppress(RuntimeError):  # another process ended before; the error below says why
-                jax.distributed.shutdown()
-        else:
-            if hosts is _current:
-                hosts.announce(error)
-            _leave_at_exit(130 if isinstance(error, (KeyboardInterrupt, InterruptedWork)) else 2)
-        if isinstance(error, (RuntimeError, ValueError)) and any(word in str(error) for word in _LOST_WORDS):
-            raise HostError(hosts.describe_loss()) from None
-        raise
-    finally:
-        _current = Hosts()
-
-
-def _connect(hosts: Hosts) -> None:
-    import jax
-
-    try:
-        # Keras' own function has no limits of time. Without "deactivate", Slurm hides all but one GPU of a host.
-        jax.distributed.initialize(
-            hosts.address,
-            hosts.count,
-            hosts.index,
-            cluster_detection_method="deactivate",
-            initialization_timeout=START_SECONDS,
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=HEARTBEAT_SECONDS,
-        )
-        if threading.current_thread() is threading.main_thread():
-            # JAX takes SIGTERM for a notice of preemption, and would ignore it.
-            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
-        _check_count(hosts)
-        num_devices = jax.local_device_count()
-    except RuntimeError as error:
-        raise HostError(f"{_describe_start(hosts)} JAX: {shorten(error, 120)}") from None
-    versions = f"JAX {jax.__version__}, Keras {keras.__version__}"
-    hosts.compare({"versions": versions, "number of devices": num_devices})
-
-
-def _describe_start(hosts: Hosts) -> str:
-    return (
-        f"All {hosts.count} processes must reach process 0 at {shorten(hosts.address)} within {START_SECONDS} s."
-        f" Received: not so on process {hosts.index}. Remedy: start all of them, check {ADDRESS}, {COUNT} and {INDEX}"
-        " on each host, and that nothing blocks or uses the port."
-    )
-
-
-def _check_count(hosts: Hosts) -> None:
-    """Check that all processes were told the same number; before, none may wait for a process that does not exist."""
-    client = _get_client()
-    client.key_value_set(f"fer/count/{hosts.index}", str(hosts.count))
-    indices = range(hosts.count) if hosts.is_writer else [0]
-    for index in indices:
-        count = int(client.blocking_key_value_get(f"fer/count/{index}", 1000 * START_SECONDS))
-        if count != hosts.count:
-            hosts.has_agreed = True
-            raise HostError(
-                f"All processes of a training must have the same {COUNT}. Received: {hosts.count} on process"
-                f" {hosts.index}, {count} on process {index}. Remedy: set the same number on every host."
-            )
-
-
-def _get_client() -> Any:
+def get_client() -> Any:
     """Return the client of JAX's coordination service, whose values arrive even while devices wait for each other."""
     from jax._src.distributed import global_state
 
     return global_state.client
-
-
-def _leave_at_exit(code: int) -> None:
-    """End this process without JAX's shutdown, which would wait for processes that do not know of the error."""
-
-    def leave() -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-    atexit.register(leave)
 
 
 def _ignore(line: str) -> None:

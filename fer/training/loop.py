@@ -20,10 +20,11 @@ from fer.errors import DataError, ModelError, SettingsError
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
 from fer.training.batches import TrainingBatches, count_steps
+from fer.training.connection import connect_hosts
 from fer.training.curves import plot_history
 from fer.training.devices import check_batch_size, runs_on_device, use_all_devices, use_dtype_policy
 from fer.training.distillation import Teachers, check_teacher_heads
-from fer.training.hosts import connect_hosts, current_hosts
+from fer.training.hosts import current_hosts
 from fer.training.lock import lock_shared_run
 from fer.training.provenance import check_fingerprint, check_teachers, describe_provenance
 from fer.training.targets import complete_votes, has_votes, select_training_rows
