@@ -53,5 +53,9 @@ class OutputError(FerError):
     """An output file cannot be written."""
 
 
+class HostError(FerError):
+    """A process of a training on several hosts cannot be reached, differs from the others, or has failed."""
+
+
 class InterruptedWork(FerError):
     """Work was stopped by Ctrl-C; what was done is kept."""

@@ -49,6 +49,7 @@ TOPICS = (
     "training",
     "settings",
     "finetune",
+    "several-hosts",
     "evaluation",
     "robustness",
     "audit",

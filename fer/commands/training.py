@@ -39,24 +39,28 @@ def train(
     """
     target = Run.find(run or preset or "small")
     overrides = tuple(set or ())
-    if resume and (config or preset or overrides or overwrite):
-        raise SettingsError(
-            "A resumed run keeps its settings. Received: --resume together with options that change them."
-            " Remedy: give only --run."
-        )
-    settings = target.read_config() if resume else load_config(preset or "small", config, overrides)
-    dataset = load_dataset(data or settings.data.name)
-    source = f" --data {shlex.quote(data)}" if data and Path(data).suffix == ".npz" else ""
-    try:
-        result = training.train(
-            dataset, settings, target.folder, resume=resume, overwrite=overwrite, progress=not quiet, log=log
-        )
-    except KeyboardInterrupt:
-        if not target.is_begun:
-            raise
-        raise InterruptedWork(
-            f"Stopped. Continue after the last whole epoch with: invoke train --run {target.argument} --resume{source}"
-        ) from None
+    with training.connect_hosts() as hosts:
+        log = hosts.choose_log(log)
+        with hosts.agree():
+            if resume and (config or preset or overrides or overwrite):
+                raise SettingsError(
+                    "A resumed run keeps its settings. Received: --resume together with options that change them."
+                    " Remedy: give only --run."
+                )
+            settings = target.read_config() if resume else load_config(preset or "small", config, overrides)
+            dataset = load_dataset(data or settings.data.name)
+        source = f" --data {shlex.quote(data)}" if data and Path(data).suffix == ".npz" else ""
+        try:
+            result = training.train(
+                dataset, settings, target.folder, resume=resume, overwrite=overwrite, progress=not quiet, log=log
+            )
+        except KeyboardInterrupt:
+            if not target.is_begun:
+                raise
+            raise InterruptedWork(
+                f"Stopped. Continue after the last whole epoch with: invoke train --run {target.argument} --resume"
+                f"{source}"
+            ) from None
     log(
         f"Kept epoch {result.best_epoch} of {len(result.history)}, validation accuracy"
         f" {result.validation_accuracy:.4f}, in {target.folder}. Next: invoke evaluate --run {target.argument}{source}"
@@ -122,6 +126,7 @@ def pipeline(
     Without a source or preset, this takes minutes, on drawn faces, and replaces the previous run on them. With a preset
     and no source, it uses the prepared FER2013 if there is one.
     """
+    training.refuse_hosts("pipeline")
     dataset = _prepare_for_pipeline(source, preset, log)
     preset = preset or (SAMPLE if dataset.is_sample else "small")
     name = run or preset

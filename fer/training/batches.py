@@ -29,6 +29,7 @@ from fer.training.augmentation import (
 from fer.training.degradation import Degradation, degrade_faces, draw_degradation
 from fer.training.devices import runs_on_device
 from fer.training.distillation import Teachers
+from fer.training.hosts import current_hosts
 from fer.training.targets import build_head_targets, compute_class_shares, compute_row_weights, select_training_rows
 
 #: What Keras' ``fit`` takes, all float32: faces (B, 48, 48, 1), then targets (B, 7) and weights (B,) for one head, or
@@ -107,8 +108,12 @@ class TrainingBatches:
             self._predictions = teachers.load_views(self, self._views)
 
     def read(self, first_epoch: int, last_epoch: int) -> Generator[Batch]:
-        """Yield the batches of epochs ``first_epoch`` up to, not including, ``last_epoch``."""
+        """Yield the batches of epochs ``first_epoch`` up to, not including, ``last_epoch``.
+
+        On several hosts, each process gets its share of every batch.
+        """
         plans = (plan for epoch in range(first_epoch, last_epoch) for plan in self._plan(epoch))
+        plans = (plan._replace(rows=current_hosts().take_share(plan.rows)) for plan in plans)
         tasks = (partial(self._build_batch, plan) for plan in plans)
         with one_opencv_thread(), closing(prefetch(tasks, _AHEAD)) as batches:
             for _ in range((last_epoch - first_epoch) * self.steps_per_epoch):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import keras
 
 from fer.errors import SettingsError
+from fer.training.hosts import current_hosts
 
 
 @contextlib.contextmanager
@@ -23,13 +24,18 @@ def runs_on_device(engine: str) -> bool:
     """Return whether whole epochs run on one device: if asked for, or by 'auto' on JAX with one GPU.
 
     Raises:
-        SettingsError: the engine 'device' was asked for on another backend than JAX.
+        SettingsError: the engine 'device' was asked for on another backend than JAX, or on several hosts.
     """
     is_jax = keras.backend.backend() == "jax"
     if engine == "device" and not is_jax:
         raise SettingsError(
             f"training.engine='device' needs JAX. Received: the backend {keras.backend.backend()!r}."
             ' Remedy: KERAS_BACKEND=jax, or --set training.engine="host".'
+        )
+    if engine == "device" and current_hosts().count > 1:
+        raise SettingsError(
+            "training.engine='device' runs on one device. Received: several hosts."
+            ' Remedy: --set training.engine="host".'
         )
     if engine != "auto":
         return engine == "device"
@@ -42,23 +48,47 @@ def runs_on_device(engine: str) -> bool:
 
 @contextlib.contextmanager
 def use_all_devices(batch_size: int) -> Iterator[None]:
-    """Split each batch over the devices if JAX has several.
+    """Split each batch over the devices if JAX has several, on all hosts.
 
     Raises:
         SettingsError: the batch cannot be split evenly.
     """
-    devices = keras.distribution.list_devices() if keras.backend.backend() == "jax" else []
+    devices = _list_devices()
     if len(devices) < 2:
         yield
         return
-    if batch_size % len(devices):
+    check_batch_size(batch_size)
+    # Each process reads its own share of a batch, so that there is nothing for Keras to shard.
+    with _use_distribution(keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False)):
+        yield
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Raise a :class:`~fer.errors.SettingsError` if a batch cannot be split evenly over the devices."""
+    count = max(len(_list_devices()), 1)
+    if batch_size % count:
         raise SettingsError(
-            f"training.batch_size must be a multiple of the number of devices ({len(devices)}). Received: {batch_size}."
-            f" Remedy: --set training.batch_size={len(devices) * max(batch_size // len(devices), 1)}."
+            f"training.batch_size must be a multiple of the number of devices ({count}). Received: {batch_size}."
+            f" Remedy: --set training.batch_size={count * max(batch_size // count, 1)}."
         )
+
+
+@contextlib.contextmanager
+def use_own_devices() -> Iterator[None]:
+    """Make variables of this process alone, for work in which the others take no part."""
+    with _use_distribution(None):
+        yield
+
+
+@contextlib.contextmanager
+def _use_distribution(distribution: keras.distribution.DataParallel | None) -> Iterator[None]:
     previous = keras.distribution.distribution()
-    keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+    keras.distribution.set_distribution(distribution)
     try:
         yield
     finally:
         keras.distribution.set_distribution(previous)
+
+
+def _list_devices() -> list[str]:
+    return list(keras.distribution.list_devices()) if keras.backend.backend() == "jax" else []

@@ -23,6 +23,7 @@ from fer.inference import Classifier
 from fer.labels import EXPRESSIONS
 from fer.model.batching import BATCH_SIZES
 from fer.runs import Run
+from fer.training.hosts import current_hosts
 
 if TYPE_CHECKING:
     from fer.training.batches import TrainingBatches
@@ -99,7 +100,8 @@ class Teachers:
         predictions = np.empty(shape, np.float16)
         for view, rows, faces in batches.read_views(views):
             predictions[view, rows] = self.predict(faces, batch_sizes=(len(faces),))[: len(rows)]
-        write_atomically(path, lambda stream: np.save(stream, predictions, allow_pickle=False))
+        if current_hosts().is_writer:
+            write_atomically(path, lambda stream: np.save(stream, predictions, allow_pickle=False))
         return predictions
 
     def _compute_key(self, batches: "TrainingBatches", views: int) -> str:

@@ -14,6 +14,7 @@ from fer.errors import DataError, ModelError
 from fer.files import compute_digest
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
+from fer.training.hosts import refuse_hosts
 from fer.training.loop import TrainedRun, train
 from fer.training.targets import select_training_rows
 
@@ -60,13 +61,14 @@ def finetune(
     Raises:
         ModelError: the initial run cannot be used, or the folder cannot be written to.
         DataError: the data set lacks a split.
-        SettingsError: a setting is not valid.
+        SettingsError: a setting is not valid, or there are several hosts.
 
     Example:
         >>> from fer.data import load_dataset
         >>> from fer.runs import Run
         >>> finetune(load_dataset("my_set"), Run.find("xception"), "artifacts/my_set")  # doctest: +SKIP
     """
+    refuse_hosts("fine-tuning")
     run = Run(Path(folder))
     _check_apart(initial, run)
     _check_held_out(dataset)

@@ -1,6 +1,8 @@
 """A lock on a run folder, so that two trainings never write into one."""
 
 import contextlib
+import secrets
+import time
 from collections.abc import Iterator
 
 from filelock import FileLock, Timeout
@@ -8,6 +10,45 @@ from filelock import FileLock, Timeout
 from fer.errors import ModelError, shorten_path
 from fer.files import check_writable, convert_errors, remove_unfinished
 from fer.runs import Run
+from fer.training.hosts import current_hosts
+
+#: How long process 0's lock may take to appear on another host, in seconds.
+_VISIBLE_SECONDS = 10.0
+
+
+@contextlib.contextmanager
+def lock_shared_run(run: Run) -> Iterator[None]:
+    """Hold the lock of a run folder on process 0 of several hosts, and check that the others see the same folder.
+
+    Raises:
+        ModelError: another process trains into the folder, or it is another folder on this host.
+        OutputError: the folder cannot be written.
+        HostError: one of these happened on another process.
+    """
+    hosts = current_hosts()
+    with contextlib.ExitStack() as stack:
+        with hosts.agree():
+            if hosts.is_writer:
+                stack.enter_context(lock_run(run))
+        if hosts.count > 1:
+            token = hosts.share(secrets.token_hex(8))
+            with hosts.agree(), convert_errors(run.lock):
+                if hosts.is_writer:
+                    run.lock.write_text(token, "utf-8")
+            with hosts.agree():
+                _check_token(run, token)
+        yield
+
+
+def _check_token(run: Run, token: str) -> None:
+    end = time.monotonic() + _VISIBLE_SECONDS
+    while not (run.lock.is_file() and run.lock.read_text("utf-8") == token):
+        if time.monotonic() > end:
+            raise ModelError(
+                "A run folder must be shared by all hosts. Received:"
+                f" {shorten_path(run.folder)}, which is not that of process 0. Remedy: put it on a shared file system."
+            )
+        time.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -37,6 +78,8 @@ def lock_run(run: Run) -> Iterator[None]:
             ) from None
     try:
         remove_unfinished(run.folder)
+        # After a kill before the first checkpoint, the replaced run is still aside.
+        run.restore_replaced()
         yield
     finally:
         run.lock.unlink(missing_ok=True)

@@ -20,10 +20,12 @@ from fer.errors import DataError, ModelError, SettingsError
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
 from fer.training.batches import TrainingBatches, count_steps
+from fer.training.connection import connect_hosts
 from fer.training.curves import plot_history
-from fer.training.devices import use_all_devices, use_dtype_policy
+from fer.training.devices import check_batch_size, runs_on_device, use_all_devices, use_dtype_policy
 from fer.training.distillation import Teachers, check_teacher_heads
-from fer.training.lock import lock_run
+from fer.training.hosts import current_hosts
+from fer.training.lock import lock_shared_run
 from fer.training.provenance import check_fingerprint, check_teachers, describe_provenance
 from fer.training.targets import complete_votes, has_votes, select_training_rows
 from fer.training.trainer import Trainer
@@ -81,6 +83,7 @@ def train(
         OutputError: the folder cannot be written.
         DataError: the data set lacks a split or FER+ votes, or is not the one that the run began with.
         SettingsError: the settings do not fit the data, the teachers or the devices.
+        HostError: on several hosts, the processes differ or lost each other.
 
     Example:
         >>> from fer.config import load_config
@@ -88,33 +91,51 @@ def train(
         >>> train(load_dataset("sample"), load_config("sample"), "artifacts/sample")  # doctest: +SKIP
     """
     run = Run(Path(folder))
-    with lock_run(run):
-        return _train_locked(dataset, config, run, resume=resume, overwrite=overwrite, progress=progress, log=log)
+    with connect_hosts() as hosts:
+        progress, log = progress and hosts.is_writer, hosts.choose_log(log)
+        hosts.compare(_describe_task(dataset, config) | {"resume": resume, "overwrite": overwrite})
+        with lock_shared_run(run):
+            return _train_locked(dataset, config, run, resume=resume, overwrite=overwrite, progress=progress, log=log)
+
+
+def _describe_task(dataset: Dataset, config: Config) -> dict[str, object]:
+    """Return what must be the same on all hosts: the fingerprint of the data set, and each setting by its name."""
+    sections = config.model_dump()
+    settings = {f"{name}.{key}": value for name, section in sections.items() for key, value in section.items()}
+    return {"data set": dataset.fingerprint} | settings
 
 
 def _train_locked(
     dataset: Dataset, config: Config, run: Run, *, resume: bool, overwrite: bool, progress: bool, log: Log
 ) -> TrainedRun:
-    config = _open_run(run, config, resume, overwrite)
-    config = config.model_copy(update={"data": config.data.model_copy(update={"name": dataset.name})})
-    _check_splits(dataset)
-    _check_teachers_outside(config, run)
-    config = _choose_heads(config, dataset, log)
-    count_steps(len(select_training_rows(dataset, config.data)), config)
-    own = complete_votes(dataset, config)
-    if own is not dataset:
-        log(f"Data set {dataset.name!r} has no FER+ votes: its labels train the head 'votes' too.")
-    validation = Validation.build(own.part("validation"), config.model.heads)
-    check_teacher_heads(config)
+    hosts = current_hosts()
+    with hosts.agree():
+        config = _open_run(run, config, resume, overwrite)
+        config = config.model_copy(update={"data": config.data.model_copy(update={"name": dataset.name})})
+        _check_splits(dataset)
+        _check_teachers_outside(config, run)
+        config = _choose_heads(config, dataset, log)
+        count_steps(len(select_training_rows(dataset, config.data)), config)
+        check_batch_size(config.training.batch_size)
+        runs_on_device(config.training.engine)
+        own = complete_votes(dataset, config)
+        if own is not dataset:
+            log(f"Data set {dataset.name!r} has no FER+ votes: its labels train the head 'votes' too.")
+        validation = Validation.build(own.part("validation"), config.model.heads)
+        check_teacher_heads(config)
     _train_missing_teachers(config, dataset, progress=progress, log=log)
-    teachers = _load_teachers(config, log)
-    provenance = describe_provenance(dataset, config, teachers)
-    if resume:
-        check_fingerprint(run, dataset)
-        check_teachers(run, provenance)
+    with hosts.agree():
+        teachers = _load_teachers(config, log)
+        provenance = describe_provenance(dataset, config, teachers)
+        if resume:
+            check_fingerprint(run, dataset)
+            check_teachers(run, provenance)
+    hosts.compare({"teachers and initial run": provenance})
     batches = partial(TrainingBatches, own, config, teachers)
     history = _fit_network(run, batches, validation, provenance, config, resume=resume, progress=progress, log=log)
-    plot_history(history, run.curves)
+    with hosts.agree():
+        if hosts.is_writer:
+            plot_history(history, run.curves)
     is_last = config.training.kept_epoch == "last"
     kept = history.iloc[-1 if is_last else int(history["validation_score"].argmax())]
     if not config.training.initial_run:
@@ -134,15 +155,19 @@ def _fit_network(
     log: Log,
 ) -> pd.DataFrame:
     """Train the network, write all files of the run but its plot, and return the history."""
+    hosts = current_hosts()
     with use_all_devices(config.training.batch_size), use_dtype_policy(config.training.dtype_policy):
         trainer = Trainer(run, build_batches(), validation, log)
         if resume:
             trainer.restore()
         else:
-            trainer.start()
-            run.move_aside()
-            run.write_provenance(provenance)
-            run.write_config(config)
+            with hosts.agree():
+                trainer.start()
+            with hosts.agree():
+                if hosts.is_writer:
+                    run.move_aside()
+                    run.write_provenance(provenance)
+                    run.write_config(config)
         log(
             f"Training {config.model.name!r} on {config.data.name!r} for {config.training.epochs} epochs into"
             f" {run.folder}."
@@ -150,7 +175,8 @@ def _fit_network(
         try:
             trainer.fit(progress=progress)
         finally:
-            run.restore_replaced()
+            if hosts.is_writer:
+                run.restore_replaced()
         return trainer.finish()
 
 
@@ -170,8 +196,6 @@ def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config
     """Return the settings to train with, after checking that the folder can be used."""
     if resume and overwrite:
         raise SettingsError("A run is resumed or replaced. Received: both. Remedy: drop resume or overwrite.")
-    # After a kill before the first checkpoint, the replaced run is still aside.
-    run.restore_replaced()
     if resume:
         run.check_resumable()
         return run.read_config()
@@ -208,15 +232,17 @@ def _find_initial(config: Config) -> str | None:
 
 def _train_missing_teachers(config: Config, dataset: Dataset, *, progress: bool, log: Log) -> None:
     """Train each missing teacher with the preset for teachers; its position in the list is its seed."""
-    distillation = config.distillation
+    distillation, hosts = config.distillation, current_hosts()
     for seed, name in enumerate(distillation.teacher if distillation.teacher_preset else ()):
         teacher = Run(Path(name))
-        if teacher.is_finished:
-            _check_teacher_data(teacher, dataset.name)
+        is_finished, is_begun = hosts.share([teacher.is_finished, teacher.is_begun])
+        if is_finished:
+            with hosts.agree():
+                _check_teacher_data(teacher, dataset.name)
             continue
         log(f"The teacher {name} is missing: training it first.")
         settings = load_config(distillation.teacher_preset, overrides=[f"training.seed={seed}"])
-        train(dataset, settings, teacher.folder, resume=teacher.is_begun, progress=progress, log=log)
+        train(dataset, settings, teacher.folder, resume=is_begun, progress=progress, log=log)
 
 
 def _check_teacher_data(teacher: Run, name: str) -> None:

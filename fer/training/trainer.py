@@ -18,8 +18,9 @@ from fer.model.saved import load_model, save_model
 from fer.model.xception import build_xception
 from fer.runs import Run
 from fer.training.batches import TrainingBatches
-from fer.training.devices import runs_on_device
+from fer.training.devices import runs_on_device, use_own_devices
 from fer.training.freezing import freeze_layers
+from fer.training.hosts import current_hosts
 from fer.training.optimizers import build_optimizer
 from fer.training.progress import ProgressBar
 from fer.training.schedule import PhaseSchedule
@@ -46,7 +47,7 @@ class Trainer:
 
     def __init__(self, run: Run, batches: TrainingBatches, validation: Validation, log: Callable[[str], None]) -> None:
         self.run, self.batches, self.validation, self.log = run, batches, validation, log
-        self.config = batches.config
+        self.config, self.hosts = batches.config, current_hosts()
         training = self.config.training
         self.model = build_xception(self.config.model, seed=training.seed)
         freeze_layers(self.model, training.layers)
@@ -88,6 +89,15 @@ class Trainer:
         Raises:
             ModelError: there is no whole checkpoint, or it is of a network or optimiser of other settings.
         """
+        with self.hosts.agree():
+            state = self._load_state()
+        self.hosts.compare({"checkpoint": f"epoch {state.epoch}"})
+        for variable, value in zip(self.variables, state.variables, strict=True):
+            variable.assign(value)
+        self.history, self.best, self.epoch = state.history, state.best, state.epoch
+        self.log(f"Resuming after epoch {self.epoch} of {self.config.training.epochs}.")
+
+    def _load_state(self) -> RunState:
         state = load_state(self.run.state, log=self.log)
         saved, expected = ([tuple(value.shape) for value in values] for values in (state.variables, self.variables))
         if saved != expected:
@@ -96,10 +106,7 @@ class Trainer:
                 f" {shorten_path(self.run.state)}, of another network or optimiser than {self.run.config_name}."
                 " Remedy: restore that file, or start a new run."
             )
-        for variable, value in zip(self.variables, state.variables, strict=True):
-            variable.assign(value)
-        self.history, self.best, self.epoch = state.history, state.best, state.epoch
-        self.log(f"Resuming after epoch {self.epoch} of {self.config.training.epochs}.")
+        return state
 
     def fit(self, *, progress: bool) -> None:
         """Train to the last epoch, with validation and a checkpoint after each."""
@@ -151,13 +158,17 @@ class Trainer:
         """Measure the averaged weights on validation, keep the best, and write history and checkpoint."""
         self.epoch += 1
         self._average_weights()
-        row = self._describe_epoch(logs, seconds) | {"data_share": seconds_waited / seconds}
+        with self.hosts.agree():
+            row = self._describe_epoch(logs, seconds) | {"data_share": seconds_waited / seconds}
+        row = self.hosts.share(row)
         is_best = all(row["validation_score"] > past["validation_score"] for past in self.history)
         if is_best or self.config.training.kept_epoch == "last":
             self.best = [np.asarray(value) for value in self.averaged.get_weights()]
         self.history.append(row)
-        if self.epoch == self.config.training.epochs or time.monotonic() >= self._next_checkpoint:
-            self._write_checkpoint()
+        is_due = self.epoch == self.config.training.epochs or time.monotonic() >= self._next_checkpoint
+        with self.hosts.agree():
+            if self.hosts.is_writer and is_due:
+                self._write_checkpoint()
 
     def _write_checkpoint(self) -> None:
         values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
@@ -168,11 +179,14 @@ class Trainer:
 
     def finish(self) -> pd.DataFrame:
         """Save the best network in stock layers with its calibration, remove the checkpoints, return the history."""
-        self.averaged.set_weights(self.best)
+        self.averaged.set_weights(self.hosts.share_arrays(self.best))
         probabilities = self._predict_validation()
-        self.run.write_calibrations(*self.validation.calibrate(probabilities, self.batches.class_shares))
-        save_model(self.averaged, self.run.model)
-        remove_states(self.run.state)
+        with self.hosts.agree():
+            if self.hosts.is_writer:
+                self.run.write_calibrations(*self.validation.calibrate(probabilities, self.batches.class_shares))
+                with use_own_devices():
+                    save_model(self.averaged, self.run.model)
+                remove_states(self.run.state)
         return pd.DataFrame(self.history)
 
     @property
