@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from fer.errors import VideoError
+
 if TYPE_CHECKING:
     import av
     from av.sidedata.sidedata import SideData
@@ -21,6 +23,19 @@ def read_pixel_aspect(stream: "VideoStream") -> Fraction:
     if not aspect or not Fraction(1, _WIDEST_ASPECT) <= aspect <= _WIDEST_ASPECT:
         return Fraction(1)
     return Fraction(aspect)
+
+
+def check_size(width: int, height: int, max_pixels: int | None) -> None:
+    """Check the size of a frame.
+
+    Raises:
+        VideoError: the frame has more than ``max_pixels`` pixels.
+    """
+    if max_pixels is not None and height * width > max_pixels:
+        raise VideoError(
+            f"A video's frames must have at most {max_pixels / 1e6:.1f} megapixels."
+            f" Received: {width}x{height}. Remedy: save the video smaller."
+        )
 
 
 class FrameConverter:

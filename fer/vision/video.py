@@ -24,9 +24,10 @@ from fer.vision.containers import (
     open_container,
     to_seconds,
 )
+from fer.vision.entry_points import find_entry
 from fer.vision.frame_clock import FrameClock
-from fer.vision.frame_conversion import Deinterlacer, FrameConverter, read_pixel_aspect
-from fer.vision.video_properties import choose_rate, find_video, measure_length, scan_length
+from fer.vision.frame_conversion import Deinterlacer, FrameConverter, check_size, read_pixel_aspect
+from fer.vision.video_properties import choose_rate, find_video, measure_length, read_least_end, scan_length
 
 if TYPE_CHECKING:
     import av
@@ -35,11 +36,9 @@ if TYPE_CHECKING:
 
 #: Largest number of errors without a readable packet between them, after which a file counts as ended.
 _MOST_FAULTS = 50
-#: A file ends early if this many frames are missing that its table states, or more than this many seconds that its
-#: header states. The duration in the header of the other formats is estimated from the file itself.
+#: A file ends early if more frames than this are missing that its table states.
 _MISSING_FRAMES = 2
 _OTHER_STREAMS = ("audio", "subtitle")
-_MISSING_SECONDS = {"mov": 0.1, "matroska": 0.1, "flv": 0.5, "asf": 0.5}
 #: Seconds before each new attempt to open a network stream that dropped.
 RECONNECT_DELAYS = (1.0, 2.0, 4.0, 8.0)
 
@@ -92,6 +91,7 @@ class VideoReader:
 
     Args:
         source: a path, the number of a camera (0 or "0"), or an address if that is allowed.
+        begin: seconds of a file before which frames are skipped, and not decoded where its packets allow that.
         allow_network: whether an address is opened.
         on_message: called with a sentence when a network stream drops or is opened again.
         stop: ends the attempts to open a dropped network stream once it is set.
@@ -118,6 +118,7 @@ class VideoReader:
         self,
         source: str | Path | int,
         *,
+        begin: float = 0.0,
         allow_network: bool = False,
         on_message: Callable[[str], object] | None = None,
         stop: threading.Event | None = None,
@@ -140,7 +141,10 @@ class VideoReader:
         self.num_read = self.num_faults = 0
         self.start: float | None = None
         self._num_packets, self._end, self._attempt = 0, 0.0, 0
-        self._clock = FrameClock(self.rate)
+        self._clock, self._begin = FrameClock(self.rate), begin
+        self._entry = find_entry(source, begin, self.rate) if begin > 0 and not self.is_live else None
+        if self._entry is not None:
+            self.num_read, self.start, self._clock = self._entry.index, self._entry.start, self._entry.clock
 
     @property
     def ended_early(self) -> bool:
@@ -167,12 +171,19 @@ class VideoReader:
             # The decoder itself refuses larger frames in the middle of the file, before it takes memory for them.
             codec.options = {"max_pixels": str(max_pixels)}
         for frame in self._decode_all():
-            index, self.num_read = self.num_read, self.num_read + 1
             timestamp = to_seconds(frame.pts, frame.time_base)
+            if self._entry is not None:
+                if timestamp is not None and timestamp < self._entry.timestamp:
+                    continue  # A leading picture, which belongs to the frames before.
+                if timestamp != self._entry.timestamp:
+                    yield from self._read_from_start(every, max_pixels)
+                    return
+                self._entry = None
+            index, self.num_read = self.num_read, self.num_read + 1
             seconds = self._clock.read(timestamp)
             if self.start is None:
                 self.start = timestamp or 0.0
-            if index % every == 0:
+            if index % every == 0 and seconds >= self._begin:
                 check_size(frame.width, frame.height, max_pixels)
                 yield VideoFrame(index, seconds, self._converter.convert(frame))
         if not self.num_read:
@@ -199,7 +210,15 @@ class VideoReader:
         self._stream.thread_type = "SLICE" if self.is_camera or self._is_network else "AUTO"
         self._converter = FrameConverter(read_pixel_aspect(self._stream))
         # A closed container has neither.
-        self._stated_frames, self._least_end = self._stream.frames, _read_least_end(self._container)
+        self._stated_frames, self._least_end = self._stream.frames, read_least_end(self._container)
+
+    def _read_from_start(self, every: int, max_pixels: int | None) -> Iterator[VideoFrame]:
+        """Decode all frames after all: the first one from the entry point on is missing, so indices are uncertain."""
+        close_container(self._container)
+        self._open()
+        self._entry, self._clock, self.start = None, FrameClock(self.rate), None
+        self.num_read = self.num_faults = self._num_packets = 0
+        yield from self.read(every, max_pixels)
 
     def _decode_all(self) -> "Iterator[av.VideoFrame]":
         """Yield all frames; a live network stream that drops is opened again."""
@@ -224,7 +243,8 @@ class VideoReader:
             try:
                 for packet in container.demux(*streams):
                     self._count_packet(packet)
-                    if packet.stream_index == self._stream.index:
+                    is_needed = self._entry is None or self._num_packets > self._entry.num_packets
+                    if is_needed and packet.stream_index == self._stream.index:
                         yield from self._decode_packet(packet)
                     num_failed = 0
                 return
@@ -278,22 +298,3 @@ class VideoReader:
             return True
         self._on_message(f"{self.name} did not come back.")
         return False
-
-
-def _read_least_end(container: "InputContainer") -> float | None:
-    """Return the seconds that a whole file has at least by its header, or None if that states no duration."""
-    tolerance = _MISSING_SECONDS.get(container.format.name.split(",")[0])
-    return None if tolerance is None or container.duration is None else container.duration / 1e6 - tolerance
-
-
-def check_size(width: int, height: int, max_pixels: int | None) -> None:
-    """Check the size of a frame.
-
-    Raises:
-        VideoError: the frame has more than ``max_pixels`` pixels.
-    """
-    if max_pixels is not None and height * width > max_pixels:
-        raise VideoError(
-            f"A video's frames must have at most {max_pixels / 1e6:.1f} megapixels."
-            f" Received: {width}x{height}. Remedy: save the video smaller."
-        )

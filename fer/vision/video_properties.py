@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 #: Frames per second of a stream that states no rate.
 DEFAULT_RATE = 25.0
+#: A file ends early if more seconds are missing than these of what its header states. The duration in the header of
+#: the other formats is estimated from the file itself.
+_MISSING_SECONDS = {"mov": 0.1, "matroska": 0.1, "flv": 0.5, "asf": 0.5}
 
 
 def find_video(container: "InputContainer", name: str) -> "VideoStream":
@@ -48,10 +51,36 @@ def measure_length(container: "InputContainer", stream: "VideoStream") -> int | 
     """Return the number of frames by the container's table or its duration; None if it states neither."""
     if stream.frames:
         return stream.frames
+    seconds = _measure_seconds(container, stream)
+    return None if seconds is None or seconds <= 0 else max(1, round(seconds * choose_rate(stream)))
+
+
+def read_seconds(path: str | Path) -> float | None:
+    """Return the duration of a video file in seconds by its container; None if that states none or cannot be read."""
+    try:
+        container = open_file(path)
+        try:
+            stream = find_video(container, str(path))
+            seconds = _measure_seconds(container, stream)
+            return stream.frames / choose_rate(stream) if seconds is None and stream.frames else seconds
+        finally:
+            close_container(container)
+    except VideoError:
+        # Reading reports it.
+        return None
+
+
+def read_least_end(container: "InputContainer") -> float | None:
+    """Return the seconds that a whole file has at least by its header, or None if that states no duration."""
+    tolerance = _MISSING_SECONDS.get(container.format.name.split(",")[0])
+    return None if tolerance is None or container.duration is None else container.duration / 1e6 - tolerance
+
+
+def _measure_seconds(container: "InputContainer", stream: "VideoStream") -> float | None:
     seconds = to_seconds(stream.duration, stream.time_base) or _read_tag(stream)
     if seconds is None and container.duration is not None:
         seconds = container.duration / 1e6
-    return None if seconds is None or seconds <= 0 else max(1, round(seconds * choose_rate(stream)))
+    return seconds
 
 
 def _read_tag(stream: "VideoStream") -> float | None:
