@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +15,25 @@ from vision_media import StubClassifier, StubDetector
 
 from fer.analysis import Analyzer
 from fer.batch.driver import BatchOptions
-from fer.batch.worker import Job
+from fer.batch.plan import Shard
+from fer.batch.worker import Job, PartResult, Worker
 
 ROOT = Path(__file__).parents[1]
 #: Grey values of images at which the stub detector fails, or ends its process. A video changes them a little.
 FAILS, ENDS = 200, 230
 SMALL_PARTS = BatchOptions(part_size=4)
 
+#: Of a video with persons, in seconds from and to: the first crosses two borders of segments, the second comes back.
+PERSONS = {60: [(0, 45)], 120: [(12, 18), (30, 60)], 180: [(21, 24)], 240: [(50, 60)]}
+PERSON_RATE = 5.0
+SEGMENTED = BatchOptions(part_size=4, segment=20)
+
 _DRIVER = """
 import sys
-from batch_media import SMALL_PARTS, build_slow_stub
+from batch_media import SEGMENTED, SMALL_PARTS, build_slow_person_stub, build_slow_stub
 from fer.batch.driver import run_batch
-run_batch(sys.argv[1], sys.argv[2], workers=2, engine=sys.argv[3], options=SMALL_PARTS, build=build_slow_stub)
+options, build = (SEGMENTED, build_slow_person_stub) if sys.argv[4] == "video" else (SMALL_PARTS, build_slow_stub)
+run_batch(sys.argv[1], sys.argv[2], workers=2, engine=sys.argv[3], options=options, build=build)
 """
 
 
@@ -55,6 +63,46 @@ def build_slow_stub(job: Job) -> tuple[Analyzer, Analyzer]:
     return analyzer, analyzer
 
 
+def list_persons(image: np.ndarray) -> list[tuple[float, float, float, float]]:
+    """Return the box of each person of a frame that :func:`draw_persons` drew."""
+    if abs(int(image[0, 0, 0]) - FAILS) < 4:
+        raise RuntimeError("a library failed")
+    boxes = []
+    for grey in PERSONS:
+        rows, columns = np.nonzero(abs(image[4:, :, 0].astype(int) - grey) < 20)
+        if len(rows) > 100:
+            boxes.append((float(columns.min()), 4.0 + rows.min(), columns.max() + 1.0, 5.0 + rows.max()))
+    return boxes
+
+
+def list_persons_slowly(image: np.ndarray) -> list[tuple[float, float, float, float]]:
+    time.sleep(0.02)
+    return list_persons(image)
+
+
+def build_person_stub(job: Job) -> tuple[Analyzer, Analyzer]:
+    analyzer = Analyzer(StubClassifier(), StubDetector(list_persons))
+    return analyzer, analyzer
+
+
+def build_slow_person_stub(job: Job) -> tuple[Analyzer, Analyzer]:
+    analyzer = Analyzer(StubClassifier(), StubDetector(list_persons_slowly))
+    return analyzer, analyzer
+
+
+def draw_persons(seconds: float = 60) -> list[np.ndarray]:
+    """Return frames with a square of its own grey value, which changes and moves, for each person."""
+    frames = []
+    for index in range(round(seconds * PERSON_RATE)):
+        frame = np.zeros((68, 128, 3), np.uint8)
+        for number, (grey, times) in enumerate(PERSONS.items()):
+            if any(begin <= index / PERSON_RATE < end for begin, end in times):
+                left, top = 30 * number + index % 5, 18 + round(10 * np.sin(index / 6))
+                frame[top : top + 24, left : left + 20] = grey + index * 7 % 11
+        frames.append(frame)
+    return frames
+
+
 def write_images(folder: Path, count: int) -> Path:
     """Write images of different grey values, and a damaged one."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,16 +123,23 @@ def read_parts(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in files if path.name not in known}
 
 
-def start_driver(inputs: Path, out: Path, engine: str) -> subprocess.Popen[bytes]:
+def run_here(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[PartResult]:
+    """An engine without processes, as these take seconds to start."""
+    worker = Worker(job)
+    for shard in shards:
+        yield worker.write_part(shard)
+
+
+def start_driver(inputs: Path, out: Path, engine: str, kind: str = "image") -> subprocess.Popen[bytes]:
     """Start a batch in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests")))}
-    command = [sys.executable, "-c", _DRIVER, str(inputs), str(out), engine]
+    command = [sys.executable, "-c", _DRIVER, str(inputs), str(out), engine, kind]
     return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE)
 
 
-def wait_for_parts(process: subprocess.Popen[bytes], out: Path, count: int) -> None:
+def wait_for_parts(process: subprocess.Popen[bytes], out: Path, count: int, folder: str = "images") -> None:
     """Wait until a batch has some parts, or is over."""
-    while process.poll() is None and len(list(out.glob("images/*.parquet"))) < count:
+    while process.poll() is None and len(list(out.glob(f"{folder}/*.parquet"))) < count:
         time.sleep(0.01)
 
 

@@ -1,6 +1,7 @@
 """The driver of a batch: plans it, gives the missing parts to an engine, and writes the summary."""
 
 import os
+import shutil
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,10 +14,9 @@ import filelock
 import fer
 from fer.analysis import Analyzer
 from fer.batch.local import run_local
-from fer.batch.parts import Counts, read_counts
-from fer.batch.plan import Plan, Shard, open_plan
+from fer.batch.plan import SEGMENTS, Plan, Shard, open_plan
 from fer.batch.summaries import BatchSummary, write_summary
-from fer.batch.units import KINDS, Kind
+from fer.batch.tally import Tally
 from fer.batch.worker import Job, PartResult, clean_up
 from fer.errors import FerError, InterruptedWork, ModelError, OutputError, SettingsError
 from fer.files import check_writable, compute_digest, show_path
@@ -39,6 +39,7 @@ class BatchOptions:
         whole_image: take every image as one face, without detection.
         every: analyze only frames of videos whose index is a multiple of this.
         max_side: longer side, in pixels, of the copy of a frame that is searched for faces.
+        segment: seconds of the segments in which longer videos are analyzed, perhaps by several workers; 0 for never.
         part_size: number of images per part; None chooses it by the number of images.
     """
 
@@ -46,6 +47,7 @@ class BatchOptions:
     whole_image: bool = False
     every: int = 1
     max_side: int = 640
+    segment: int = 600
     part_size: int | None = None
 
     def to_settings(self) -> dict[str, Any]:
@@ -68,6 +70,7 @@ class BatchOptions:
             "whole_image": self.whole_image,
             "every": self.every,
             "max_side": self.max_side,
+            "segment": self.segment,
         }
 
 
@@ -120,8 +123,8 @@ def run_batch(
     check_writable(out / _LOCK)
     out.mkdir(parents=True, exist_ok=True)
     with _lock(out):
-        plan = open_plan(inputs, out, settings, part_size=options.part_size)
-        clean_up(shard.find_part(out) for shard in plan.shards)
+        plan = open_plan(inputs, out, settings, part_size=options.part_size, segment=options.segment)
+        clean_up(shard.find_part(out) for part in plan.shards for shard in (part, *part.split()))
         network = None if options.network is None else os.path.abspath(options.network)
         job = Job(
             os.path.abspath(out),
@@ -131,9 +134,13 @@ def run_batch(
             options.whole_image,
             options.every,
             options.max_side,
+            options.segment,
             build,
         )
-        return write_summary(plan, _run(plan, _choose_engine(engine), job, workers, on_part, progress))
+        tally = _run(plan, _choose_engine(engine), job, workers, on_part, progress)
+        # It is empty, or was never there.
+        shutil.rmtree(out / SEGMENTS, ignore_errors=True)
+        return write_summary(plan, tally.counts)
 
 
 def count_cores() -> int:
@@ -148,51 +155,32 @@ def _run(
     workers: int,
     on_part: Callable[[PartResult], object] | None,
     progress: bool,
-) -> dict[Kind, Counts]:
-    """Write the missing parts, and return the counts of all."""
-    counts, missing = _count_parts(plan)
-    if not missing:
-        return counts
-    done = sum(units.units for units in counts.values())
+) -> Tally:
+    """Write the missing parts, and return the tally of all."""
+    tally = Tally(plan)
+    if not tally.missing:
+        return tally
     noun = "images" if not plan.counts["video"] else "files"
-    bar = Progress(total=plan.num_units, initial=done, desc=noun, unit=f" {noun}", disable=not progress)
-    engine = run_engine(job, missing, workers)
+    bar = Progress(total=plan.num_units, initial=tally.num_units, desc=noun, unit=f" {noun}", disable=not progress)
+    engine = run_engine(job, tally.missing, workers)
     try:
         with bar:
             for result in engine:
-                counts[result.shard.kind].add(result.counts)
-                bar.set_postfix_str(_describe_counts(counts), refresh=False)
-                bar.update(result.counts.units)
+                num_units = tally.add(result.shard, result.counts)
+                bar.set_postfix_str(tally.describe(), refresh=False)
+                bar.update(num_units)
                 if on_part is not None:
                     on_part(result)
     except KeyboardInterrupt:
-        left = plan.num_units - sum(units.units for units in counts.values())
+        left = plan.num_units - tally.num_units
         raise InterruptedWork(
             f"Stopped with {format_count(left, noun.removesuffix('s'))} left. The parts so far are in"
             f" {show_path(plan.out)}. Continue with the same command."
         ) from None
     finally:
         engine.close()  # type: ignore[attr-defined]
-        clean_up(shard.find_part(plan.out) for shard in missing)
-    return counts
-
-
-def _count_parts(plan: Plan) -> tuple[dict[Kind, Counts], list[Shard]]:
-    """Return the counts of the parts that exist, and the shards of those that are missing."""
-    counts: dict[Kind, Counts] = {kind: Counts() for kind in KINDS}
-    missing = []
-    for shard in plan.shards:
-        path = shard.find_part(plan.out)
-        if path.is_file():
-            counts[shard.kind].add(read_counts(path))
-        else:
-            missing.append(shard)
-    return counts, missing
-
-
-def _describe_counts(counts: dict[Kind, Counts]) -> str:
-    faces, errors = (sum(getattr(units, name) for units in counts.values()) for name in ("faces", "errors"))
-    return f"{format_count(faces, 'face')}, {format_count(errors, 'error')}"
+        clean_up(shard.find_part(plan.out) for shard in tally.missing)
+    return tally
 
 
 def _choose_engine(engine: str) -> Callable[[Job, Sequence[Shard], int], Iterator[PartResult]]:
@@ -213,6 +201,8 @@ def _check(workers: int, engine: str, options: BatchOptions) -> None:
     ):
         if value < 1:
             raise SettingsError(f"{name} must be at least 1. Received: {value}.")
+    if options.segment < 0:
+        raise SettingsError(f"segment must be at least 0, which leaves videos whole. Received: {options.segment}.")
     if engine not in ENGINES:
         raise SettingsError(f"Unknown engine. Use {' or '.join(ENGINES)}. Received: {engine}.")
     for package, extra in (("pyarrow", "parquet"), *((("ray", "ray"),) if engine == "ray" else ())):

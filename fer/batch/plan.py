@@ -7,10 +7,11 @@ units, and these lists. It appears there whole, by a rename.
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fer.batch.segments import list_segmented
 from fer.batch.units import KINDS, Kind, UnitList, find_offsets, read_units, write_units
 from fer.errors import OutputError, SettingsError, shorten
 from fer.files import show_path, write_atomically
@@ -21,29 +22,44 @@ LARGEST_PART = 256
 _SMALLEST_PART = 16
 _PARTS_OF_A_SMALL_BATCH = 64
 
+#: Folder of the parts of segments, which are joined and removed.
+SEGMENTS = "segments"
 _PLAN, _NEW_PLAN = "plan", "plan.new"
 _VERSION = 1
 
 
 @dataclass(frozen=True)
 class Shard:
-    """The units of one part.
+    """The units of one part, or a segment of one long video.
 
     Args:
         kind: what they are.
         number: number of the part among those of its kind, from 0.
         offset: the byte of the list at which the first of them begins.
         count: number of units.
+        num_segments: number of segments in which the video is analyzed; 1 for all else.
+        segment: number of the segment, from 0; None for the whole part.
     """
 
     kind: Kind
     number: int
     offset: int
     count: int
+    num_segments: int = 1
+    segment: int | None = None
+
+    def split(self) -> "tuple[Shard, ...]":
+        """Return what workers take of a part: its segments, or the part itself."""
+        if self.num_segments == 1:
+            return (self,)
+        return tuple(replace(self, segment=number) for number in range(self.num_segments))
 
     def find_part(self, out: Path) -> Path:
-        """Return the path of the part in an output folder."""
-        return out / f"{self.kind}s" / f"part-{self.number:06d}.parquet"
+        """Return the path of the part, or of that of the segment, in an output folder."""
+        name = f"part-{self.number:06d}"
+        if self.segment is None:
+            return out / f"{self.kind}s" / f"{name}.parquet"
+        return out / SEGMENTS / f"{name}-{self.segment:04d}.parquet"
 
     def read_units(self, out: Path) -> list[str]:
         """Return the paths or addresses of the units, from the plan in an output folder."""
@@ -80,6 +96,7 @@ def open_plan(
     settings: Mapping[str, Any],
     *,
     part_size: int | None = None,
+    segment: int = 0,
 ) -> Plan:
     """Return the plan in an output folder after checking that it is for these inputs and settings, or write a new one.
 
@@ -88,6 +105,7 @@ def open_plan(
         out: the output folder, which this process has locked.
         settings: what the rows depend on.
         part_size: number of images per part; None chooses it by the number of images.
+        segment: seconds of a segment of a longer video; 0 leaves all videos whole.
 
     Raises:
         DataError: a manifest cannot be read.
@@ -103,8 +121,11 @@ def open_plan(
         lists, left_aside = write_units(inputs, new)
         content = _describe(lists, left_aside, settings, part_size)
         if (out / _PLAN).exists():
-            _check_same(json.loads((out / _PLAN / "plan.json").read_text(encoding="utf-8")), content, out)
+            former = json.loads((out / _PLAN / "plan.json").read_text(encoding="utf-8"))
+            _check_same(former, content, out)
+            content = former
         else:
+            content["units"]["video"]["segments"] = list_segmented(lists["video"].path, segment)
             write_atomically(new / "plan.json", json.dumps(content, indent=1))
             new.rename(out / _PLAN)
     except OSError as error:
@@ -188,6 +209,6 @@ def _build_plan(out: Path, content: Mapping[str, Any]) -> Plan:
 
 
 def _list_shards(kind: Kind, units: Mapping[str, Any]) -> Iterator[Shard]:
-    size, count = units["part_size"], units["count"]
+    size, count, segmented = units["part_size"], units["count"], dict(units.get("segments", []))
     for number, offset in enumerate(units["offsets"]):
-        yield Shard(kind, number, offset, min(size, count - number * size))
+        yield Shard(kind, number, offset, min(size, count - number * size), segmented.get(number, 1))

@@ -8,14 +8,12 @@ import logging
 import os
 import pickle
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from fer.batch.plan import Shard
 from fer.batch.threads import THREAD_LIMITS
-from fer.batch.units import Kind
 from fer.batch.worker import Job, PartResult, Worker
 from fer.errors import FerError, SettingsError, shorten
 
@@ -72,7 +70,8 @@ def _run(job: Job, shards: Sequence[Shard], workers: int) -> Iterator[PartResult
     context.enable_progress_bars = False
     context.print_on_execution_start = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)
-    results = ray.data.from_items([asdict(shard) for shard in shards], override_num_blocks=len(shards)).map_batches(
+    items = [{"shard": pickle.dumps(shard)} for shard in shards]
+    results = ray.data.from_items(items, override_num_blocks=len(shards)).map_batches(
         RayWorker,
         fn_constructor_args=(job,),
         batch_size=1,
@@ -100,9 +99,7 @@ class RayWorker:
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[bytes]]:
         """Write the part of a shard; an error of this package is returned, as Ray would retry without end."""
-        shard = Shard(
-            cast(Kind, str(batch["kind"][0])), *(int(batch[name][0]) for name in ("number", "offset", "count"))
-        )
+        shard: Shard = pickle.loads(batch["shard"][0])
         result: PartResult | FerError
         try:
             self.worker = self.worker or Worker(self.job)

@@ -133,6 +133,12 @@ def read_units(path: Path, offset: int, count: int) -> list[str]:
         return [json.loads(stream.readline()) for _ in range(count)]
 
 
+def read_all_units(path: Path) -> Iterator[str]:
+    """Yield the units of a list."""
+    with path.open("rb") as stream:
+        yield from map(json.loads, stream)
+
+
 def find_offsets(path: Path, step: int) -> list[int]:
     """Return the bytes at which every ``step``-th unit of a list begins."""
     offsets, position = [], 0

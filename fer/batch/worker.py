@@ -10,8 +10,9 @@ from pathlib import Path
 import fer
 from fer.analysis import Analyzer
 from fer.batch.journal import UNIT_ENDS_WORKERS, Journal
-from fer.batch.parts import Counts, Row, read_counts, write_part
+from fer.batch.parts import WARM_UP, Counts, Row, read_counts, write_part
 from fer.batch.plan import Shard
+from fer.batch.segments import Bounds, find_bounds
 from fer.batch.storage import fetch_file, is_address, read_image_file
 from fer.errors import ImageError, VideoError, shorten
 from fer.model.batching import BATCH_SIZES
@@ -19,7 +20,7 @@ from fer.reports.tables import build_frame_rows, build_image_rows
 from fer.vision.alignment import VIEWS
 from fer.vision.containers import escape_name
 from fer.vision.faces import AnalyzedImage
-from fer.vision.streams import Stream
+from fer.vision.streams import Limits, Stream
 from fer.vision.video import VideoReader
 
 #: Faces per batch: their views fill the largest batch of the network.
@@ -38,6 +39,7 @@ class Job:
         whole_image: take every image as one face, without detection.
         every: analyze only frames whose index is a multiple of this.
         max_side: longer side, in pixels, of the copy of a frame that is searched for faces.
+        segment: seconds of a segment of a long video.
         build: builds the analyzers of images and of videos; None builds those that the other settings describe.
     """
 
@@ -48,6 +50,7 @@ class Job:
     whole_image: bool = False
     every: int = 1
     max_side: int = 640
+    segment: int = 0
     build: "Callable[[Job], tuple[Analyzer, Analyzer]] | None" = None
 
 
@@ -107,7 +110,10 @@ class Worker:
         elif shard.kind == "image":
             counts = write_part(path, "image", len(units), self._read_images(units, journal))
         else:
-            counts = write_part(path, "video", len(units), self._read_videos(units, journal))
+            bounds = find_bounds(shard.segment, shard.num_segments, self.job.segment)
+            # A segment is no unit: the video counts once its segments are joined.
+            num_units = len(units) if shard.segment is None else 0
+            counts = write_part(path, "video", num_units, self._read_videos(units, bounds, journal))
         journal.remove()
         seconds = time.process_time() - cpu
         return PartResult(shard, counts, os.getpid(), begun, time.time(), seconds, read_largest_memory())
@@ -160,7 +166,7 @@ class Worker:
             raise failure
         return images
 
-    def _read_videos(self, units: list[str], journal: Journal) -> Iterator[list[Row]]:
+    def _read_videos(self, units: list[str], bounds: Bounds, journal: Journal) -> Iterator[list[Row]]:
         for index, unit in enumerate(units):
             name = escape_name(unit)
             if index in journal.excluded:
@@ -168,18 +174,23 @@ class Worker:
                 continue
             journal.begin(index)
             try:
-                yield from self._read_video(unit, name)
+                yield from self._read_video(unit, name, bounds)
             except VideoError as error:
                 yield [{"video": name, "error": str(error)}]
             except Exception as error:  # A library fails on this video, or its address cannot be read.
                 yield [{"video": name, "error": _describe_failure("A video", unit, error)}]
 
-    def _read_video(self, unit: str, name: str) -> Iterator[list[Row]]:
+    def _read_video(self, unit: str, name: str, bounds: Bounds) -> Iterator[list[Row]]:
         with ExitStack() as stack:
             path = stack.enter_context(fetch_file(unit)) if is_address(unit) else Path(unit)
             video = stack.enter_context(VideoReader(path))
-            for analyzed in self.videos.analyze_stream(Stream(video, every=self.job.every)):
-                yield [{"video": name} | row for row in build_frame_rows(analyzed)]
+            video.skip_to(bounds.find_warm_up(self.job.every / video.rate))
+            stream = Stream(video, every=self.job.every, limits=Limits(seconds=bounds.end))
+            for analyzed in self.videos.analyze_stream(stream):
+                columns = {"video": name}
+                if analyzed.frame.seconds < bounds.begin:
+                    columns[WARM_UP] = name
+                yield [columns | row for row in build_frame_rows(analyzed)]
 
 
 def build_analyzers(job: Job) -> tuple[Analyzer, Analyzer]:

@@ -98,6 +98,7 @@ def batch(
     whole_image: bool = False,
     every: int = 1,
     max_side: int = 640,
+    segment: int = 600,
     run: str | None = None,
     quiet: bool = False,
     log: Log = print,
@@ -118,7 +119,7 @@ def batch(
         out,
         workers=workers,
         engine=engine,
-        options=BatchOptions(network, whole_image, every, max_side),
+        options=BatchOptions(network, whole_image, every, max_side, segment),
         progress=not quiet,
     )
     log(summary.describe())

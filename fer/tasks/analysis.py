@@ -78,6 +78,8 @@ def video(
         "whole-image": "every image is one face already",
         "every": "analyze each frame of a video whose index is a multiple of this",
         "max-side": "longer side in pixels of the copy of a frame that is searched for faces (default: 640)",
+        "segment": "longer videos are analyzed in segments of this many seconds, which workers share; 0 for never"
+        " (default: 600)",
         "run": "the run to use (default: the shipped one)",
         "quiet": "no progress bar",
     },
@@ -92,6 +94,7 @@ def batch(
     whole_image: bool = False,
     every: int = 1,
     max_side: int = 640,
+    segment: int = 600,
     run: str | None = None,
     quiet: bool = False,
 ) -> None:

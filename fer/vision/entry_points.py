@@ -111,7 +111,7 @@ class _Groups:
         ordered = sorted(times)
         if decoded not in (ordered, [time for time in ordered if time >= times[0]]):
             raise _IrregularFileError
-        self.start = self._to_seconds(ordered[ordered.index(decoded[0])])
+        self.start = self._to_seconds(ordered[-len(decoded)])
         for time in ordered[-len(decoded) :]:
             self.clock.read(self._to_seconds(time))
         self.num_packets, self.index, self.last = len(times), len(decoded), ordered[-1]

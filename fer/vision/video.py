@@ -24,7 +24,7 @@ from fer.vision.containers import (
     open_container,
     to_seconds,
 )
-from fer.vision.entry_points import find_entry
+from fer.vision.entry_points import Entry, find_entry
 from fer.vision.frame_clock import FrameClock
 from fer.vision.frame_conversion import Deinterlacer, FrameConverter, check_size, read_pixel_aspect
 from fer.vision.video_properties import choose_rate, find_video, measure_length, read_least_end, scan_length
@@ -91,7 +91,6 @@ class VideoReader:
 
     Args:
         source: a path, the number of a camera (0 or "0"), or an address if that is allowed.
-        begin: seconds of a file before which frames are skipped, and not decoded where its packets allow that.
         allow_network: whether an address is opened.
         on_message: called with a sentence when a network stream drops or is opened again.
         stop: ends the attempts to open a dropped network stream once it is set.
@@ -118,7 +117,6 @@ class VideoReader:
         self,
         source: str | Path | int,
         *,
-        begin: float = 0.0,
         allow_network: bool = False,
         on_message: Callable[[str], object] | None = None,
         stop: threading.Event | None = None,
@@ -141,10 +139,8 @@ class VideoReader:
         self.num_read = self.num_faults = 0
         self.start: float | None = None
         self._num_packets, self._end, self._attempt = 0, 0.0, 0
-        self._clock, self._begin = FrameClock(self.rate), begin
-        self._entry = find_entry(source, begin, self.rate) if begin > 0 and not self.is_live else None
-        if self._entry is not None:
-            self.num_read, self.start, self._clock = self._entry.index, self._entry.start, self._entry.clock
+        self._clock, self._begin = FrameClock(self.rate), 0.0
+        self._entry: Entry | None = None
 
     @property
     def ended_early(self) -> bool:
@@ -152,6 +148,13 @@ class VideoReader:
         if self._stated_frames - self._num_packets > _MISSING_FRAMES:
             return True
         return self._least_end is not None and self._end < self._least_end
+
+    def skip_to(self, seconds: float) -> None:
+        """Skip a file's frames before a time; they are not even decoded where its packets tell indices and times."""
+        self._begin = seconds
+        self._entry = find_entry(self._source, seconds, self.rate) if seconds > 0 else None
+        if self._entry is not None:
+            self.num_read, self.start, self._clock = self._entry.index, self._entry.start, self._entry.clock
 
     def read(self, every: int = 1, max_pixels: int | None = None) -> Iterator[VideoFrame]:
         """Yield the frames whose index is a multiple of ``every``; the others are skipped.
@@ -174,7 +177,7 @@ class VideoReader:
             timestamp = to_seconds(frame.pts, frame.time_base)
             if self._entry is not None:
                 if timestamp is not None and timestamp < self._entry.timestamp:
-                    continue  # A leading picture, which belongs to the frames before.
+                    continue
                 if timestamp != self._entry.timestamp:
                     yield from self._read_from_start(every, max_pixels)
                     return
@@ -213,7 +216,7 @@ class VideoReader:
         self._stated_frames, self._least_end = self._stream.frames, read_least_end(self._container)
 
     def _read_from_start(self, every: int, max_pixels: int | None) -> Iterator[VideoFrame]:
-        """Decode all frames after all: the first one from the entry point on is missing, so indices are uncertain."""
+        """Decode all frames after all: that of the entry point is missing, so indices are uncertain."""
         close_container(self._container)
         self._open()
         self._entry, self._clock, self.start = None, FrameClock(self.rate), None

@@ -33,7 +33,8 @@ def draw_moving(count: int) -> list[np.ndarray]:
 
 
 def read(path, begin=0.0, every=1):
-    with VideoReader(path, begin=begin) as video:
+    with VideoReader(path) as video:
+        video.skip_to(begin)
         frames = list(video.read(every))
         return frames, video
 
