@@ -8,17 +8,23 @@ import psutil
 import pytest
 from batch_media import (
     ENDS,
+    PERSON_RATE,
     ROOT,
+    SEGMENTED,
     SMALL_PARTS,
+    build_slow_person_stub,
     build_slow_stub,
     build_stub,
+    draw_persons,
     kill_driver,
     read_parts,
+    run_here,
     start_driver,
     wait_for_parts,
     write_image,
     write_images,
 )
+from vision_media import write_video
 
 from fer.batch import run_batch
 from fer.errors import OutputError
@@ -129,3 +135,19 @@ def test_a_driver_killed_at_a_random_moment_is_continued_and_leaves_no_process(f
     assert alive == []
     run(folder, tmp_path / "out", workers=2, engine="ray")
     assert read_parts(tmp_path / "out") == expected
+
+
+def test_segments_are_those_of_the_local_engine_whatever_actors_end(tmp_path, monkeypatch):
+    path, results = write_video(tmp_path / "a.avi", draw_persons(), PERSON_RATE), []
+
+    def kill(result):
+        results.append(result)
+        if len(results) == 1:
+            os.kill(result.process_id, signal.SIGKILL)
+
+    options = {"options": SEGMENTED, "build": build_slow_person_stub}
+    run(path, tmp_path / "out", workers=2, engine="ray", on_part=kill, **options)
+    monkeypatch.setattr("fer.batch.driver._choose_engine", lambda engine: run_here)
+    run(path, tmp_path / "expected", **options)
+    assert read_parts(tmp_path / "out") == read_parts(tmp_path / "expected")
+    assert [result.shard.segment for result in sorted(results, key=lambda result: result.shard.segment)] == [0, 1, 2]
