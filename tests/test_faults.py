@@ -28,8 +28,8 @@ from fer.training import train
 from fer.training.lock import lock_run
 from fer.training.state import RunState, load_state, save_state
 from fer.vision.faces import AnalyzedFrame
+from fer.vision.frames import VideoFrame
 from fer.vision.images import write_image
-from fer.vision.video import VideoFrame
 from fer.vision.video_writer import VideoWriter
 
 ROOT = Path(__file__).parents[1]

@@ -81,6 +81,7 @@ def run_batch(
     workers: int | None = None,
     engine: str = "local",
     options: BatchOptions | None = None,
+    timeout: int = 1800,
     build: Callable[[Job], tuple[Analyzer, Analyzer]] | None = None,
     on_part: Callable[[PartResult], object] | None = None,
     progress: bool = True,
@@ -99,6 +100,8 @@ def run_batch(
         workers: number of processes, each with one network and one thread; None takes one for each core.
         engine: "local" for processes of this machine, "ray" for Ray Data, on this machine or a cluster.
         options: what the rows depend on.
+        timeout: seconds that an image, or a frame of a video, may take; then its worker is replaced, and the unit is a
+            row with an error. 0 sets no limit.
         build: builds the analyzers of images and of videos in each worker; None builds those of the options.
         on_part: called with each part that was written.
         progress: show a progress bar.
@@ -117,7 +120,7 @@ def run_batch(
     """
     options = BatchOptions() if options is None else options
     workers = count_cores() if workers is None else workers
-    _check(workers, engine, options)
+    _check(workers, engine, options, timeout)
     out = Path(out)
     settings = options.to_settings()
     check_writable(out / _LOCK)
@@ -135,6 +138,7 @@ def run_batch(
             options.every,
             options.max_side,
             options.segment,
+            timeout,
             build,
         )
         tally = _run(plan, _choose_engine(engine), job, workers, on_part, progress)
@@ -192,7 +196,7 @@ def _choose_engine(engine: str) -> Callable[[Job, Sequence[Shard], int], Iterato
     return run_ray
 
 
-def _check(workers: int, engine: str, options: BatchOptions) -> None:
+def _check(workers: int, engine: str, options: BatchOptions, timeout: int) -> None:
     for name, value in (
         ("workers", workers),
         ("every", options.every),
@@ -203,6 +207,8 @@ def _check(workers: int, engine: str, options: BatchOptions) -> None:
             raise SettingsError(f"{name} must be at least 1. Received: {value}.")
     if options.segment < 0:
         raise SettingsError(f"segment must be at least 0, which leaves videos whole. Received: {options.segment}.")
+    if timeout < 0:
+        raise SettingsError(f"timeout must be at least 0, which sets no limit. Received: {timeout}.")
     if engine not in ENGINES:
         raise SettingsError(f"Unknown engine. Use {' or '.join(ENGINES)}. Received: {engine}.")
     for package, extra in (("pyarrow", "parquet"), *((("ray", "ray"),) if engine == "ray" else ())):

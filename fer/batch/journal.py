@@ -14,6 +14,14 @@ UNIT_ENDS_WORKERS = (
 SUFFIX = ".reading"
 
 
+def describe_timeout(seconds: float) -> str:
+    """Return the error of a unit at which a worker made no progress for some seconds."""
+    return (
+        f"A unit must be read in time. Received: one without progress for {seconds:g} s."
+        " Remedy: read it alone with invoke predict or invoke video; or a larger --timeout."
+    )
+
+
 class Journal:
     """The file ``<part>.reading``, which exists while a worker has a shard.
 
@@ -27,37 +35,48 @@ class Journal:
     Attributes:
         has_begun: whether an earlier worker of this run began a unit.
         deaths: number of workers that ended at each unit, by its index in the shard.
+        timeouts: seconds without progress after which a worker ended at a unit, by its index.
     """
 
     def __init__(self, part: Path, attempt: str) -> None:
         self.path = part.with_name(part.name + SUFFIX)
         self.attempt = attempt
         self.deaths: Counter[int] = Counter()
+        self.timeouts: dict[int, float] = {}
         self._is_written = False
         former = self._read()
         self.has_begun = former is not None
         if former is not None:
             self.deaths.update({int(index): count for index, count in former["deaths"].items()})
+            self.timeouts.update({int(index): seconds for index, seconds in former["timeouts"].items()})
             if former["unit"] is not None:
                 self.deaths[former["unit"]] += 1
 
     @property
-    def excluded(self) -> frozenset[int]:
-        """The units that are read no more."""
-        return frozenset(index for index, count in self.deaths.items() if count >= MOST_DEATHS - 1)
+    def excluded(self) -> dict[int, str]:
+        """The error of each unit that is read no more, by its index."""
+        ended = {index: UNIT_ENDS_WORKERS for index, count in self.deaths.items() if count >= MOST_DEATHS - 1}
+        return ended | {index: describe_timeout(seconds) for index, seconds in self.timeouts.items()}
 
     def begin(self, index: int) -> None:
         """Record that a unit is read from now on."""
         if self._is_written and not self.has_begun:
             return
-        unit = index if self.has_begun else None
-        content = {"attempt": self.attempt, "unit": unit, "deaths": dict(self.deaths)}
-        self.path.write_text(json.dumps(content), encoding="utf-8")
+        self._write(index if self.has_begun else None)
         self._is_written = True
+
+    def record_timeout(self, index: int, seconds: float) -> None:
+        """Record that the worker ends, as it made no progress at a unit for some seconds."""
+        self.timeouts[index] = seconds
+        self._write(None)
 
     def remove(self) -> None:
         """Remove the file, once the part is written."""
         self.path.unlink(missing_ok=True)
+
+    def _write(self, unit: int | None) -> None:
+        content = {"attempt": self.attempt, "unit": unit, "deaths": dict(self.deaths), "timeouts": self.timeouts}
+        self.path.write_text(json.dumps(content), encoding="utf-8")
 
     def _read(self) -> dict[str, Any] | None:
         try:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import fer
 from fer.analysis import Analyzer
-from fer.batch.journal import UNIT_ENDS_WORKERS, Journal
+from fer.batch.journal import Journal
 from fer.batch.parts import WARM_UP, Counts, Row, read_counts, write_part
 from fer.batch.plan import Shard
 from fer.batch.segments import Bounds, find_bounds
 from fer.batch.storage import fetch_file, is_address, read_image_file
+from fer.batch.watchdog import Watchdog
 from fer.errors import ImageError, VideoError, shorten
 from fer.model.batching import BATCH_SIZES
 from fer.reports.tables import build_frame_rows, build_image_rows
@@ -40,6 +41,7 @@ class Job:
         every: analyze only frames whose index is a multiple of this.
         max_side: longer side, in pixels, of the copy of a frame that is searched for faces.
         segment: seconds of a segment of a long video.
+        timeout: seconds that an image, or a frame of a video, may take; 0 sets no limit.
         build: builds the analyzers of images and of videos; None builds those that the other settings describe.
     """
 
@@ -51,6 +53,7 @@ class Job:
     every: int = 1
     max_side: int = 640
     segment: int = 0
+    timeout: int = 0
     build: "Callable[[Job], tuple[Analyzer, Analyzer]] | None" = None
 
 
@@ -108,18 +111,31 @@ class Worker:
         if path.is_file():
             counts = read_counts(path)
         elif shard.kind == "image":
-            counts = write_part(path, "image", len(units), self._read_images(units, journal))
+            with self._watch(journal):
+                counts = write_part(path, "image", len(units), self._read_images(units, journal))
         else:
             bounds = find_bounds(shard.segment, shard.num_segments, self.job.segment)
             # A segment is no unit: the video counts once its segments are joined.
             num_units = len(units) if shard.segment is None else 0
-            counts = write_part(path, "video", num_units, self._read_videos(units, bounds, journal))
+            with self._watch(journal):
+                counts = write_part(path, "video", num_units, self._read_videos(units, bounds, journal))
         journal.remove()
         seconds = time.process_time() - cpu
         return PartResult(shard, counts, os.getpid(), begun, time.time(), seconds, read_largest_memory())
 
+    def _watch(self, journal: Journal) -> Watchdog:
+        """Return the watchdog of a shard, which records the unit at which this worker makes no progress."""
+        self._unit = 0
+        self._watchdog = Watchdog(self.job.timeout, lambda: journal.record_timeout(self._unit, float(self.job.timeout)))
+        return self._watchdog
+
+    def _begin(self, index: int, journal: Journal) -> None:
+        self._unit = index
+        self._watchdog.reset()
+        journal.begin(index)
+
     def _read_images(self, units: list[str], journal: Journal) -> list[list[Row]]:
-        excluded = dict.fromkeys(journal.excluded, UNIT_ENDS_WORKERS)
+        excluded = journal.excluded
         try:
             analyzed = self._analyze_images(units, journal, excluded)
         except Exception:  # A library fails on one of these images: find out which.
@@ -134,7 +150,7 @@ class Worker:
             for index, unit in enumerate(units):
                 if index in errors:
                     continue
-                journal.begin(index)
+                self._begin(index, journal)
                 try:
                     source = read_image_file(unit) if is_address(unit) else Path(unit)
                 except ImageError as error:
@@ -170,9 +186,9 @@ class Worker:
         for index, unit in enumerate(units):
             name = escape_name(unit)
             if index in journal.excluded:
-                yield [{"video": name, "error": UNIT_ENDS_WORKERS}]
+                yield [{"video": name, "error": journal.excluded[index]}]
                 continue
-            journal.begin(index)
+            self._begin(index, journal)
             try:
                 yield from self._read_video(unit, name, bounds)
             except VideoError as error:
@@ -187,6 +203,7 @@ class Worker:
             video.skip_to(bounds.find_warm_up(self.job.every / video.rate))
             stream = Stream(video, every=self.job.every, limits=Limits(seconds=bounds.end))
             for analyzed in self.videos.analyze_stream(stream):
+                self._watchdog.reset()
                 columns = {"video": name}
                 if analyzed.frame.seconds < bounds.begin:
                     columns[WARM_UP] = name

@@ -99,6 +99,7 @@ def batch(
     every: int = 1,
     max_side: int = 640,
     segment: int = 600,
+    timeout: int = 1800,
     run: str | None = None,
     quiet: bool = False,
     log: Log = print,
@@ -120,6 +121,7 @@ def batch(
         workers=workers,
         engine=engine,
         options=BatchOptions(network, whole_image, every, max_side, segment),
+        timeout=timeout,
         progress=not quiet,
     )
     log(summary.describe())

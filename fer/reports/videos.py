@@ -18,11 +18,12 @@ from fer.vision.annotation import draw_faces
 from fer.vision.baseline import Baseline
 from fer.vision.containers import escape_name, is_camera, is_network
 from fer.vision.faces import AnalyzedFrame
+from fer.vision.frames import FrameSource
 from fer.vision.sound import SoundCopier
 from fer.vision.sources import Source, open_source
 from fer.vision.streams import NO_LIMITS, Limits, Stream, stop_on_interrupt
 from fer.vision.tracking import Tracker
-from fer.vision.video import FrameSource, VideoReader
+from fer.vision.video import VideoReader
 from fer.vision.video_writer import VideoWriter
 from fer.vision.yunet import DEFAULT_SIDE
 

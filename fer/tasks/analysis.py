@@ -80,6 +80,7 @@ def video(
         "max-side": "longer side in pixels of the copy of a frame that is searched for faces (default: 640)",
         "segment": "longer videos are analyzed in segments of this many seconds, which workers share; 0 for never"
         " (default: 600)",
+        "timeout": "seconds that an image, or a frame of a video, may take; 0 for no limit (default: 1800)",
         "run": "the run to use (default: the shipped one)",
         "quiet": "no progress bar",
     },
@@ -95,6 +96,7 @@ def batch(
     every: int = 1,
     max_side: int = 640,
     segment: int = 600,
+    timeout: int = 1800,
     run: str | None = None,
     quiet: bool = False,
 ) -> None:

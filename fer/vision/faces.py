@@ -8,9 +8,9 @@ import numpy as np
 from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.vision.boxes import Box, clip_box, scale_box
 from fer.vision.detection import Detection
+from fer.vision.frames import VideoFrame
 from fer.vision.images import ImageSource
 from fer.vision.quality import UNCERTAIN_WARNINGS, compute_warnings
-from fer.vision.video import VideoFrame
 
 
 @dataclass(frozen=True, eq=False)

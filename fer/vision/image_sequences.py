@@ -9,8 +9,8 @@ from fer.errors import ImageError, VideoError
 from fer.vision.containers import escape_name
 from fer.vision.decoding import IMAGE_SUFFIXES
 from fer.vision.frame_conversion import check_size
+from fer.vision.frames import VideoFrame
 from fer.vision.images import decode_image
-from fer.vision.video import VideoFrame
 from fer.vision.video_properties import DEFAULT_RATE
 
 _NUMBER = re.compile(r"%0?(\d*)d")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Literal
 
-from fer.vision.video import FrameSource, VideoFrame
+from fer.vision.frames import FrameSource, VideoFrame
 
 #: Why a stream ended: the video was over, a limit was reached, or the caller asked for it.
 Ending = Literal["end", "limit", "stopped"]

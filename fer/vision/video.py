@@ -8,12 +8,9 @@ video.
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from fer.errors import VideoError
 from fer.vision.containers import (
@@ -27,6 +24,7 @@ from fer.vision.containers import (
 from fer.vision.entry_points import Entry, find_entry
 from fer.vision.frame_clock import FrameClock
 from fer.vision.frame_conversion import Deinterlacer, FrameConverter, check_size, read_pixel_aspect
+from fer.vision.frames import VideoFrame
 from fer.vision.video_properties import choose_rate, find_video, measure_length, read_least_end, scan_length
 
 if TYPE_CHECKING:
@@ -41,49 +39,6 @@ _MISSING_FRAMES = 2
 _OTHER_STREAMS = ("audio", "subtitle")
 #: Seconds before each new attempt to open a network stream that dropped.
 RECONNECT_DELAYS = (1.0, 2.0, 4.0, 8.0)
-
-
-@dataclass(frozen=True, eq=False)
-class VideoFrame:
-    """One frame of a stream.
-
-    Args:
-        index: index of the frame among all frames of the stream, from 0.
-        seconds: time from the first frame.
-        image: uint8 (H, W, 3), RGB.
-    """
-
-    index: int
-    seconds: float
-    image: np.ndarray
-
-
-class FrameSource(Protocol):
-    """What gives frames: a :class:`VideoReader`, or the images of a folder.
-
-    Attributes:
-        name: name of the source, for messages.
-        rate: frames per second.
-        num_promised: number of frames according to the source; 0 if unknown.
-        num_read: number of frames read so far.
-        num_faults: number of errors so far.
-    """
-
-    name: str
-    rate: float
-    num_promised: int
-    num_read: int
-    num_faults: int
-
-    @property
-    def ended_early(self) -> bool:
-        """Whether the source gave less than it states."""
-
-    def read(self, every: int = 1, max_pixels: int | None = None) -> Iterator[VideoFrame]:
-        """Yield the frames whose index is a multiple of ``every``."""
-
-    def close(self) -> None:
-        """Release the source."""
 
 
 class VideoReader:

@@ -7,11 +7,13 @@ import sys
 import time
 
 import filelock
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
 from batch_media import (
     ENDS,
+    HANGS,
     ROOT,
     SMALL_PARTS,
     build_slow_stub,
@@ -23,6 +25,7 @@ from batch_media import (
     write_image,
     write_images,
 )
+from vision_media import write_video
 
 from fer.batch import run_batch
 from fer.batch.driver import BatchOptions, count_cores
@@ -104,6 +107,8 @@ def test_a_folder_in_use_is_refused(folder, tmp_path):
         ({"workers": 0}, "workers must be at least 1"),
         ({"engine": "spark"}, "local or ray"),
         ({"options": BatchOptions(every=0)}, "every must be at least 1"),
+        ({"options": BatchOptions(segment=-1)}, "segment must be at least 0"),
+        ({"timeout": -1}, "timeout must be at least 0"),
     ],
 )
 def test_an_option_out_of_range_is_an_error_before_work(folder, tmp_path, options, match):
@@ -172,6 +177,25 @@ def test_an_image_that_ends_its_worker_is_a_row_with_an_error(tmp_path):
     failed = rows[rows["error"].notna()]
     assert failed["image"].tolist() == [str(folder / "003.png"), str(folder / "damaged.jpg")]
     assert "workers ended" in failed["error"].iloc[0]
+
+
+def test_a_unit_that_hangs_is_a_row_with_an_error(tmp_path):
+    folder = write_images(tmp_path / "in", 6)
+    write_image(folder, "003.png", HANGS)
+    write_video(folder / "a.avi", [np.full((60, 90, 3), grey, np.uint8) for grey in (1, 2, HANGS)])
+    summary = run(folder, tmp_path / "out", workers=1, timeout=1)
+    assert summary.num_units == 8
+    rows = pd.concat(pd.read_parquet(tmp_path / "out" / kind) for kind in ("images", "videos"))
+    failed = rows[rows["error"].notna()]
+    assert failed["image"].tolist()[:2] == [str(folder / "003.png"), str(folder / "damaged.jpg")]
+    assert failed["video"].tolist()[2] == str(folder / "a.avi")
+    assert failed["error"].str.contains("without progress for 1 s").tolist() == [True, False, True]
+    assert set(read_parts(tmp_path / "out")) == {
+        "images/part-000000.parquet",
+        "images/part-000001.parquet",
+        "videos/part-000000.parquet",
+        "summary.json",
+    }
 
 
 def end(job):

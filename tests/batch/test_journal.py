@@ -1,4 +1,4 @@
-from fer.batch.journal import MOST_DEATHS, Journal
+from fer.batch.journal import MOST_DEATHS, UNIT_ENDS_WORKERS, Journal
 
 
 def end_at(part, attempt, *units):
@@ -12,24 +12,24 @@ def end_at(part, attempt, *units):
 def test_a_unit_at_which_workers_of_one_run_ended_is_excluded(tmp_path):
     part = tmp_path / "part.parquet"
     for _ in range(MOST_DEATHS):
-        assert end_at(part, "first", 0, 3).excluded == frozenset()
+        assert end_at(part, "first", 0, 3).excluded == {}
     journal = Journal(part, "first")
-    assert journal.excluded == {3}
+    assert journal.excluded == {3: UNIT_ENDS_WORKERS}
     assert journal.has_begun
 
 
 def test_workers_that_end_at_different_units_exclude_none(tmp_path):
     part = tmp_path / "part.parquet"
     for unit in range(6):
-        assert end_at(part, "first", unit).excluded == frozenset()
-    assert Journal(part, "first").excluded == frozenset()
+        assert end_at(part, "first", unit).excluded == {}
+    assert Journal(part, "first").excluded == {}
 
 
 def test_deaths_of_another_run_do_not_count(tmp_path):
     part = tmp_path / "part.parquet"
     for attempt in ("first", "second", "third", "fourth"):
         assert not end_at(part, attempt, 3).has_begun
-    assert Journal(part, "fifth").excluded == frozenset()
+    assert Journal(part, "fifth").excluded == {}
 
 
 def test_the_first_worker_writes_its_journal_once(tmp_path):
@@ -48,3 +48,15 @@ def test_a_damaged_journal_counts_nothing(tmp_path):
 def test_a_removed_journal_is_no_file(tmp_path):
     end_at(tmp_path / "part.parquet", "first", 0).remove()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_unit_without_progress_is_excluded_at_once(tmp_path):
+    part = tmp_path / "part.parquet"
+    end_at(part, "first", 0).record_timeout(2, 60.0)
+    journal = Journal(part, "first")
+    assert journal.has_begun
+    assert list(journal.excluded) == [2]
+    assert "without progress for 60 s" in journal.excluded[2]
+    journal.begin(3)
+    assert list(Journal(part, "first").excluded) == [2]
+    assert Journal(part, "second").excluded == {}
