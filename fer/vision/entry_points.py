@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _FORMATS = frozenset({"mov", "matroska", "avi"})
 #: Codecs with packets that show nothing.
 _CODECS_WITH_HIDDEN_FRAMES = frozenset({"vp8"})
-#: Largest number of packets of the first group of pictures, which is decoded to compare packets with frames.
+#: Largest number of packets of the first group of frames, which is decoded to compare packets with frames.
 _LONGEST_FIRST_GROUP = 1000
 
 
@@ -83,7 +83,7 @@ class _IrregularFileError(Exception):
 
 @dataclass
 class _Groups:
-    """The groups of pictures so far: packets from a key frame to the next one, in the order of decoding.
+    """The groups of frames so far: packets from a key frame to the next one, in the order of decoding.
 
     Args:
         stream: the video.
@@ -104,7 +104,7 @@ class _Groups:
     def add_first(self, times: list[int], packets: "list[Packet[VideoStream]]") -> None:
         """Decode the first group, and check that each packet is a frame.
 
-        Leading pictures, which the decoder drops as they refer to frames before the file, are no frames.
+        Leading frames, which the decoder drops as they refer to frames before the file, are no frames.
         """
         self.stream.thread_type = "AUTO"
         decoded = [frame.pts for packet in (*packets, None) for frame in self.stream.decode(packet)]
