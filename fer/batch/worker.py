@@ -96,6 +96,8 @@ class Worker:
         self.job = job
         self.out = Path(job.out)
         self.images, self.videos = (job.build or build_analyzers)(job)
+        self._unit = 0
+        self._watchdog = Watchdog(0, lambda: None)
 
     def write_part(self, shard: Shard) -> PartResult:
         """Write the part of a shard, unless another worker has done so.
@@ -107,27 +109,20 @@ class Worker:
         path = shard.find_part(self.out)
         path.parent.mkdir(parents=True, exist_ok=True)
         journal = Journal(path, self.job.attempt)
-        units = shard.read_units(self.out)
-        if path.is_file():
-            counts = read_counts(path)
-        elif shard.kind == "image":
-            with self._watch(journal):
-                counts = write_part(path, "image", len(units), self._read_images(units, journal))
-        else:
-            bounds = find_bounds(shard.segment, shard.num_segments, self.job.segment)
-            # A segment is no unit: the video counts once its segments are joined.
-            num_units = len(units) if shard.segment is None else 0
-            with self._watch(journal):
-                counts = write_part(path, "video", num_units, self._read_videos(units, bounds, journal))
+        counts = read_counts(path) if path.is_file() else self._write(path, shard, journal)
         journal.remove()
         seconds = time.process_time() - cpu
         return PartResult(shard, counts, os.getpid(), begun, time.time(), seconds, read_largest_memory())
 
-    def _watch(self, journal: Journal) -> Watchdog:
-        """Return the watchdog of a shard, which records the unit at which this worker makes no progress."""
-        self._unit = 0
-        self._watchdog = Watchdog(self.job.timeout, lambda: journal.record_timeout(self._unit, float(self.job.timeout)))
-        return self._watchdog
+    def _write(self, path: Path, shard: Shard, journal: Journal) -> Counts:
+        units, timeout, self._unit = shard.read_units(self.out), self.job.timeout, 0
+        with Watchdog(timeout, lambda: journal.record_timeout(self._unit, timeout)) as self._watchdog:
+            if shard.kind == "image":
+                return write_part(path, "image", len(units), self._read_images(units, journal))
+            bounds = find_bounds(shard.segment, shard.num_segments, self.job.segment)
+            # A segment is no unit: the video counts once its segments are joined.
+            num_units = len(units) if shard.segment is None else 0
+            return write_part(path, "video", num_units, self._read_videos(units, bounds, journal))
 
     def _begin(self, index: int, journal: Journal) -> None:
         self._unit = index

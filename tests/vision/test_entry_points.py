@@ -83,6 +83,18 @@ def test_times_of_a_variable_rate_are_kept(tmp_path):
     assert_is_the_end_of_all(path, times[80])
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mp4", "libx264"), ("a.mkv", "mpeg2video")])
+def test_interlaced_frames_are_those_of_the_whole_video(tmp_path, name, codec):
+    """But for the first one, whose missing lines are taken from the frames on both sides."""
+    options = {"g": "12", "flags": "+ilme+ildct"} | ({"x264opts": "tff=1"} if codec == "libx264" else {})
+    path = write_video(tmp_path / name, draw_moving(60), 25.0, codec=codec, codec_options=options)
+    assert find_entry(path, 1.5, 25.0).index > 20
+    frames, _ = read(path, 1.5)
+    expected = [frame for frame in read(path)[0] if frame.seconds >= 1.5]
+    assert [(frame.index, frame.seconds) for frame in frames] == [(frame.index, frame.seconds) for frame in expected]
+    assert all(np.array_equal(one.image, other.image) for one, other in zip(frames[1:], expected[1:], strict=True))
+
+
 def test_a_time_before_the_second_key_frame_or_a_single_group_has_no_entry_point(tmp_path):
     path = write_video(tmp_path / "a.mp4", draw_moving(60), RATE, **REORDERED)
     assert find_entry(path, 1.0, RATE) is None
