@@ -87,11 +87,13 @@ def match_persons(
 
 def _number_persons(paths: list[Path]) -> "Iterator[pa.Table]":
     """Yield the rows of segments without those of warm-ups, with numbers that are those of the whole video."""
-    count = 0
+    count, sequence = 0, _Sequence()
     numbers: dict[int, int] = {}
     for index, path in enumerate(paths):
         numbers = _continue_numbers(paths[index - 1], path, numbers) if index else {}
+        sequence.begin_segment()
         for _, table in read_tables(path):
+            table = sequence.add(table)
             ids = table["track_id"].to_pylist()
             for track_id in ids:
                 if track_id is not None and track_id not in numbers:
@@ -121,6 +123,48 @@ def _collect_boxes(path: Path, *, warm_up: bool = False, begin: float = 0.0) -> 
         for row in table.to_pylist():
             boxes[row["seconds"]][row["track_id"]] = tuple(row[name] for name in _BOX_COLUMNS)
     return boxes
+
+
+class _Sequence:
+    """The frames of segments, one after another.
+
+    Damage may give a segment more frames than packets. Those of the next one are then moved, so that no number and no
+    time is there twice.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        self._step: dict[str, float] = {}
+        self._moves: dict[str, float] | None = {}
+
+    def begin_segment(self) -> None:
+        """Take the next rows as the first of a segment."""
+        self._moves = None
+
+    def add(self, table: "pa.Table") -> "pa.Table":
+        """Return the next rows of a segment, moved if necessary."""
+        import pyarrow.compute as pc
+
+        frames = table["frame"].drop_null().to_numpy()
+        if not len(frames):
+            return table
+        if self._moves is None:
+            firsts = {name: table[name][0].as_py() for name in ("frame", "seconds")}
+            self._moves = {
+                name: self._last[name] + self._step.get(name, 1) - first
+                for name, first in firsts.items()
+                if name in self._last and first <= self._last[name]
+            }
+        for name, move in self._moves.items():
+            index = table.schema.get_field_index(name)
+            moved = pc.add(table[name], move) if name == "frame" else pc.round(pc.add(table[name], move), 4)
+            table = table.set_column(index, table.schema.field(index), moved)
+        others = np.flatnonzero(frames != frames[-1])
+        for name in ("frame", "seconds"):
+            self._last[name] = table[name][len(frames) - 1].as_py()
+            if len(others):
+                self._step[name] = self._last[name] - table[name][int(others[-1])].as_py()
+        return table
 
 
 def _replace_ids(table: "pa.Table", ids: list[int | None]) -> "pa.Table":

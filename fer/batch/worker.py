@@ -21,7 +21,7 @@ from fer.reports.tables import build_frame_rows, build_image_rows
 from fer.vision.alignment import VIEWS
 from fer.vision.containers import escape_name
 from fer.vision.faces import AnalyzedImage
-from fer.vision.streams import Limits, Stream
+from fer.vision.streams import Stream
 from fer.vision.video import VideoReader
 
 #: Faces per batch: their views fill the largest batch of the network.
@@ -195,9 +195,8 @@ class Worker:
         with ExitStack() as stack:
             path = stack.enter_context(fetch_file(unit)) if is_address(unit) else Path(unit)
             video = stack.enter_context(VideoReader(path))
-            video.skip_to(bounds.find_warm_up(self.job.every / video.rate))
-            stream = Stream(video, every=self.job.every, limits=Limits(seconds=bounds.end))
-            for analyzed in self.videos.analyze_stream(stream):
+            video.limit(bounds.find_warm_up(self.job.every / video.rate), bounds.end)
+            for analyzed in self.videos.analyze_stream(Stream(video, every=self.job.every)):
                 self._watchdog.reset()
                 columns = {"video": name}
                 if analyzed.frame.seconds < bounds.begin:

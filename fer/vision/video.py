@@ -5,6 +5,7 @@ timestamps of the frames, so a variable frame rate is kept. One frame is in memo
 video.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -94,8 +95,9 @@ class VideoReader:
         self.num_read = self.num_faults = 0
         self.start: float | None = None
         self._num_packets, self._end, self._attempt = 0, 0.0, 0
-        self._clock, self._begin = FrameClock(self.rate), 0.0
+        self._clock = FrameClock(self.rate)
         self._entry: Entry | None = None
+        self._begin, self._until, self._until_timestamp = 0.0, math.inf, False
 
     @property
     def ended_early(self) -> bool:
@@ -104,10 +106,20 @@ class VideoReader:
             return True
         return self._least_end is not None and self._end < self._least_end
 
-    def skip_to(self, seconds: float) -> None:
-        """Skip a file's frames before a time; they are not even decoded where its packets tell indices and times."""
-        self._begin = seconds
-        self._entry = find_entry(self._source, seconds, self.rate) if seconds > 0 else None
+    def limit(self, begin: float, until: float | None) -> None:
+        """Read only the frames of a range of a file's time, with their indices and times in the whole file.
+
+        Those before are not even decoded where the packets of the file tell their indices and times.
+
+        Args:
+            begin: time of the first frame, in seconds.
+            until: time before which the range ends; None for the end of the file.
+        """
+        self._begin = begin
+        self._entry = find_entry(self._source, begin, self.rate) if begin > 0 else None
+        if until is not None:
+            # Damage within the range may give frames other times than those by which another reader begins there.
+            self._until, self._until_timestamp = until, find_entry(self._source, until, self.rate) is not None
         if self._entry is not None:
             self.num_read, self.start, self._clock = self._entry.index, self._entry.start, self._entry.clock
 
@@ -141,6 +153,8 @@ class VideoReader:
             seconds = self._clock.read(timestamp)
             if self.start is None:
                 self.start = timestamp or 0.0
+            if (timestamp - self.start if timestamp is not None and self._until_timestamp else seconds) >= self._until:
+                return
             if index % every == 0 and seconds >= self._begin:
                 check_size(frame.width, frame.height, max_pixels)
                 yield VideoFrame(index, seconds, self._converter.convert(frame))

@@ -28,6 +28,7 @@ from fer.errors import DataError
 pytest.importorskip("pyarrow", reason="parts are written with pyarrow")
 
 WHOLE = BatchOptions(part_size=4, segment=0)
+COMPRESSED = {"g": "25", "bf": "2", "crf": "10"}
 PART = "videos/part-000000.parquet"
 
 
@@ -95,8 +96,7 @@ def test_segments_of_some_frames_give_the_rows_of_the_whole_video(folder, tmp_pa
 
 def test_a_compressed_video_gives_the_bytes_of_the_whole_video(tmp_path):
     """Later segments begin to decode at a key frame."""
-    options = {"codec": "libx264", "codec_options": {"g": "25", "bf": "2", "crf": "10"}}
-    path = write_video(tmp_path / "a.mp4", draw_persons(), PERSON_RATE, **options)
+    path = write_video(tmp_path / "a.mp4", draw_persons(), PERSON_RATE, codec="libx264", codec_options=COMPRESSED)
     run(path, tmp_path / "whole", options=WHOLE)
     run(path, tmp_path / "out")
     assert split_parts(read_parts(tmp_path / "out")) == split_parts(read_parts(tmp_path / "whole"))
@@ -187,6 +187,35 @@ def test_a_file_that_ends_early_has_the_rows_up_to_there(folder, tmp_path):
     run(tmp_path / "a.avi", tmp_path / "out")
     assert split_parts(read_parts(tmp_path / "out")) == split_parts(read_parts(tmp_path / "whole"))
     assert 100 < read_counts(tmp_path / "out" / PART).frames < 200
+
+
+def test_a_segment_after_the_last_frame_is_empty(tmp_path):
+    """The header states a minute, of which the file has a quarter."""
+    path = write_video(tmp_path / "a.mkv", draw_persons(), PERSON_RATE, codec="libx264", codec_options=COMPRESSED)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 4])
+    results = []
+    run(path, tmp_path / "out", on_part=results.append)
+    assert [result.counts.frames > 0 for result in results] == [True, False, False]
+    run(path, tmp_path / "whole", options=WHOLE)
+    assert split_parts(read_parts(tmp_path / "out")) == split_parts(read_parts(tmp_path / "whole"))
+
+
+def test_damage_in_the_middle_repeats_no_frame(tmp_path):
+    path = write_video(tmp_path / "a.mp4", draw_persons(), PERSON_RATE, codec="libx264", codec_options=COMPRESSED)
+    content = bytearray(path.read_bytes())
+    for position in range(len(content) // 3, len(content) * 2 // 3, 50):
+        content[position] ^= 255
+    path.write_bytes(content)
+    run(path, tmp_path / "whole", options=WHOLE)
+    run(path, tmp_path / "out")
+    whole, rows = (pd.read_parquet(tmp_path / name / "videos") for name in ("whole", "out"))
+    assert rows["error"].isna().all()
+    assert rows["frame"].is_monotonic_increasing
+    assert not rows.duplicated(["frame", "face"]).any()
+    assert not rows.duplicated(["seconds", "face"]).any()
+    assert rows["seconds"].is_monotonic_increasing
+    assert abs(rows["frame"].nunique() - whole["frame"].nunique()) < 5
 
 
 def test_progress_counts_videos_and_segments(folder, tmp_path, capsys):

@@ -32,9 +32,9 @@ def draw_moving(count: int) -> list[np.ndarray]:
     return [np.roll(image, 3 * index, axis=1) for index in range(count)]
 
 
-def read(path, begin=0.0, every=1):
+def read(path, begin=0.0, every=1, until=None):
     with VideoReader(path) as video:
-        video.skip_to(begin)
+        video.limit(begin, until)
         frames = list(video.read(every))
         return frames, video
 
@@ -62,6 +62,15 @@ def test_frames_from_a_time_on_are_those_of_the_whole_video(tmp_path, name, opti
     entry = find_entry(path, begin, RATE)
     assert entry.index > 0
     assert entry.timestamp - entry.start <= begin
+
+
+@pytest.mark.parametrize(("name", "options"), [("a.mp4", REORDERED), ("a.ts", REORDERED), ("a.avi", {})])
+def test_two_ranges_have_each_frame_once(tmp_path, name, options):
+    path = write_video(tmp_path / name, draw_moving(100), RATE, **options)
+    frames = [frame for begin, until in ((0.0, 6.0), (6.0, None)) for frame in read(path, begin, until=until)[0]]
+    assert [(frame.index, frame.seconds) for frame in frames] == [
+        (frame.index, frame.seconds) for frame in read(path)[0]
+    ]
 
 
 def test_frames_before_the_entry_point_are_not_decoded(tmp_path, monkeypatch):
