@@ -6,32 +6,33 @@ counts these leaks and marks the faces without one; the clean-test figures are c
 
 import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from fer.data.dataset import SPLITS
 
-if TYPE_CHECKING:
-    from scipy.spatial import KDTree
-
 #: Normalised correlation above which two faces are near-duplicates.
 NEAR = 0.97
 
-#: Distance of two unit vectors with that correlation, with a margin for rounding.
-_REACH = math.sqrt(2.0 - 2.0 * NEAR) + 1e-4
+#: Half the square of the distance of two unit vectors with that correlation, with a margin for rounding.
+_REACH = 1.0 - NEAR + 1e-4
 
 #: The pairs of splits that are compared.
 PAIRS: tuple[tuple[str, str], ...] = (("validation", "train"), ("test", "train"), ("test", "validation"))
 
 #: Frequencies per axis of the cosine transform in which candidates are searched.
 _FREQUENCIES = 5
-#: Candidates per face in the first search, and in those of the faces that have more.
-_CANDIDATES = (8, 64, 512)
-#: Faces that are compared at a time, and candidates that are searched at a time, which bounds the memory.
-_PAIRS, _POINTS = 4096, 131072
+#: Up to this many pairs of faces the search is exact, which takes up to a minute on two cores. FER2013 has 1e8 pairs.
+_MOST_PAIRS = 1e10
+#: Above, each face is compared with those of the cells whose centres are nearest to it. Their number is the square root
+#: of that of the faces, and their centres are found on a sample.
+_NEAREST_CELLS, _SAMPLE = 8, 100_000
+#: Faces of the first and of the second stack that are compared at a time, and faces whose pixels are.
+_ROWS, _COLUMNS, _PIXEL_ROWS = 1024, 2048, 4096
+#: Share of candidates in a block above which all of its faces are compared by their pixels at once.
+_DENSE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,13 +71,15 @@ def find_leaks(faces: np.ndarray, split: np.ndarray) -> LeakReport:
     clean, exact, near = np.ones(len(faces), bool), {}, {}
     for pair in PAIRS:
         first, second = (parts[name] for name in pair)
-        for part, other in ((first, second), (second, first)):
-            is_exact, is_near = np.isin(groups[part.rows], groups[other.rows]), _find_near(part, other)
-            if part is first:
-                exact[pair], near[pair] = int(is_exact.sum()), int(is_near.sum())
-            if "train" in pair:
-                # Both count: exact duplicates of a single grey value have no correlation.
-                clean[part.rows] &= ~(is_exact | is_near)
+        exact_first, exact_second = (
+            np.isin(groups[a.rows], groups[b.rows]) for a, b in ((first, second), (second, first))
+        )
+        near_first, near_second = _find_near(first, second)
+        exact[pair], near[pair] = int(exact_first.sum()), int(near_first.sum())
+        if "train" in pair:
+            # Both count: exact duplicates of a single grey value have no correlation.
+            clean[first.rows] &= ~(exact_first | near_first)
+            clean[second.rows] &= ~(exact_second | near_second)
     return LeakReport(clean, *_count_groups(groups, split), exact, near)
 
 
@@ -110,10 +113,10 @@ def find_near_duplicates(first: np.ndarray, second: np.ndarray) -> tuple[np.ndar
     """Find the faces of each stack with a near-duplicate in the other: a normalised correlation above 0.97.
 
     The normalised correlation is the cosine of two images from which their means have been subtracted; an image of a
-    single grey value has none. The search is exact, and takes less than quadratic time: the distance of two unit
-    vectors follows from their cosine, and is never smaller than the distance of their projections, here the low
-    frequencies of the cosine transform. So a k-d tree of the projections finds every candidate, and only candidates
-    are compared by their pixels.
+    single grey value has none. The distance of two unit vectors follows from their cosine, and is never smaller than
+    that of their projections, here the low frequencies of the cosine transform. So only pairs with near projections
+    are compared by their pixels. Up to 1e10 pairs of faces, all projections are compared, and the result is exact.
+    Above, only those in neighbouring cells of the space are: it takes less than quadratic time and may miss one.
 
     Args:
         first: uint8 (N, H, W).
@@ -122,15 +125,15 @@ def find_near_duplicates(first: np.ndarray, second: np.ndarray) -> tuple[np.ndar
     Returns:
         bool (N,) and bool (M,).
 
-    Reference:
-        Agrawal, Faloutsos and Swami, 1993, "Efficient similarity search in sequence databases", FODO.
+    References:
+        Agrawal, Faloutsos and Swami, 1993, "Efficient similarity search in sequence databases" (the bound);
+        Jégou, Douze and Schmid, 2011, "Product quantization for nearest neighbor search", section IV (the cells).
     """
-    stacks = _Stack(first), _Stack(second)
-    return _find_near(*stacks), _find_near(*reversed(stacks))
+    return _find_near(_Stack(first), _Stack(second))
 
 
 class _Stack:
-    """Some faces, and the tree in which their near-duplicates are searched.
+    """Some faces with their projections.
 
     Args:
         faces: uint8 (M, H, W).
@@ -146,7 +149,7 @@ class _Stack:
         bases = [_build_basis(side) for side in faces.shape[1:]]
         self.points = np.empty((len(self.rows), math.prod(basis.shape[1] for basis in bases)), np.float32)
         has_contrast = np.zeros(len(self.rows), bool)
-        for indices in _chunk(np.arange(len(self.rows)), _PAIRS):
+        for indices in _chunk(np.arange(len(self.rows)), _PIXEL_ROWS):
             unit = self.normalise(indices)
             frequencies = bases[0].T @ unit.reshape(-1, *faces.shape[1:]) @ bases[1]
             self.points[indices] = frequencies.reshape(len(indices), -1)
@@ -157,13 +160,6 @@ class _Stack:
         """Return some of the faces as :func:`_normalise` does."""
         return _normalise(self.faces[self.rows[indices]])
 
-    @cached_property
-    def tree(self) -> "KDTree":
-        """The tree of the points of faces with contrast."""
-        from scipy.spatial import KDTree
-
-        return KDTree(self.points[self.with_contrast])
-
 
 def _build_basis(side: int) -> np.ndarray:
     """Return the low frequencies of the orthonormal cosine transform, float32 (side, K)."""
@@ -173,42 +169,60 @@ def _build_basis(side: int) -> np.ndarray:
     return transform[:, :_FREQUENCIES]
 
 
-def _find_near(stack: _Stack, other: _Stack) -> np.ndarray:
-    """Return which faces of a stack, bool (N,), have a near-duplicate in another."""
-    near, open_indices = np.zeros(len(stack.rows), bool), stack.with_contrast
-    for num_candidates in _CANDIDATES:
-        if not len(open_indices) or not len(other.with_contrast):
-            return near
-        remaining = _search(stack, other, open_indices, num_candidates, near)
-        is_worthwhile = len(remaining) < len(open_indices) / 2
-        open_indices = remaining
-        if not is_worthwhile:
-            break
-    # Faces that resemble very many others are compared with all.
-    for indices in _chunk(open_indices, _PAIRS):
-        faces = stack.normalise(indices)
-        for others in _chunk(other.with_contrast, _PAIRS):
-            near[indices] |= (faces @ other.normalise(others).T > NEAR).any(axis=1)
-    return near
+def _find_near(first: _Stack, second: _Stack) -> tuple[np.ndarray, np.ndarray]:
+    """Return which faces of each stack, bool (N,) and bool (M,), have a near-duplicate in the other."""
+    in_first, in_second = np.zeros(len(first.rows), bool), np.zeros(len(second.rows), bool)
+    is_exact = len(first.rows) * len(second.rows) <= _MOST_PAIRS
+    groups = [(first.with_contrast, second.with_contrast)] if is_exact else _share_cells(first, second)
+    for rows, columns in groups:
+        for block in _chunk(rows, _ROWS):
+            for other in _chunk(columns, _COLUMNS):
+                near_first, near_second = _compare(first, second, block, other)
+                in_first[near_first], in_second[near_second] = True, True
+    return in_first, in_second
 
 
-def _search(stack: _Stack, other: _Stack, indices: np.ndarray, num_candidates: int, near: np.ndarray) -> np.ndarray:
-    """Compare faces with their nearest candidates, mark them in ``near``, and return those that may have more."""
-    ranks, remaining = np.arange(1, num_candidates + 1), []
-    for chunk in _chunk(indices, max(_POINTS // num_candidates, 1)):
-        distances, found = other.tree.query(stack.points[chunk], ranks, distance_upper_bound=_REACH)
-        query, rank = np.nonzero(np.isfinite(distances))
-        first, second = chunk[query], other.with_contrast[found[query, rank]]
-        near[first[_are_near(stack, other, first, second)]] = True
-        remaining.append(chunk[np.isfinite(distances[:, -1]) & ~near[chunk]])
-    return np.concatenate(remaining)
+def _share_cells(first: _Stack, second: _Stack) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the indices of the faces of each stack that are to be compared, cell by cell."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    points = second.points[second.with_contrast]
+    sample = points[np.random.default_rng(0).permutation(len(points))[:_SAMPLE]]
+    num_cells = max(round(min(len(points), len(sample)) ** 0.5), 1)
+    centres = MiniBatchKMeans(num_cells, n_init=1, random_state=0).fit(sample).cluster_centers_.astype(np.float32)
+    (own,) = _find_cells(points, centres, 1).T
+    nearest = _find_cells(first.points[first.with_contrast], centres, min(_NEAREST_CELLS, num_cells))
+    for cell in range(num_cells):
+        yield first.with_contrast[(nearest == cell).any(axis=1)], second.with_contrast[own == cell]
 
 
-def _are_near(stack: _Stack, other: _Stack, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def _find_cells(points: np.ndarray, centres: np.ndarray, count: int) -> np.ndarray:
+    """Return the numbers of the nearest centres of each point, int64 (N, count)."""
+    half_squares = (centres**2).sum(axis=1) / 2
+    cells = np.empty((len(points), count), np.int64)
+    for indices in _chunk(np.arange(len(points)), _PIXEL_ROWS):
+        distances = half_squares - points[indices] @ centres.T
+        cells[indices] = np.argpartition(distances, count - 1, axis=1)[:, :count]
+    return cells
+
+
+def _compare(first: _Stack, second: _Stack, rows: np.ndarray, columns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of near-duplicates among some faces of each stack, with repetitions."""
+    points, others = first.points[rows], second.points[columns]
+    reach = _REACH - (points**2).sum(axis=1, keepdims=True) / 2 - (others**2).sum(axis=1) / 2
+    query, candidate = np.nonzero(points @ others.T > -reach)
+    if len(query) > _DENSE * len(rows) * len(columns):
+        query, candidate = np.nonzero(first.normalise(rows) @ second.normalise(columns).T > NEAR)
+        return rows[query], columns[candidate]
+    near = _are_near(first, second, rows[query], columns[candidate])
+    return rows[query[near]], columns[candidate[near]]
+
+
+def _are_near(first: _Stack, second: _Stack, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """Return which pairs of indices, bool (P,), are near-duplicates."""
-    near = np.zeros(len(first), bool)
-    for pairs in _chunk(np.arange(len(first)), _PAIRS):
-        cosines = np.einsum("ij,ij->i", stack.normalise(first[pairs]), other.normalise(second[pairs]))
+    near = np.zeros(len(rows), bool)
+    for pairs in _chunk(np.arange(len(rows)), _PIXEL_ROWS):
+        cosines = np.einsum("ij,ij->i", first.normalise(rows[pairs]), second.normalise(columns[pairs]))
         near[pairs] = cosines > NEAR
     return near
 

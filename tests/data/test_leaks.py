@@ -90,33 +90,47 @@ def test_faces_of_a_single_grey_value_have_no_near_duplicate():
 def test_the_result_does_not_depend_on_the_chunk(monkeypatch):
     faces, split = make_planted()
     whole = find_leaks(faces, split)
-    monkeypatch.setattr(leaks, "_PAIRS", 3)
-    monkeypatch.setattr(leaks, "_POINTS", 24)
+    for name, size in (("_ROWS", 3), ("_COLUMNS", 4), ("_PIXEL_ROWS", 5)):
+        monkeypatch.setattr(leaks, name, size)
     chunked = find_leaks(faces, split)
     assert (chunked.exact, chunked.near) == (whole.exact, whole.near)
     assert np.array_equal(chunked.clean, whole.clean)
 
 
-def test_a_near_duplicate_behind_many_similar_faces_is_found(monkeypatch):
-    base, noise = draw_faces(1)[0], draw_faces(40, seed=3)
-    # Correlations of 0.9 to 0.96: candidates, but no near-duplicates. The faces of the last rows are no candidates.
-    similar = np.stack([mix(base, pixels, 0.22) for pixels in noise])
-    others = np.concatenate([similar, draw_faces(200, seed=5), mix(base, noise[0], 0.1)[None]])
-    monkeypatch.setattr(leaks, "_CANDIDATES", (1,))
-    in_first, in_second = find_near_duplicates(np.stack([base, *draw_faces(5, seed=8)]), others)
-    assert in_first.tolist() == [True] + [False] * 5
-    assert np.flatnonzero(in_second).tolist() == [240]
+def draw_blocks(count: int) -> np.ndarray:
+    """Return faces of 6 by 6 grey squares, as unlike each other as faces are."""
+    return np.kron(np.random.default_rng(0).integers(0, 256, (count, 6, 6)), np.ones((8, 8))).astype(np.uint8)
+
+
+@pytest.mark.parametrize("most_pairs", [1e10, 1])
+def test_near_duplicates_of_many_faces_are_found(most_pairs, monkeypatch):
+    monkeypatch.setattr(leaks, "_MOST_PAIRS", most_pairs)
+    faces, noise = draw_blocks(3000), draw_faces(100, seed=3)
+    faces[2900:] = [mix(face, pixels, 0.1) for face, pixels in zip(faces[:100], noise, strict=True)]
+    in_first, in_second = find_near_duplicates(faces[:1000], faces[1000:])
+    assert np.flatnonzero(in_first).tolist() == list(range(100))
+    assert np.flatnonzero(in_second).tolist() == list(range(1900, 2000))
 
 
 def test_the_pixels_of_few_pairs_are_compared(monkeypatch):
     compared = []
     compare = leaks._are_near
     monkeypatch.setattr(leaks, "_are_near", lambda *pairs: compared.append(len(pairs[2])) or compare(*pairs))
-    faces = np.kron(np.random.default_rng(0).integers(0, 256, (3000, 6, 6)), np.ones((8, 8))).astype(np.uint8)
+    faces = draw_blocks(3000)
     faces[2999] = faces[0]
     in_first, in_second = find_near_duplicates(faces[:1000], faces[1000:])
     assert (np.flatnonzero(in_first).tolist(), np.flatnonzero(in_second).tolist()) == ([0], [1999])
-    assert sum(compared) < 100
+    assert 0 < sum(compared) < 100
+
+
+def test_faces_that_all_resemble_each_other_are_not_compared_one_by_one(monkeypatch):
+    monkeypatch.setattr(leaks, "_are_near", lambda *pairs: pytest.fail("a block of candidates is compared at once"))
+    base, noise = draw_blocks(1)[0], draw_faces(60, seed=3)
+    # Correlations below the threshold, with nearly the same low frequencies.
+    faces = np.stack([mix(base, pixels, 0.35) for pixels in noise])
+    assert not any(mask.any() for mask in find_near_duplicates(faces[:30], faces[30:]))
+    faces[:30] = base
+    assert find_near_duplicates(faces[:20], faces[20:])[1].tolist() == [True] * 10 + [False] * 30
 
 
 @pytest.mark.parametrize("present", [(), (TRAIN,), (VALIDATION, TEST)])
