@@ -10,10 +10,12 @@ from fer.wording import suggest_name
 
 #: The module that each backend needs.
 _MODULES = {"jax": "jax", "tensorflow": "tensorflow", "torch": "torch"}
+#: Modules of the dependencies that `requirements-inference.txt` leaves out.
+_LEFT_OUT = ("gradio", "huggingface_hub", "jax", "jaxlib", "keras", "matplotlib", "sklearn", "starlette")
 
 
 def check_backend() -> None:
-    """Check the environment variable ``KERAS_BACKEND``; without Keras, as in a light installation, JAX may be missing.
+    """Check the environment variable ``KERAS_BACKEND``; JAX is not required where Keras is not installed.
 
     Raises:
         SettingsError: it names an unknown backend, or one that is not installed.
@@ -35,7 +37,7 @@ def check_backend() -> None:
 
 @contextmanager
 def explain_missing_packages(task: str) -> Iterator[None]:
-    """Turn the failing import of another package into an error that says what to install.
+    """Turn the failing import of a dependency into an error that says what to install.
 
     Args:
         task: name of the task that needs the package.
@@ -47,7 +49,7 @@ def explain_missing_packages(task: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        if package in ("", "fer"):
+        if package not in _LEFT_OUT:
             raise
         raise SettingsError(
             f"'{task}' needs all dependencies. Received: an installation without {package}. Remedy: pip install fer-dl."

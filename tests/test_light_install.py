@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from packaging.requirements import Requirement
 
+from fer.backend import explain_missing_packages
 from fer.bench.videos import write_moving_video
 from fer.vision.images import write_image
 
@@ -42,6 +43,11 @@ def run(folder, *arguments):
 def read_requirements(lines) -> dict[str, str]:
     requirements = map(Requirement, lines)
     return {requirement.name: str(requirement.specifier) for requirement in requirements}
+
+
+def test_an_import_that_fails_for_another_reason_is_not_hidden():
+    with pytest.raises(ModuleNotFoundError, match="elsewhere"), explain_missing_packages("export"):
+        raise ModuleNotFoundError("No module named 'elsewhere'", name="elsewhere")
 
 
 def test_its_requirements_are_those_of_the_package_without_some():

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fer.errors import SettingsError
 
 #: The smallest of the generated data sets must fill a batch.
-FEWEST_FACES = 8000
+MIN_FACES = 8000
 
 
 def run_bench(
@@ -36,8 +36,8 @@ def run_bench(
     """
     if seconds < 1:
         raise SettingsError(f"--seconds must be at least 1. Received: {seconds}.")
-    if faces < FEWEST_FACES:
-        raise SettingsError(f"--faces must be at least {FEWEST_FACES}. Received: {faces}.")
+    if faces < MIN_FACES:
+        raise SettingsError(f"--faces must be at least {MIN_FACES}. Received: {faces}.")
     if app + gpu + export + batch + data > 1:
         raise SettingsError(
             "The app, the GPU, the exported networks, a batch or data sets are measured. Received: more than one."

@@ -142,7 +142,7 @@ def measure_process(script: str, *arguments: Path) -> Cost:
     start, before, memory = time.perf_counter(), os.times(), None
     with subprocess.Popen([sys.executable, "-c", script, *map(str, arguments)], stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
-            if (now := read_memory(process.pid, own=True)) is not None:
+            if (now := read_memory(process.pid, exclude_mapped=True)) is not None:
                 memory = max(now, memory or 0.0)
             time.sleep(0.02)
     if process.returncode:

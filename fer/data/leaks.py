@@ -25,9 +25,9 @@ PAIRS: tuple[tuple[str, str], ...] = (("validation", "train"), ("test", "train")
 #: Frequencies per axis of the cosine transform in which candidates are searched.
 _FREQUENCIES = 5
 #: Up to this many pairs of faces the search is exact, which takes up to a minute on two cores. FER2013 has 1e8 pairs.
-_MOST_PAIRS = 1e10
-#: Above, each face is compared with those of the cells whose centres are nearest to it. Their number is the square root
-#: of that of the faces, and their centres are found on a sample.
+_MAX_EXACT_PAIRS = 1e10
+#: Beyond that, the faces are clustered into as many cells as the square root of the size of a sample, and each face is
+#: compared with those of its nearest cells.
 _NEAREST_CELLS, _SAMPLE = 8, 100_000
 #: Faces of the first and of the second stack that are compared at a time, and faces whose pixels are.
 _ROWS, _COLUMNS, _PIXEL_ROWS = 1024, 2048, 4096
@@ -172,7 +172,9 @@ def _build_basis(side: int) -> np.ndarray:
 def _find_near(first: _Stack, second: _Stack) -> tuple[np.ndarray, np.ndarray]:
     """Return which faces of each stack, bool (N,) and bool (M,), have a near-duplicate in the other."""
     in_first, in_second = np.zeros(len(first.rows), bool), np.zeros(len(second.rows), bool)
-    is_exact = len(first.rows) * len(second.rows) <= _MOST_PAIRS
+    if not len(first.with_contrast) or not len(second.with_contrast):
+        return in_first, in_second
+    is_exact = len(first.rows) * len(second.rows) <= _MAX_EXACT_PAIRS
     groups = [(first.with_contrast, second.with_contrast)] if is_exact else _share_cells(first, second)
     for rows, columns in groups:
         for block in _chunk(rows, _ROWS):

@@ -35,7 +35,7 @@ def open_face_file(folder: str | Path | None = None) -> Iterator["FaceFile"]:
     try:
         yield FaceFile(stream, path)
     finally:
-        # What a full disk has not taken is lost, which append or map have said.
+        # Data that a full disk refused is lost; append or map has already raised for it.
         with suppress(OSError):
             stream.close()
 
@@ -52,7 +52,7 @@ class FaceFile:
         self._stream, self._folder = stream, folder
 
     def append(self, faces: np.ndarray) -> None:
-        """Append faces, uint8 (N, 48, 48) or (48, 48).
+        """Append faces, uint8, whose pixels are multiples of 2304.
 
         Raises:
             OutputError: the disk is full.

@@ -7,6 +7,8 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
+from types import FrameType
+from typing import Any
 
 import keras
 
@@ -57,7 +59,8 @@ def connect_hosts() -> Iterator[Hosts]:
         else:
             if hosts.is_connected:
                 hosts.announce(error)
-            _leave_at_exit(130 if isinstance(error, (KeyboardInterrupt, InterruptedWork)) else 2)
+            is_stopped = isinstance(error, (KeyboardInterrupt, InterruptedWork))
+            _leave_at_exit((143 if hosts.is_terminated else 130) if is_stopped else 2)
         if isinstance(error, (RuntimeError, ValueError)) and any(word in str(error) for word in _LOST_WORDS):
             raise HostError(hosts.describe_loss()) from None
         raise
@@ -79,7 +82,7 @@ def _connect(hosts: Hosts) -> None:
         )
         if threading.current_thread() is threading.main_thread():
             # JAX takes SIGTERM for a notice of preemption, and would ignore it.
-            signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+            signal.signal(signal.SIGTERM, _note_termination(hosts, signal.getsignal(signal.SIGTERM)))
         _check_count(hosts)
         num_devices = jax.local_device_count()
     except RuntimeError as error:
@@ -88,10 +91,22 @@ def _connect(hosts: Hosts) -> None:
     hosts.compare({"versions": versions, "number of devices": num_devices})
 
 
+def _note_termination(hosts: Hosts, handler: Any) -> Any:
+    """Return a handler of SIGTERM that sets ``hosts.is_terminated`` before it calls another one."""
+    if not callable(handler):
+        return handler
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        hosts.is_terminated = True
+        handler(number, frame)
+
+    return terminate
+
+
 def _describe_start(hosts: Hosts) -> str:
     return (
         f"All {hosts.count} processes must reach process 0 at {shorten(hosts.address)} within {START_SECONDS} s."
-        f" Received: not so on process {hosts.index}. Remedy: start all of them, check {ADDRESS}, {COUNT} and {INDEX}"
+        f" Received: process {hosts.index} could not. Remedy: start all of them, check {ADDRESS}, {COUNT} and {INDEX}"
         " on each host, and that nothing blocks or uses the port."
     )
 

@@ -38,6 +38,7 @@ class Hosts:
     Attributes:
         is_connected: whether it has reached the others.
         has_agreed: whether all processes know of the error that ends them.
+        is_terminated: whether this process received SIGTERM.
 
     Example:
         >>> Hosts(2, 1, "10.0.0.1:4321").take_share(np.arange(6))
@@ -49,6 +50,7 @@ class Hosts:
     address: str = ""
     is_connected: bool = False
     has_agreed: bool = False
+    is_terminated: bool = False
     _numbers: Iterator[int] = field(default_factory=itertools.count, repr=False)
 
     @property
@@ -67,7 +69,7 @@ class Hosts:
 
     @contextlib.contextmanager
     def agree(self) -> Iterator[None]:
-        """Run a check, or work of one process, on which all others wait; no computation of all devices.
+        """Run a check, or work that one process does while the others wait; no computation on all devices inside.
 
         Raises:
             FerError: the check failed on this process.

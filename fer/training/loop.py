@@ -130,7 +130,7 @@ def _train_locked(
         if resume:
             check_fingerprint(run, dataset)
             check_teachers(run, provenance)
-    hosts.compare({"teachers and initial run": provenance})
+    hosts.compare(provenance["teachers"] | provenance["initial_run"])
     batches = partial(TrainingBatches, own, config, teachers)
     history = _fit_network(run, batches, validation, provenance, config, resume=resume, progress=progress, log=log)
     with hosts.agree():

@@ -23,7 +23,7 @@ def end_on_abort(message: str) -> Iterator[Callable[[str], None]]:
 
     JAX aborts on a lost process, from a thread of its own, and its callback for that case does not work in Python. A
     handler of Python's ``signal`` would run too late: ``abort`` ends the process when the handler in C returns.
-    ``TF_CPP_MIN_LOG_LEVEL=0`` keeps JAX's own messages.
+    ``TF_CPP_MIN_LOG_LEVEL=0`` shows JAX's own messages.
 
     After an exception in the block nothing is printed, and the process is left some seconds to report it.
 

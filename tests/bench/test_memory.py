@@ -14,7 +14,7 @@ def test_resident_pages_are_the_second_number_of_statm(tmp_path, monkeypatch):
     monkeypatch.setattr(memory, "_PROC", tmp_path)
     monkeypatch.setattr(memory.os, "sysconf", {"SC_PAGE_SIZE": 4096}.get)
     assert read_memory(42) == pytest.approx(51.2)
-    assert read_memory(42, own=True) == pytest.approx(51.2 - 3000 * 4096 / 1e6)
+    assert read_memory(42, exclude_mapped=True) == pytest.approx(51.2 - 3000 * 4096 / 1e6)
 
 
 def test_memory_is_none_without_proc(tmp_path, monkeypatch):

@@ -104,12 +104,18 @@ def draw_blocks(count: int) -> np.ndarray:
 
 @pytest.mark.parametrize("most_pairs", [1e10, 1])
 def test_near_duplicates_of_many_faces_are_found(most_pairs, monkeypatch):
-    monkeypatch.setattr(leaks, "_MOST_PAIRS", most_pairs)
+    monkeypatch.setattr(leaks, "_MAX_EXACT_PAIRS", most_pairs)
     faces, noise = draw_blocks(3000), draw_faces(100, seed=3)
     faces[2900:] = [mix(face, pixels, 0.1) for face, pixels in zip(faces[:100], noise, strict=True)]
     in_first, in_second = find_near_duplicates(faces[:1000], faces[1000:])
     assert np.flatnonzero(in_first).tolist() == list(range(100))
     assert np.flatnonzero(in_second).tolist() == list(range(1900, 2000))
+
+
+def test_a_large_set_without_contrast_has_no_near_duplicates(monkeypatch):
+    monkeypatch.setattr(leaks, "_MAX_EXACT_PAIRS", 1)
+    grey = np.full((3, 48, 48), 90, np.uint8)
+    assert not any(mask.any() for mask in find_near_duplicates(draw_faces(4), grey))
 
 
 def test_the_pixels_of_few_pairs_are_compared(monkeypatch):

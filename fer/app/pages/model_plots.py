@@ -58,7 +58,10 @@ def render_robustness(figures: dict[str, Any]) -> str:
         figures: the content of a ``robustness.json``.
     """
     clean, mean = figures["clean"]["default"]["accuracy"], figures["mean"]["default"]["accuracy"]
-    panels = "".join(_render_panel(name, block, clean) for name, block in figures["corruptions"].items())
+    blocks = figures["corruptions"]
+    best = max(clean, *(max(block["default"]["accuracy"]) for block in blocks.values()))
+    top = _TOP if best <= _TOP else 1.0
+    panels = "".join(_render_panel(name, block, clean, top) for name, block in blocks.items())
     caption = (
         f"Accuracy under {len(figures['corruptions'])} corruptions of increasing severity: {_percent(mean)} on average,"
         f" {_percent(clean)} on faces as they are (dashed); guessing gives {_percent(1 / len(EXPRESSIONS))} (dotted)"
@@ -143,14 +146,14 @@ def _render_label(name: str) -> str:
     return f'<i style="background:{COLORS[name]}"></i>{escape(name)}'
 
 
-def _render_panel(name: str, block: dict[str, Any], clean: float) -> str:
+def _render_panel(name: str, block: dict[str, Any], clean: float, top: float) -> str:
     accuracies = [clean, *block["default"]["accuracy"]]
     # Each point is below its drawn face.
     x = [(index + 0.5) / len(accuracies) for index in range(len(accuracies))]
-    y = [min(accuracy / _TOP, 1.0) for accuracy in accuracies]
+    y = [accuracy / top for accuracy in accuracies]
     lines = (
-        charts.draw_line([0, 1], [clean / _TOP] * 2, "fer-line-grey", dashes="5 4")
-        + charts.draw_line([0, 1], [1 / len(EXPRESSIONS) / _TOP] * 2, "fer-line-grey", dashes="1 3")
+        charts.draw_line([0, 1], [clean / top] * 2, "fer-line-grey", dashes="5 4")
+        + charts.draw_line([0, 1], [1 / len(EXPRESSIONS) / top] * 2, "fer-line-grey", dashes="1 3")
         + charts.draw_line(x, y)
         + charts.draw_dots(x, y)
     )
@@ -161,7 +164,7 @@ def _render_panel(name: str, block: dict[str, Any], clean: float) -> str:
         description=f"{block['unit']}: as they are {_percent(clean)}, "
         + ", ".join(f"{value} {_percent(accuracy)}" for value, accuracy in zip(values, accuracies[1:], strict=True)),
         x_ticks={},
-        y_ticks={share / _TOP: f"{100 * share:.0f}" for share in (0.0, 0.4, 0.8)},
+        y_ticks={share / top: f"{100 * share:.0f}" for share in (0.0, top / 2, top)},
     )
     strip = encode_image_url(np.hstack([*draw_severities(name)]), quality=80)
     return (

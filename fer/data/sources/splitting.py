@@ -39,7 +39,7 @@ def draw_missing_splits(raw: RawData, persons: Sequence[str] | None = None, *, s
 def _draw(raw: RawData, persons: Sequence[str] | None, split: str, size: int, seed: int) -> RawData:
     rows = np.flatnonzero(raw.split == SPLITS.index("train"))
     labels = raw.labels[rows]
-    groups = merge_groups(group_duplicates(raw.faces[rows]), raw.rows[rows])
+    groups = merge_groups(group_duplicates(raw.faces, rows), raw.rows[rows])
     try:
         if persons is None:
             drawn = _draw_faces(labels, groups, size, seed)

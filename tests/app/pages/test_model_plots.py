@@ -68,6 +68,13 @@ def test_a_curve_of_robustness_is_at_the_height_of_its_figures():
     assert [int(point.split(",")[1]) for point in line.split()] == [500, 750, 750, 750, 750, 1000]
 
 
+def test_high_accuracies_stay_inside_the_chart():
+    block = {"title": "Blur", "unit": "pixels", "values": [1, 2], "default": {"accuracy": [0.95, 0.9]}}
+    clean = {"default": {"accuracy": 0.98}}
+    html = model_plots.render_robustness({"clean": clean, "mean": clean, "corruptions": {"blur": block}})
+    assert "-" not in "".join(re.findall(r' d="([^"]*)"', html))
+
+
 def test_bars_of_few_faces_are_pale_and_empty_ones_are_left_out():
     block = {"ece": 0.02, "counts": [0, 9, 10], "confidence": [0.0, 0.5, 0.9], "accuracy": [0.0, 0.4, 0.8]}
     html = model_plots.render_reliability({"before": block, "after": block})
