@@ -65,6 +65,11 @@ def build_slow_stub(job: Job) -> tuple[Analyzer, Analyzer]:
     return analyzer, analyzer
 
 
+def build_hasty_stub(job: Job) -> tuple[Analyzer, Analyzer]:
+    analyzer = Analyzer(StubClassifier(), StubDetector(lambda image: []))
+    return analyzer, analyzer
+
+
 def list_persons(image: np.ndarray) -> list[tuple[float, float, float, float]]:
     """Return the box of each person of a frame that :func:`draw_persons` drew."""
     if abs(int(image[0, 0, 0]) - FAILS) < 4:

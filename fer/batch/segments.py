@@ -14,8 +14,8 @@ WARM_UP_SECONDS = 10.0
 WARM_UP_FRAMES = 8
 #: Largest number of segments of a video, whatever duration its container states.
 MOST_SEGMENTS = 1000
-#: A rest of less than this share of a segment belongs to the segment before.
-_LEAST_REST = 0.1
+#: A remainder shorter than this share of a segment is merged into the one before.
+_MIN_REMAINDER = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def count_segments(seconds: float | None, length: int) -> int:
     """
     if not length or seconds is None or not math.isfinite(seconds):
         return 1
-    return min(MOST_SEGMENTS, max(1, math.ceil(seconds / length - _LEAST_REST)))
+    return min(MOST_SEGMENTS, max(1, math.ceil(seconds / length - _MIN_REMAINDER)))
 
 
 def list_segmented(videos: Path, length: int) -> list[tuple[int, int]]:

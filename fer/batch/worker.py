@@ -108,7 +108,7 @@ class Worker:
         begun, cpu = time.time(), time.process_time()
         path = shard.find_part(self.out)
         path.parent.mkdir(parents=True, exist_ok=True)
-        journal = Journal(path, self.job.attempt)
+        journal = Journal(path, self.job.attempt, shard.part_name)
         counts = read_counts(path) if path.is_file() else self._write(path, shard, journal)
         journal.remove()
         seconds = time.process_time() - cpu

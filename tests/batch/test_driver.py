@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from batch_media import (
     HANGS,
     ROOT,
     SMALL_PARTS,
+    build_hasty_stub,
     build_slow_stub,
     build_stub,
     kill_driver,
@@ -196,6 +198,17 @@ def test_a_unit_that_hangs_is_a_row_with_an_error(tmp_path):
         "videos/part-000000.parquet",
         "summary.json",
     }
+
+
+def test_a_larger_limit_reads_the_file_once_the_named_part_is_removed(tmp_path):
+    path = write_video(tmp_path / "a.avi", [np.full((60, 90, 3), grey, np.uint8) for grey in (1, 2, HANGS)])
+    run(path, tmp_path / "out", workers=1, timeout=1)
+    (error,) = pd.read_parquet(tmp_path / "out" / "videos")["error"].dropna()
+    name = re.search("remove (.+), and run again with a larger --timeout", error)[1]
+    (tmp_path / "out" / name).unlink()
+    # The library is quick now.
+    summary = run(path, tmp_path / "out", workers=1, timeout=60, build=build_hasty_stub)
+    assert (summary.num_errors, summary.counts["video"].frames) == (0, 3)
 
 
 def end(job):
