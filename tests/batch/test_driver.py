@@ -211,9 +211,9 @@ def test_a_slow_start_of_a_healthy_video_is_no_timeout(tmp_path, phase):
     path = write_video(tmp_path / "a.ts", draw_persons(60), PERSON_RATE, codec="libx264")
     (tmp_path / "all.csv").write_text(f"video\n{path.as_uri() if phase == 'fetch' else path}\n")
     build = {"decode": build_slow_decoding_stub, "limit": build_slow_opening_stub, "fetch": build_slow_fetching_stub}
-    options = BatchOptions(every=30, segment=30)
+    options = BatchOptions(every=5, segment=30)
     summary = run(tmp_path / "all.csv", tmp_path / "out", workers=1, timeout=1, options=options, build=build[phase])
-    assert (summary.num_errors, summary.counts["video"].frames) == (0, 10)
+    assert (summary.num_errors, summary.counts["video"].frames) == (0, 60)
 
 
 def test_a_larger_limit_reads_the_file_once_the_named_part_is_removed(tmp_path):
