@@ -1,5 +1,6 @@
 """Images, stubs and processes for the tests of fer.batch."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -14,9 +15,11 @@ from PIL import Image
 from vision_media import StubClassifier, StubDetector
 
 from fer.analysis import Analyzer
+from fer.batch import storage
 from fer.batch.driver import BatchOptions
 from fer.batch.plan import Shard
 from fer.batch.worker import Job, PartResult, Worker
+from fer.vision.video import VideoReader
 
 ROOT = Path(__file__).parents[1]
 #: Grey values of images at which the stub detector fails, ends its process, or hangs. A video changes them a little.
@@ -63,6 +66,48 @@ def build_stub(job: Job) -> tuple[Analyzer, Analyzer]:
 def build_slow_stub(job: Job) -> tuple[Analyzer, Analyzer]:
     analyzer = Analyzer(StubClassifier(), StubDetector(list_boxes_slowly))
     return analyzer, analyzer
+
+
+def build_hasty_stub(job: Job) -> tuple[Analyzer, Analyzer]:
+    analyzer = Analyzer(StubClassifier(), StubDetector(lambda image: []))
+    return analyzer, analyzer
+
+
+def build_slow_decoding_stub(job: Job) -> tuple[Analyzer, Analyzer]:
+    """Make each packet take 20 ms to decode, so that 100 frames take twice the time limit of 1 s."""
+    delay(VideoReader, "_decode_packet", 0.02)
+    return build_hasty_stub(job)
+
+
+def build_slow_opening_stub(job: Job) -> tuple[Analyzer, Analyzer]:
+    delay(VideoReader, "limit", 2.0)
+    return build_hasty_stub(job)
+
+
+def build_slow_fetching_stub(job: Job) -> tuple[Analyzer, Analyzer]:
+    """Make each piece of a file at an address small and slow."""
+    storage._BUFFER_SIZE = 30_000
+    open_address = storage.open_address
+
+    @contextlib.contextmanager
+    def open_slowly(address):
+        with open_address(address) as stream:
+            delay(type(stream), "read", 0.2)
+            yield stream
+
+    storage.open_address = open_slowly
+    return build_hasty_stub(job)
+
+
+def delay(owner: type, name: str, seconds: float) -> None:
+    """Make a method slow."""
+    method = getattr(owner, name)
+
+    def call(*args):
+        time.sleep(seconds)
+        return method(*args)
+
+    setattr(owner, name, call)
 
 
 def list_persons(image: np.ndarray) -> list[tuple[float, float, float, float]]:

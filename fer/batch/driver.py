@@ -103,7 +103,9 @@ def run_batch(
         timeout: seconds that an image, or a frame of a video, may take; then its worker is replaced, and the unit is a
             row with an error. 0 sets no limit.
         build: builds the analyzers of images and of videos in each worker; None builds those of the options.
-        on_part: called with each part that was written.
+        on_part: called with each part, and each segment of a long video, that a worker has written. Its file
+            ``result.shard.find_part(out)`` is there during the call; that of a segment is removed once all segments of
+            its video are joined into the part, which is not reported again.
         progress: show a progress bar.
 
     Raises:
@@ -170,11 +172,11 @@ def _run(
     try:
         with bar:
             for result in engine:
+                if on_part is not None:
+                    on_part(result)
                 num_units = tally.add(result.shard, result.counts)
                 bar.set_postfix_str(tally.describe(), refresh=False)
                 bar.update(num_units)
-                if on_part is not None:
-                    on_part(result)
     except KeyboardInterrupt:
         left = plan.num_units - tally.num_units
         raise InterruptedWork(

@@ -14,11 +14,16 @@ UNIT_ENDS_WORKERS = (
 SUFFIX = ".reading"
 
 
-def describe_timeout(seconds: float) -> str:
-    """Return the error of a unit at which a worker made no progress for some seconds."""
+def describe_timeout(seconds: float, part: str) -> str:
+    """Return the error of a file at which a worker made no progress for some seconds.
+
+    Args:
+        seconds: the time limit.
+        part: the part that has the error, within the output folder.
+    """
     return (
-        f"A unit must be read in time. Received: one without progress for {seconds:g} s."
-        " Remedy: read it alone with invoke predict or invoke video; or a larger --timeout."
+        f"A file must be read within the time limit. Received: one without progress for {seconds:g} s, which was"
+        f" skipped. Remedy: remove {part}, and run again with a larger --timeout."
     )
 
 
@@ -31,6 +36,7 @@ class Journal:
     Args:
         part: the path of the part.
         attempt: name of this run of the batch; workers that ended with an earlier run are not counted.
+        part_name: the part that errors name, within the output folder; None takes the last two names of its path.
 
     Attributes:
         has_begun: whether an earlier worker of this run began a unit.
@@ -38,7 +44,8 @@ class Journal:
         timeouts: seconds without progress after which a worker ended at a unit, by its index.
     """
 
-    def __init__(self, part: Path, attempt: str) -> None:
+    def __init__(self, part: Path, attempt: str, part_name: str | None = None) -> None:
+        self.part_name = part_name or f"{part.parent.name}/{part.name}"
         self.path = part.with_name(part.name + SUFFIX)
         self.attempt = attempt
         self.deaths: Counter[int] = Counter()
@@ -56,7 +63,7 @@ class Journal:
     def excluded(self) -> dict[int, str]:
         """The error of each unit that is read no more, by its index."""
         ended = {index: UNIT_ENDS_WORKERS for index, count in self.deaths.items() if count >= MOST_DEATHS - 1}
-        return ended | {index: describe_timeout(seconds) for index, seconds in self.timeouts.items()}
+        return ended | {index: describe_timeout(seconds, self.part_name) for index, seconds in self.timeouts.items()}
 
     def begin(self, index: int) -> None:
         """Record that a unit is read from now on."""

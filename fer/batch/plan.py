@@ -61,6 +61,11 @@ class Shard:
             return out / f"{self.kind}s" / f"{name}.parquet"
         return out / SEGMENTS / f"{name}-{self.segment:04d}.parquet"
 
+    @property
+    def part_name(self) -> str:
+        """The path within the output folder of the part that the rows are in at the end, with slashes."""
+        return replace(self, segment=None).find_part(Path()).as_posix()
+
     def read_units(self, out: Path) -> list[str]:
         """Return the paths or addresses of the units, from the plan in an output folder."""
         return read_units(out / _PLAN / f"{self.kind}s.txt", self.offset, self.count)
@@ -122,6 +127,9 @@ def open_plan(
         content = _describe(lists, left_aside, settings, part_size)
         if (out / _PLAN).exists():
             former = json.loads((out / _PLAN / "plan.json").read_text(encoding="utf-8"))
+            if "segment" in settings and "segment" not in former["settings"]:
+                # It was begun before there were segments, and is continued without.
+                former["settings"]["segment"] = content["settings"]["segment"] = 0
             _check_same(former, content, out)
             content = former
         else:

@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from fer.batch.durations import DurationReader
 from fer.batch.storage import is_address
 from fer.batch.units import read_all_units
-from fer.vision.video_properties import read_seconds
 
 #: Before its segment, a worker analyzes this many seconds, and at least this many frames, so that tracks and smoothing
 #: are those of the whole video at its first row: a hidden person is remembered for 1.5 s, smoothing forgets in 0.4 s.
@@ -14,8 +14,8 @@ WARM_UP_SECONDS = 10.0
 WARM_UP_FRAMES = 8
 #: Largest number of segments of a video, whatever duration its container states.
 MOST_SEGMENTS = 1000
-#: A rest of less than this share of a segment belongs to the segment before.
-_LEAST_REST = 0.1
+#: A remainder shorter than this share of a segment is merged into the one before.
+_MIN_REMAINDER = 0.1
 
 
 @dataclass(frozen=True)
@@ -69,22 +69,27 @@ def count_segments(seconds: float | None, length: int) -> int:
     """
     if not length or seconds is None or not math.isfinite(seconds):
         return 1
-    return min(MOST_SEGMENTS, max(1, math.ceil(seconds / length - _LEAST_REST)))
+    return min(MOST_SEGMENTS, max(1, math.ceil(seconds / length - _MIN_REMAINDER)))
 
 
 def list_segmented(videos: Path, length: int) -> list[tuple[int, int]]:
     """Return the numbers of the videos that are analyzed in segments, each with its number of segments.
 
-    A video at an address is not: each worker would copy all of it.
+    A video at an address is not: each worker would copy all of it. Nor is one that ends or holds up the process that
+    reads its duration.
 
     Args:
         videos: the list of the videos.
         length: seconds of a segment; 0 leaves every video whole.
+
+    Raises:
+        FerError: the process that reads durations cannot be started.
     """
     if not length:
         return []
-    counts = (
-        (number, 1 if is_address(unit) else count_segments(read_seconds(unit), length))
-        for number, unit in enumerate(read_all_units(videos))
-    )
-    return [(number, count) for number, count in counts if count > 1]
+    with DurationReader() as durations:
+        counts = (
+            (number, 1 if is_address(unit) else count_segments(durations.read(unit), length))
+            for number, unit in enumerate(read_all_units(videos))
+        )
+        return [(number, count) for number, count in counts if count > 1]

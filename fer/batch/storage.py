@@ -3,7 +3,7 @@
 import contextlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +74,12 @@ def read_image_file(address: str) -> bytes:
 
 
 @contextlib.contextmanager
-def fetch_file(address: str) -> Iterator[Path]:
+def fetch_file(address: str, on_progress: Callable[[], object] = lambda: None) -> Iterator[Path]:
     """Yield the path of a temporary local copy, as a video needs one.
+
+    Args:
+        address: the file.
+        on_progress: called after each piece of the file.
 
     Raises:
         OSError: the file cannot be read.
@@ -85,4 +89,5 @@ def fetch_file(address: str) -> Iterator[Path]:
         with open_address(address) as stream, copy.open("wb") as target:
             while content := stream.read(_BUFFER_SIZE):
                 target.write(content)
+                on_progress()
         yield copy

@@ -25,11 +25,25 @@ class Watchdog:
         self.seconds = seconds
         self._on_timeout = on_timeout
         self._done = threading.Event()
-        self._last = time.monotonic()
+        self._end = time.monotonic() + seconds
+        self._read_value: Callable[[], object] = lambda: None
+        self._value: object = None
 
-    def reset(self) -> None:
-        """Begin the time anew, as there is progress."""
-        self._last = time.monotonic()
+    def reset(self, extra: float = 0.0) -> None:
+        """Begin the time anew, as there is progress.
+
+        Args:
+            extra: seconds that are added to the time, for work whose progress is not seen.
+        """
+        self._end = time.monotonic() + self.seconds + extra
+
+    def observe(self, read_value: Callable[[], object]) -> None:
+        """Take every change of a value as progress from now on, until another value is observed.
+
+        Args:
+            read_value: returns the value; called in another thread.
+        """
+        self._value, self._read_value = read_value(), read_value
 
     def __enter__(self) -> "Watchdog":
         if self.seconds:
@@ -41,8 +55,15 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._done.wait(self.seconds / _NUM_CHECKS):
-            if time.monotonic() - self._last > self.seconds:
+            if self._has_changed():
+                self.reset()
+            elif time.monotonic() > self._end:
                 try:
                     self._on_timeout()
                 finally:
                     os._exit(1)
+
+    def _has_changed(self) -> bool:
+        """Return whether the measured value is another than at the check before."""
+        before, self._value = self._value, self._read_value()
+        return self._value != before

@@ -27,6 +27,10 @@ from fer.vision.video import VideoReader
 #: Faces per batch: their views fill the largest batch of the network.
 _BATCH_SIZE = BATCH_SIZES[-1] // len(VIEWS)
 
+#: Before the first frame, the packets of a video are read at most this many times, at this many bytes a second; and for
+#: a segment, its first group of frames is decoded twice, which takes at most this many seconds.
+_READINGS, _SLOWEST_READING, _SLOWEST_FIRST_GROUP = 4, 1e6, 120.0
+
 
 @dataclass(frozen=True)
 class Job:
@@ -41,7 +45,7 @@ class Job:
         every: analyze only frames whose index is a multiple of this.
         max_side: longer side, in pixels, of the copy of a frame that is searched for faces.
         segment: seconds of a segment of a long video.
-        timeout: seconds that an image, or a frame of a video, may take; 0 sets no limit.
+        timeout: seconds without progress after which a worker ends; 0 sets no limit.
         build: builds the analyzers of images and of videos; None builds those that the other settings describe.
     """
 
@@ -108,7 +112,7 @@ class Worker:
         begun, cpu = time.time(), time.process_time()
         path = shard.find_part(self.out)
         path.parent.mkdir(parents=True, exist_ok=True)
-        journal = Journal(path, self.job.attempt)
+        journal = Journal(path, self.job.attempt, shard.part_name)
         counts = read_counts(path) if path.is_file() else self._write(path, shard, journal)
         journal.remove()
         seconds = time.process_time() - cpu
@@ -193,9 +197,14 @@ class Worker:
 
     def _read_video(self, unit: str, name: str, bounds: Bounds) -> Iterator[list[Row]]:
         with ExitStack() as stack:
-            path = stack.enter_context(fetch_file(unit)) if is_address(unit) else Path(unit)
+            watchdog = self._watchdog
+            path = stack.enter_context(fetch_file(unit, watchdog.reset)) if is_address(unit) else Path(unit)
+            watchdog.reset(extra=_estimate_opening(path, bounds))
             video = stack.enter_context(VideoReader(path))
             video.limit(bounds.find_warm_up(self.job.every / video.rate), bounds.end)
+            # Many frames may be decoded before the first that is analyzed.
+            watchdog.observe(lambda: video.num_read)
+            stack.callback(watchdog.observe, lambda: None)
             for analyzed in self.videos.analyze_stream(Stream(video, every=self.job.every)):
                 self._watchdog.reset()
                 columns = {"video": name}
@@ -229,6 +238,15 @@ def clean_up(parts: Iterable[Path]) -> None:
     for folder in {part.parent for part in parts}:
         for leftover in folder.glob("*.tmp"):
             leftover.unlink(missing_ok=True)
+
+
+def _estimate_opening(path: Path, bounds: Bounds) -> float:
+    """Return the seconds that a slow machine takes before it decodes the frames of a video one by one.
+
+    Until then it reads the packets, and for a segment decodes the first group of frames, which cannot be observed.
+    """
+    size = path.stat().st_size if path.is_file() else 0
+    return _READINGS * size / _SLOWEST_READING + (_SLOWEST_FIRST_GROUP if bounds != Bounds() else 0.0)
 
 
 def _describe_failure(noun: str, unit: str, error: Exception) -> str:

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,16 @@ import pytest
 from batch_media import (
     ENDS,
     HANGS,
+    PERSON_RATE,
     ROOT,
     SMALL_PARTS,
+    build_hasty_stub,
+    build_slow_decoding_stub,
+    build_slow_fetching_stub,
+    build_slow_opening_stub,
     build_slow_stub,
     build_stub,
+    draw_persons,
     kill_driver,
     read_parts,
     start_driver,
@@ -196,6 +203,28 @@ def test_a_unit_that_hangs_is_a_row_with_an_error(tmp_path):
         "videos/part-000000.parquet",
         "summary.json",
     }
+
+
+@pytest.mark.parametrize("phase", ["decode", "limit", "fetch"])
+def test_a_slow_start_of_a_healthy_video_is_no_timeout(tmp_path, phase):
+    """Nothing is analyzed for some seconds: an MPEG-TS file is decoded from its start for each segment."""
+    path = write_video(tmp_path / "a.ts", draw_persons(60), PERSON_RATE, codec="libx264")
+    (tmp_path / "all.csv").write_text(f"video\n{path.as_uri() if phase == 'fetch' else path}\n")
+    build = {"decode": build_slow_decoding_stub, "limit": build_slow_opening_stub, "fetch": build_slow_fetching_stub}
+    options = BatchOptions(every=5, segment=30)
+    summary = run(tmp_path / "all.csv", tmp_path / "out", workers=1, timeout=1, options=options, build=build[phase])
+    assert (summary.num_errors, summary.counts["video"].frames) == (0, 60)
+
+
+def test_a_larger_limit_reads_the_file_once_the_named_part_is_removed(tmp_path):
+    path = write_video(tmp_path / "a.avi", [np.full((60, 90, 3), grey, np.uint8) for grey in (1, 2, HANGS)])
+    run(path, tmp_path / "out", workers=1, timeout=1)
+    (error,) = pd.read_parquet(tmp_path / "out" / "videos")["error"].dropna()
+    name = re.search("remove (.+), and run again with a larger --timeout", error)[1]
+    (tmp_path / "out" / name).unlink()
+    # The library is quick now.
+    summary = run(path, tmp_path / "out", workers=1, timeout=60, build=build_hasty_stub)
+    assert (summary.num_errors, summary.counts["video"].frames) == (0, 3)
 
 
 def end(job):

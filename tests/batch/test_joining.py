@@ -87,6 +87,18 @@ def test_the_summary_is_that_of_whole_videos(folder, whole, tmp_path):
     assert [result.counts.frames for result in results] == [100, 100, 100, 75]
 
 
+def test_each_file_is_there_when_it_is_reported(folder, tmp_path):
+    """The file of the last segment as well, before the segments are joined."""
+    counts = []
+
+    def read(result):
+        counts.append((result.counts, read_counts(result.shard.find_part(tmp_path / "out"))))
+
+    run(folder, tmp_path / "out", on_part=read)
+    assert len(counts) == 4
+    assert all(reported == written for reported, written in counts)
+
+
 @pytest.mark.parametrize("every", [3, 50])
 def test_segments_of_some_frames_give_the_rows_of_the_whole_video(folder, tmp_path, every):
     run(folder, tmp_path / "whole", options=BatchOptions(every=every, segment=0))

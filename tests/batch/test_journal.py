@@ -57,6 +57,7 @@ def test_a_unit_without_progress_is_excluded_at_once(tmp_path):
     assert journal.has_begun
     assert list(journal.excluded) == [2]
     assert "without progress for 60 s" in journal.excluded[2]
+    assert f"remove {tmp_path.name}/part.parquet," in journal.excluded[2]
     journal.begin(3)
     assert list(Journal(part, "first").excluded) == [2]
     assert Journal(part, "second").excluded == {}

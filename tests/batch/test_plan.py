@@ -1,9 +1,10 @@
 import json
 
 import pytest
-from batch_media import write_image, write_images
+from batch_media import PERSON_RATE, draw_persons, write_image, write_images
+from vision_media import write_video
 
-from fer.batch.plan import open_plan
+from fer.batch.plan import Shard, open_plan
 from fer.errors import OutputError, SettingsError
 
 SETTINGS = {"every": 1}
@@ -22,6 +23,27 @@ def test_the_shards_hold_every_unit_once_in_order(tmp_path):
     units = [unit for shard in plan.shards for unit in shard.read_units(tmp_path / "out")]
     assert units == [str(path) for path in sorted(folder.glob("*.*g"))] + [str(folder / "talk.mp4")]
     assert plan.num_units == 12
+
+
+def test_the_rows_of_a_segment_end_in_the_part_of_its_video():
+    assert Shard("video", 3, 0, 1, 2, 1).part_name == "videos/part-000003.parquet"
+    assert Shard("image", 0, 0, 4).part_name == "images/part-000000.parquet"
+
+
+def test_a_batch_that_was_begun_before_segments_is_continued_without(tmp_path):
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in", "a.png", 0)
+    write_video(tmp_path / "in" / "b.avi", draw_persons(40), PERSON_RATE)
+    open_plan(tmp_path / "in", tmp_path / "out", SETTINGS)
+    path = tmp_path / "out" / "plan" / "plan.json"
+    content = json.loads(path.read_text())
+    del content["units"]["video"]["segments"]
+    path.write_text(json.dumps(content))
+    plan = open_plan(tmp_path / "in", tmp_path / "out", SETTINGS | {"segment": 20}, segment=20)
+    assert [part.num_segments for part in plan.shards] == [1, 1]
+    assert plan.settings == SETTINGS | {"segment": 0}
+    with pytest.raises(SettingsError, match=r"Received: every 2 instead of 1, in"):
+        open_plan(tmp_path / "in", tmp_path / "out", {"every": 2, "segment": 20}, segment=20)
 
 
 @pytest.mark.parametrize(("count", "size"), [(1, 16), (1600, 25), (100_000, 256)])
