@@ -98,6 +98,12 @@ def open_tab(page, name):
     page.get_by_role("tab", name=name, exact=True).click()
 
 
+def unfold_model(page):
+    # Gradio loses a click before the tab has its content.
+    page.wait_for_selector(".fer-tiles")
+    page.get_by_role("button", name="All figures, plots and the model card").click()
+
+
 def shoot(page, name):
     page.screenshot(path=str(SCREENSHOTS / f"{name}.png"), full_page=True)
 
@@ -510,7 +516,7 @@ def test_the_model_tab_shows_figures_and_plots(visit, settings, scheme):
     page.wait_for_selector("#model-limits h3:has-text('Limits')")
     assert page.evaluate("() => document.documentElement.scrollHeight") < 2400, "the rest is folded"
     shoot(page, f"model-short-{'phone' if settings is PHONE else 'laptop'}-{scheme}")
-    page.get_by_role("button", name="All figures, plots and the model card").click()
+    unfold_model(page)
     page.wait_for_selector("#model-card h3:has-text('Protocol')")
     assert page.locator(".fer-confusion tbody tr").count() == 7
     assert page.get_by_role("img", name="Accuracy against confidence").count() == 2
@@ -530,7 +536,7 @@ def test_the_model_tab_shows_figures_and_plots(visit, settings, scheme):
 def test_lines_of_plots_stand_out_from_the_page(visit, scheme):
     page = visit(scheme=scheme)
     open_tab(page, "Model")
-    page.get_by_role("button", name="All figures, plots and the model card").click()
+    unfold_model(page)
     page.wait_for_selector("#model-plots .fer-chart")
     colors = page.evaluate(
         """() => {

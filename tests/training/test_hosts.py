@@ -172,7 +172,7 @@ def test_a_process_that_no_longer_answers_ends_the_other(folder, victim):
 def test_sigterm_to_one_process_ends_both_with_one_line(folder):
     faults = (("shorten_limits", 5), ("send_signal_at_batch", signal.SIGTERM, 9))
     with run_hosts(folder, *list_words("terminated"), faults=faults) as hosts:
-        assert hosts[1].wait(60) == 130
+        assert hosts[1].wait(60) == 143
         assert hosts[0].wait(60) == 2
         assert_one_line(hosts[1], "Stopped")
         assert_one_line(hosts[0])
