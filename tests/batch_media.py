@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -57,20 +57,23 @@ def list_boxes_slowly(image: np.ndarray) -> list[tuple[float, float, float, floa
     return list_boxes(image)
 
 
+def _pair_analyzers(find_boxes: Callable[[np.ndarray], list[tuple[float, ...]]]) -> tuple[Analyzer, Analyzer]:
+    """Return one analyzer without a network, for images and for videos."""
+    analyzer = Analyzer(StubClassifier(), StubDetector(find_boxes))
+    return analyzer, analyzer
+
+
 def build_stub(job: Job) -> tuple[Analyzer, Analyzer]:
     """Return analyzers without a network."""
-    analyzer = Analyzer(StubClassifier(), StubDetector(list_boxes))
-    return analyzer, analyzer
+    return _pair_analyzers(list_boxes)
 
 
 def build_slow_stub(job: Job) -> tuple[Analyzer, Analyzer]:
-    analyzer = Analyzer(StubClassifier(), StubDetector(list_boxes_slowly))
-    return analyzer, analyzer
+    return _pair_analyzers(list_boxes_slowly)
 
 
 def build_hasty_stub(job: Job) -> tuple[Analyzer, Analyzer]:
-    analyzer = Analyzer(StubClassifier(), StubDetector(lambda image: []))
-    return analyzer, analyzer
+    return _pair_analyzers(lambda image: [])
 
 
 def build_slow_decoding_stub(job: Job) -> tuple[Analyzer, Analyzer]:
@@ -128,13 +131,11 @@ def list_persons_slowly(image: np.ndarray) -> list[tuple[float, float, float, fl
 
 
 def build_person_stub(job: Job) -> tuple[Analyzer, Analyzer]:
-    analyzer = Analyzer(StubClassifier(), StubDetector(list_persons))
-    return analyzer, analyzer
+    return _pair_analyzers(list_persons)
 
 
 def build_slow_person_stub(job: Job) -> tuple[Analyzer, Analyzer]:
-    analyzer = Analyzer(StubClassifier(), StubDetector(list_persons_slowly))
-    return analyzer, analyzer
+    return _pair_analyzers(list_persons_slowly)
 
 
 def draw_persons(seconds: float = 60) -> list[np.ndarray]:

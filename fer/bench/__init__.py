@@ -34,15 +34,7 @@ def run_bench(
     Raises:
         SettingsError: there is no GPU, several were asked for, the load lasts no time, or there are too few faces.
     """
-    if seconds < 1:
-        raise SettingsError(f"--seconds must be at least 1. Received: {seconds}.")
-    if faces < MIN_FACES:
-        raise SettingsError(f"--faces must be at least {MIN_FACES}. Received: {faces}.")
-    if app + gpu + export + batch + data > 1:
-        raise SettingsError(
-            "The app, the GPU, the exported networks, a batch or data sets are measured. Received: more than one."
-            " Remedy: one of --app, --gpu, --export, --batch and --data."
-        )
+    _check_options(app + gpu + export + batch + data, seconds, faces)
     if gpu:
         from fer.bench.epochs import run_epoch_bench
 
@@ -71,3 +63,15 @@ def run_bench(
         run_network_bench(log=log)
         run_frame_bench(log=log)
         run_video_bench(log=log)
+
+
+def _check_options(num_parts: int, seconds: int, faces: int) -> None:
+    if seconds < 1:
+        raise SettingsError(f"--seconds must be at least 1. Received: {seconds}.")
+    if faces < MIN_FACES:
+        raise SettingsError(f"--faces must be at least {MIN_FACES}. Received: {faces}.")
+    if num_parts > 1:
+        raise SettingsError(
+            "The app, the GPU, the exported networks, a batch or data sets are measured. Received: more than one."
+            " Remedy: one of --app, --gpu, --export, --batch and --data."
+        )

@@ -190,7 +190,7 @@ def _share_cells(first: _Stack, second: _Stack) -> Iterator[tuple[np.ndarray, np
 
     points = second.points[second.with_contrast]
     sample = points[np.random.default_rng(0).permutation(len(points))[:_SAMPLE]]
-    num_cells = max(round(min(len(points), len(sample)) ** 0.5), 1)
+    num_cells = round(len(sample) ** 0.5)
     centres = MiniBatchKMeans(num_cells, n_init=1, random_state=0).fit(sample).cluster_centers_.astype(np.float32)
     (own,) = _find_cells(points, centres, 1).T
     nearest = _find_cells(first.points[first.with_contrast], centres, min(_NEAREST_CELLS, num_cells))

@@ -52,7 +52,7 @@ class FaceFile:
         self._stream, self._folder = stream, folder
 
     def append(self, faces: np.ndarray) -> None:
-        """Append faces, uint8, whose pixels are multiples of 2304.
+        """Append faces, uint8, of 2,304 pixels each.
 
         Raises:
             OutputError: the disk is full.
