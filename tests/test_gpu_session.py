@@ -8,7 +8,7 @@ import pytest
 
 from fer.training.distillation import find_teacher
 
-SCRIPT = Path("docs/experiments/gpu_session.py")
+SCRIPT = Path(__file__).parents[1] / "docs" / "experiments" / "gpu_session.py"
 
 
 @pytest.fixture
