@@ -32,7 +32,7 @@ def test_the_settings_of_all_networks_are_valid(session):
 
 
 def test_the_kept_teachers_become_run_folders_that_students_can_use(session):
-    session.unpack_teachers()
+    session.unpack_teachers(session.ROOT)
     parameters = {}
     for name in ("teacher-adamw", "teacher-plain-adamw"):
         run = find_teacher(str(session.ROOT / name))

@@ -5,6 +5,7 @@ Usage, from the root of a checkout with a prepared ``data/fer2013.npz``:
     python docs/experiments/gpu_session.py speed OUT      # seconds per epoch of each network and technique
     python docs/experiments/gpu_session.py train OUT --teacher-epochs 100 --student-epochs 240
     python docs/experiments/gpu_session.py train OUT --kept-teachers --student-epochs 600 --skip-clean
+    python docs/experiments/gpu_session.py unpack artifacts     # the kept teachers as runs, for invoke train
 
 ``speed`` compiles all programs in parallel and times them one after the other. ``train`` trains the teachers, three at
 a time, then lets them predict the views of the training faces, then trains the students side by side. With
@@ -237,8 +238,8 @@ def measure_speed(out, smoke):
 # Training
 
 
-def unpack_teachers():
-    """Write the run folders of the kept teachers."""
+def unpack_teachers(folder):
+    """Write the run folders of the kept teachers into a folder."""
     import numpy as np
 
     from fer.config import parse_config
@@ -247,7 +248,7 @@ def unpack_teachers():
     from fer.runs import Run
 
     for path in sorted(KEPT.glob("*.npz")):
-        run = Run(ROOT / path.stem)
+        run = Run(Path(folder) / path.stem)
         run.folder.mkdir(parents=True, exist_ok=True)
         with np.load(path) as content:
             texts = json.loads(str(content["texts"]))
@@ -379,7 +380,7 @@ def train_all(out, options):
     start = partial(launch, out, smoke=options.smoke)
     views = str(options.views)
     if options.kept_teachers:
-        unpack_teachers()
+        unpack_teachers(ROOT)
     else:
         train_teachers(start, str(options.teacher_epochs), views)
     print(f"teachers done after {time.time() - started:.0f} s", flush=True)
@@ -427,6 +428,8 @@ def main():
         train_one(values[0], int(values[1]), int(values[2]), options.smoke)
     elif options.part == "views":
         predict_views(int(values[0]), options.smoke)
+    elif options.part == "unpack":
+        unpack_teachers(values[0])
     elif options.part == "train":
         train_all(values[0], options)
 

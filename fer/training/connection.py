@@ -47,7 +47,7 @@ def connect_hosts() -> Iterator[Hosts]:
     try:
         with end_on_abort(_describe_start(hosts)) as describe_abort:
             _connect(hosts)
-            describe_abort(hosts.describe_loss())
+            describe_abort(hosts.describe_loss(is_aborted=True))
             hosts.is_connected = True
             with use_hosts(hosts):
                 yield hosts

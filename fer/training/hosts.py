@@ -126,11 +126,13 @@ class Hosts:
 
         return [np.asarray(array) for array in broadcast_one_to_all(arrays)]
 
-    def describe_loss(self) -> str:
-        """Return the message of a lost connection."""
+    def describe_loss(self, *, is_aborted: bool = False) -> str:
+        """Return the message of a lost connection; a library that aborts the process may have another reason."""
+        doubt = ", or a library aborted it: TF_CPP_MIN_LOG_LEVEL=0 shows why" if is_aborted else ""
         return (
             f"A training on several hosts needs all of its processes. Received: process {self.index} of {self.count}"
-            " lost the connection to another one. Remedy: read the output of the others, then start all with --resume."
+            f" lost the connection to another one{doubt}. Remedy: read the output of the others, then start all with"
+            " --resume."
         )
 
     def _gather(self, value: Any) -> list[Any]:
