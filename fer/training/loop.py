@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fer.config import Config, load_config
+from fer.config import Config, DistillationConfig, load_config
 from fer.data.dataset import Dataset
 from fer.errors import DataError, ModelError, SettingsError
 from fer.labels import EXPRESSIONS
@@ -266,10 +266,15 @@ def _choose_heads(config: Config, dataset: Dataset, log: Log) -> Config:
     return config.model_copy(update={"model": config.model.model_copy(update={"heads": ("labels",)})})
 
 
+def _describe_views(config: DistillationConfig) -> str:
+    if not config.consistent:
+        return "once"
+    return f"once in {config.views} views" if config.views else "at every step"
+
+
 def _load_teachers(config: Config, log: Log) -> Teachers | None:
     distillation = config.distillation
     if not distillation.teacher:
         return None
-    when = "at every step" if distillation.consistent else "once"
-    log(f"Teachers {', '.join(distillation.teacher)} predict the training faces {when}.")
+    log(f"Teachers {', '.join(distillation.teacher)} predict the training faces {_describe_views(distillation)}.")
     return Teachers(distillation, config.model.heads)

@@ -140,6 +140,7 @@ def test_a_student_of_views_trains_on_the_device(dataset, teacher, views_folder,
     result = train(dataset, make_student(teacher, "device"), tmp_path / "student", log=lines.append)
     assert len(result.history) == 3
     assert np.isfinite(result.history["train_loss"]).all()
+    assert any(line.endswith("predict the training faces once in 2 views.") for line in lines)
 
 
 def test_other_teachers_or_views_have_another_file(dataset, teacher, views_folder):
