@@ -116,5 +116,5 @@ def _end_with(reader: Connection) -> None:
 def _write_part(job: Job, shard: Shard) -> PartResult:
     global _worker
     if _worker is None:
-        _worker = Worker(job)
+        _worker = Worker.start(job)
     return _worker.write_part(shard)

@@ -102,7 +102,7 @@ class RayWorker:
         shard: Shard = pickle.loads(batch["shard"][0])
         result: PartResult | FerError
         try:
-            self.worker = self.worker or Worker(self.job)
+            self.worker = self.worker or Worker.start(self.job)
             result = self.worker.write_part(shard)
         except FerError as error:
             result = error

@@ -95,13 +95,20 @@ class Worker:
     """
 
     def __init__(self, job: Job) -> None:
-        # Rows name relative paths as they were given, on every machine and in every engine.
-        os.chdir(job.folder)
         self.job = job
         self.out = Path(job.out)
         self.images, self.videos = (job.build or build_analyzers)(job)
         self._unit = 0
         self._watchdog = Watchdog(0, lambda: None)
+
+    @classmethod
+    def start(cls, job: Job) -> "Worker":
+        """Return the worker of this process, whose working folder becomes the driver's.
+
+        Rows name relative paths as they were given, on every machine and in every engine.
+        """
+        os.chdir(job.folder)
+        return cls(job)
 
     def write_part(self, shard: Shard) -> PartResult:
         """Write the part of a shard, unless another worker has done so.

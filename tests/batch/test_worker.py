@@ -19,7 +19,7 @@ pytest.importorskip("pyarrow", reason="parts are written with pyarrow")
 
 @pytest.fixture(autouse=True)
 def working_folder(tmp_path, monkeypatch):
-    """A worker changes its working folder."""
+    """Relative inputs begin here."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
