@@ -15,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 DATABASE = "https://pypi.org/pypi/pip/json"
 _SECONDS = 10.0
 _UNKNOWN = "could not be audited"
+#: How the last line of pip-audit's traceback begins where it lost its connection.
+_NO_CONNECTION = "requests.exceptions."
 _PINNED = re.compile(r"^([\w.-]+)==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -45,7 +47,8 @@ def find_mismatches(dependencies: list[str], pins: dict[str, str]) -> list[str]:
 def is_reachable(address: str = DATABASE) -> bool:
     """Return whether an address answers."""
     try:
-        with urllib.request.urlopen(address, timeout=_SECONDS):
+        # A new opener reads the proxy of today; urlopen keeps the one of its first call in the process.
+        with urllib.request.build_opener().open(address, timeout=_SECONDS):
             return True
     except OSError:
         return False
@@ -53,11 +56,15 @@ def is_reachable(address: str = DATABASE) -> bool:
 
 def audit(lock: Path) -> int:
     """Look the packages of a lock file up, and return the exit code of pip-audit, or 0 without a connection."""
+    not_reached = "Known vulnerabilities were not looked up: pypi.org cannot be reached."
     if not is_reachable():
-        print("Known vulnerabilities were not looked up: pypi.org cannot be reached.")
+        print(not_reached)
         return 0
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(lock), "--disable-pip", "--progress-spinner=off"]
     ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    if ended.returncode and ended.stderr.rstrip().rpartition("\n")[2].startswith(_NO_CONNECTION):
+        print(not_reached)
+        return 0
     # A mirror of PyPI has the packages, but not what is known of them.
     lines = ended.stdout.splitlines()
     num_unknown = sum(_UNKNOWN in line for line in lines)

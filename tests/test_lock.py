@@ -31,12 +31,26 @@ def test_missing_and_wrong_versions_are_named(check_lock):
     assert check_lock.find_mismatches(wanted, pins) == ["keras<4,>=3.13 is pinned to 3.1.", "scipy>=1 is not pinned."]
 
 
+NO_CONNECTION = "Known vulnerabilities were not looked up: pypi.org cannot be reached.\n"
+
+
 def test_without_a_connection_one_line_says_so(check_lock, monkeypatch, capsys):
+    # urlopen keeps the proxy of its first call in the process; here that call found no proxy.
+    monkeypatch.setattr(check_lock.urllib.request, "_opener", check_lock.urllib.request.build_opener())
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
     assert check_lock.main() == 0
     assert "satisfies pyproject.toml" in capsys.readouterr().out.splitlines()[0]
     assert check_lock.audit(ROOT / "requirements.lock") == 0
-    assert capsys.readouterr().out == "Known vulnerabilities were not looked up: pypi.org cannot be reached.\n"
+    assert capsys.readouterr().out == NO_CONNECTION
+
+
+def test_a_connection_lost_during_the_audit_is_no_vulnerability(check_lock, monkeypatch, capsys):
+    traceback = "Traceback (most recent call last):\n  ...\nrequests.exceptions.ProxyError: Max retries exceeded\n"
+    ended = SimpleNamespace(returncode=1, stdout="", stderr=traceback)
+    monkeypatch.setattr(check_lock, "is_reachable", lambda: True)
+    monkeypatch.setattr(check_lock.subprocess, "run", lambda *command, **options: ended)
+    assert check_lock.audit(ROOT / "requirements.lock") == 0
+    assert capsys.readouterr().out == NO_CONNECTION
 
 
 UNKNOWN = "a  Dependency not found on PyPI and could not be audited: a (1.0)\n"
