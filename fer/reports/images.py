@@ -1,6 +1,7 @@
 """Analysis of image files into a table, annotated copies and activation maps."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from fer.files import check_apart, check_writable, show_path, write_atomically
 from fer.labels import EXPRESSIONS
 from fer.progress import Progress
 from fer.reports.inputs import FoundImages, scan_inputs
+from fer.reports.output_names import number_stems
 from fer.reports.partial import PartialTable
 from fer.reports.tables import IMAGE_COLUMNS, build_image_rows, build_table, choose_table_writer
 from fer.vision.annotation import draw_activation, draw_faces
@@ -24,6 +26,8 @@ from fer.wording import format_count, format_probability
 
 #: Largest number of faces of which each has a line in the summary.
 MAX_ANSWERS = 20
+#: End of the stem of an activation map.
+_MAP_END = re.compile(rf"_face\d+_({'|'.join(EXPRESSIONS)})$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -111,7 +115,7 @@ def predict_files(
     if explain and folder is None:
         raise SettingsError("Activation maps need a folder. Received: explain without annotate. Remedy: name a folder.")
     found = scan_inputs(inputs)
-    names = _choose_names(found.paths)
+    names = _choose_names(found.paths, explain)
     check_apart(found.paths, [out])
     write = choose_table_writer(out)
     if folder is not None:
@@ -218,18 +222,11 @@ def _list_answers(faces: pd.DataFrame) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _choose_names(paths: Sequence[Path]) -> dict[Path, str]:
-    """Return a name for the annotated copy of each image: its stem, numbered if another image has the same stem."""
-    names: dict[Path, str] = {}
-    used: set[str] = set()
-    for path in paths:
-        name, number = path.stem, 1
-        while name.lower() in used:
-            number += 1
-            name = f"{path.stem}_{number}"
-        used.add(name.lower())
-        names[path] = name
-    return names
+def _choose_names(paths: Sequence[Path], explain: bool) -> dict[Path, str]:
+    """Return the stem of the annotated copy of each image, which is not that of an activation map either."""
+    stems = [path.stem for path in paths]
+    maps = [stem for stem in stems if _MAP_END.search(stem)] if explain else []
+    return dict(zip(paths, number_stems(stems, taken=maps), strict=True))
 
 
 def _write_drawings(analyzer: Analyzer, folder: Path, explain: bool, analyzed: AnalyzedImage, name: str) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fer.errors import SettingsError
 from fer.files import check_apart, check_writable
+from fer.reports.output_names import number_stems
 from fer.vision.containers import is_camera, is_network
 from fer.vision.sources import Source, name_stem
 
@@ -77,12 +78,7 @@ def check_folders(
 
 def choose_stems(sources: Sequence[Source]) -> list[str]:
     """Return a name for the files of each video: its own without suffix, numbered if another one has the same."""
-    stems: list[str] = []
-    for source in sources:
-        stem = name_stem(source)
-        taken = sum(other == stem or other.startswith(f"{stem}_") for other in stems)
-        stems.append(f"{stem}_{taken + 1}" if stem in stems else stem)
-    return stems
+    return number_stems(map(name_stem, sources))
 
 
 def _check_output(path: str | Path, sources: Sequence[Source]) -> None:

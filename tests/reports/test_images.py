@@ -123,6 +123,26 @@ def test_annotated_copies_of_equal_names_do_not_overwrite_each_other(folder, ana
         assert copy.size == (90, 60)
 
 
+def test_an_image_whose_copy_would_have_too_long_a_name_is_drawn_under_a_shorter_one(analyzer, tmp_path):
+    for stem in ("n" * 250, "日" * 80):
+        folder = tmp_path / stem[0]
+        folder.mkdir()
+        Image.fromarray(np.full((60, 90, 3), 1, np.uint8)).save(folder / f"{stem}.png")
+        out = tmp_path / f"table_{stem[0]}.csv"
+        predict_files(folder, out, analyzer=analyzer, annotate=tmp_path / "out", explain=True, progress=False)
+        assert pd.read_csv(out)["image"].tolist() == [str(folder / f"{stem}.png")]
+    assert len(list((tmp_path / "out").iterdir())) == 4
+
+
+def test_an_image_named_like_an_activation_map_does_not_replace_it(analyzer, tmp_path):
+    (tmp_path / "in").mkdir()
+    for label in ("a", *(f"a_face1_{label}" for label in EXPRESSIONS)):
+        Image.fromarray(np.full((60, 90, 3), 1, np.uint8)).save(tmp_path / "in" / f"{label}.png")
+    out = tmp_path / "out"
+    predict_files(tmp_path / "in", tmp_path / "t.csv", analyzer=analyzer, annotate=out, explain=True, progress=False)
+    assert len(list(out.iterdir())) == 2 * 8
+
+
 def test_activation_maps_are_named_by_face_and_label(folder, analyzer, tmp_path):
     drawn = tmp_path / "drawn"
     predict_files(folder, tmp_path / "t.csv", analyzer=analyzer, annotate=drawn, explain=True, progress=False)
