@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from fer.calibration import Calibration
-from fer.errors import ImageError, SettingsError
+from fer.errors import ImageError, SettingsError, shorten
 from fer.joint import OperatingPoint
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
@@ -21,17 +21,18 @@ from fer.vision.boxes import build_whole_box
 from fer.vision.decoding import DecodedImage
 from fer.vision.detection import Detection, Detector
 from fer.vision.faces import AnalyzedFrame, AnalyzedImage, DetectedFace, Face
-from fer.vision.images import ImageSource, decode_scaled, prepare_face
+from fer.vision.images import ImageSource, check_several, decode_scaled, prepare_face
 from fer.vision.streams import Stream
 from fer.vision.tracking import Tracker
 from fer.vision.video import VideoReader
-from fer.vision.yunet import build_detector
+from fer.vision.yunet import choose_detector
 from fer.wording import format_count
 
 __all__ = ["BATCH_SIZE", "AnalyzedFrame", "AnalyzedImage", "Analyzer", "Face", "FaceClassifier"]
 
-#: Largest number of faces per batch, and of bytes of the images that wait for a batch to fill.
+#: Largest number of faces per batch, and of the images, and their bytes, that wait for a batch to fill.
 BATCH_SIZE = 64
+_WAITING_IMAGES = 256
 _WAITING_BYTES = 256 * 2**20
 
 
@@ -65,7 +66,7 @@ class Analyzer:
 
     Raises:
         ModelError: the shipped network or YuNet cannot be loaded.
-        SettingsError: the options contradict each other.
+        SettingsError: the options contradict each other, or one is invalid.
 
     Example:
         >>> import skimage.data
@@ -84,9 +85,8 @@ class Analyzer:
         several_views: bool = True,
         max_side: int | None = None,
     ) -> None:
-        _check_options(detector, whole_image, max_side)
-        self.classifier = _load_classifier() if classifier is None else classifier
-        self.detector = build_detector(max_side) if detector is None and not whole_image else detector
+        self.detector = choose_detector(detector, whole_image, max_side)
+        self.classifier = _load_classifier() if classifier is None else _check_classifier(classifier)
         self.flip = flip
         self.several_views = several_views
 
@@ -111,7 +111,8 @@ class Analyzer:
             batch_size: largest number of faces per batch.
 
         Raises:
-            ImageError: an image cannot be used. :meth:`analyze_images` continues after such an image.
+            ImageError: an image cannot be used, or ``images`` is a single one. :meth:`analyze_images` continues after
+                an image that cannot be used.
         """
         return [_get_faces(image) for image in self.analyze_images(images, batch_size=batch_size)]
 
@@ -121,7 +122,11 @@ class Analyzer:
         Args:
             images: images as :meth:`analyze` takes them.
             batch_size: largest number of faces per batch.
+
+        Raises:
+            ImageError: ``images`` is a single one.
         """
+        check_several(images)
         waiting: list[tuple[AnalyzedImage, list[DetectedFace]]] = []
         for source in images:
             waiting.append(self._read_image(source))
@@ -262,16 +267,13 @@ class Analyzer:
         return [face.classify(mean, threshold) for face, mean in zip(detected, means, strict=True)]
 
 
-def _check_options(detector: Detector | None, whole_image: bool, max_side: int | None) -> None:
-    if whole_image and (detector is not None or max_side is not None):
+def _check_classifier(classifier: FaceClassifier) -> FaceClassifier:
+    if not callable(getattr(classifier, "predict", None)):
         raise SettingsError(
-            "whole_image=True detects no faces. Received: a detector or max_side as well. Remedy: leave these out."
+            f"A classifier must have the method predict. Received: {shorten(repr(classifier))}."
+            " Remedy: fer.Classifier.load with the path of a run."
         )
-    if detector is not None and max_side is not None:
-        raise SettingsError(
-            f"max_side belongs to the built-in detector. Received: max_side={max_side} and a detector."
-            " Remedy: leave one of them out."
-        )
+    return classifier
 
 
 def _load_classifier() -> FaceClassifier:
@@ -282,6 +284,8 @@ def _load_classifier() -> FaceClassifier:
 
 
 def _is_full(waiting: list[tuple[AnalyzedImage, list[DetectedFace]]], batch_size: int) -> bool:
+    if len(waiting) >= _WAITING_IMAGES:
+        return True
     num_faces = sum(len(detected) for _, detected in waiting)
     num_bytes = sum(image.image.nbytes for image, _ in waiting if image.image is not None)
     return num_faces >= batch_size or num_bytes >= _WAITING_BYTES

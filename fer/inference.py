@@ -8,11 +8,11 @@ import numpy as np
 
 from fer.calibration import Calibration, Calibrations, apply_calibration
 from fer.config import HEADS, Config, Head
-from fer.errors import ModelError
+from fer.errors import ModelError, SettingsError, shorten
 from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, Prior, apply_joint, check_prior, combine_heads
 from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.model.batching import BATCH_SIZES
-from fer.model.runtimes import Runtime, RuntimeName, check_runtime_name, load_runtime
+from fer.model.runtimes import Runtime, RuntimeName, check_runtime_name, load_runtime, wrap_model
 from fer.runs import Run, parse_calibrations
 from fer.vision.images import prepare_faces, resize_maps
 
@@ -57,7 +57,7 @@ class Classifier:
         calibrations: Calibrations | None = None,
         joint: JointCalibration | None = None,
     ) -> None:
-        self.runtime = _wrap_model(model)
+        self.runtime = wrap_model(model)
         self.folder: Path | None = None
         self.config = config
         self.calibrations = calibrations or {}
@@ -269,6 +269,7 @@ class Classifier:
 
         Raises:
             ModelError: the network does not end in this way.
+            SettingsError: an index is not one of ``fer.EXPRESSIONS``.
 
         Reference:
             Zhou et al., 2016, "Learning Deep Features for Discriminative Localization", arXiv:1512.04150, equation 2.
@@ -276,8 +277,7 @@ class Classifier:
         faces = prepare_faces(faces)
         if not len(faces):
             return np.zeros((0, FACE_SIZE, FACE_SIZE), np.float32)
-        indices = self.predict(faces).argmax(axis=1) if class_index is None else class_index
-        classes = np.broadcast_to(indices, len(faces))
+        classes = _check_classes(self.predict(faces).argmax(axis=1) if class_index is None else class_index, len(faces))
         evidence = np.einsum("nhkyx,h->nkyx", self.runtime.compute_evidence(faces), self._weigh_heads())
         maps = np.maximum(evidence[np.arange(len(faces)), classes], 0.0)
         maps /= np.maximum(maps.max(axis=(1, 2), keepdims=True), 1e-12)
@@ -291,9 +291,12 @@ class Classifier:
         return np.asarray(weights / weights.sum())
 
 
-def _wrap_model(model: "keras.Model | Runtime") -> Runtime:
-    if isinstance(model, Runtime):
-        return model
-    from fer.model.keras_runtime import KerasRuntime
-
-    return KerasRuntime(model)
+def _check_classes(indices: int | np.ndarray, num_faces: int) -> np.ndarray:
+    classes = np.asarray(indices)
+    is_index = classes.dtype.kind in "iu" and np.isin(classes, range(len(EXPRESSIONS))).all()
+    if not is_index or classes.shape not in ((), (num_faces,)):
+        raise SettingsError(
+            f"class_index must be 0..{len(EXPRESSIONS) - 1}, for all faces or one per face. Received:"
+            f" {shorten(repr(indices))}. Remedy: fer.EXPRESSIONS.index('happy')."
+        )
+    return np.broadcast_to(classes, num_faces)

@@ -82,7 +82,10 @@ def check_prior(prior: Prior) -> Prior:
         if prior in ("balanced", "dataset"):
             return prior
     else:
-        values = np.asarray(prior, np.float64)
+        try:
+            values = np.asarray(prior, np.float64)
+        except (TypeError, ValueError):
+            values = np.zeros(0)
         if values.shape == (len(EXPRESSIONS),) and np.isfinite(values).all() and (values > 0).all():
             return tuple((values / values.sum()).tolist())
     raise SettingsError(

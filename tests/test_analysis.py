@@ -2,6 +2,7 @@ import io
 import subprocess
 import sys
 from fractions import Fraction
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -87,7 +88,7 @@ def test_a_whole_image_needs_no_detector(monkeypatch):
     def fail(max_side=None):
         raise AssertionError("a detector was built")
 
-    monkeypatch.setattr("fer.analysis.build_detector", fail)
+    monkeypatch.setattr("fer.vision.yunet.build_detector", fail)
     assert Analyzer(StubClassifier(), whole_image=True).detector is None
 
 
@@ -141,6 +142,45 @@ def test_waiting_images_without_faces_do_not_fill_the_memory(monkeypatch):
 
     next(make_analyzer(StubDetector([])).analyze_images(read_images()))
     assert read == [0, 1, 2, 3]
+
+
+def test_images_that_cannot_be_read_do_not_wait_for_a_batch_to_fill():
+    read = []
+
+    def read_images():
+        for index in range(10_000):
+            read.append(index)
+            yield b"damaged"
+
+    next(make_analyzer().analyze_images(read_images()))
+    assert len(read) < 1000
+
+
+@pytest.mark.parametrize(
+    "one", ["photo.jpg", b"bytes", Path("photo.jpg"), io.BytesIO(), Image.new("L", (9, 9)), None, 3]
+)
+def test_one_image_is_not_taken_for_several(one):
+    with pytest.raises(ImageError, match=f"Several images must be .*{type(one).__name__}"):
+        make_analyzer().analyze_batch(one)
+
+
+@pytest.mark.parametrize("shape", [(40, 60), (40, 60, 3), (40, 60, 1)])
+def test_an_array_of_one_image_is_not_taken_for_its_rows(shape):
+    with pytest.raises(ImageError, match="Several images must be"):
+        make_analyzer().analyze_batch(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("shape", [(2, 40, 60), (2, 40, 60, 3)])
+def test_an_array_may_hold_several_images(shape):
+    assert len(make_analyzer().analyze_batch(np.zeros(shape, np.uint8))) == 2
+
+
+@pytest.mark.parametrize(
+    "options", [{"classifier": "artifacts/xception"}, {"classifier": Path("run")}, {"detector": "haar"}]
+)
+def test_a_path_or_name_is_no_classifier_and_no_detector(options):
+    with pytest.raises(SettingsError, match="must have the method"):
+        Analyzer(**{"classifier": StubClassifier()} | options)
 
 
 @pytest.fixture

@@ -113,6 +113,22 @@ def test_faces_of_another_type_or_shape_are_refused_in_one_line(classifier, face
     assert "\n" not in str(caught.value)
 
 
+def test_one_rgb_face_is_not_taken_for_a_batch_of_its_rows(classifier):
+    with pytest.raises(ImageError, match="Faces must be a uint8 array"):
+        classifier.predict(np.zeros((48, 48, 3), np.uint8))
+
+
+def test_faces_of_several_sizes_are_refused_in_one_line(classifier):
+    with pytest.raises(ImageError, match="one size"):
+        classifier.predict([np.zeros((50, 60, 3), np.uint8), np.zeros((48, 48), np.uint8)])
+
+
+@pytest.mark.parametrize("class_index", [7, -1, 1.0, "happy", True, [1, 2], np.array([0, 1, 7])])
+def test_a_class_that_does_not_exist_is_not_explained(classifier, class_index):
+    with pytest.raises(SettingsError, match="class_index"):
+        classifier.explain(make_faces(3), class_index)
+
+
 def test_activation_maps_lie_between_zero_and_one(classifier):
     maps = classifier.explain(make_faces(3))
     assert maps.shape == (3, 48, 48)

@@ -23,6 +23,7 @@ from fer.files import check_writable, compute_digest, show_path
 from fer.model.runtimes import VARIABLE as RUNTIME_VARIABLE
 from fer.progress import Progress
 from fer.runs import Run
+from fer.vision.yunet import check_max_side
 from fer.wording import format_count
 
 ENGINES = ("local", "ray")
@@ -202,11 +203,11 @@ def _check(workers: int, engine: str, options: BatchOptions, timeout: int) -> No
     for name, value in (
         ("workers", workers),
         ("every", options.every),
-        ("max_side", options.max_side),
         ("part_size", 1 if options.part_size is None else options.part_size),
     ):
         if value < 1:
             raise SettingsError(f"{name} must be at least 1. Received: {value}.")
+    check_max_side(options.max_side)
     if options.segment < 0:
         raise SettingsError(f"segment must be at least 0, which leaves videos whole. Received: {options.segment}.")
     if timeout < 0:

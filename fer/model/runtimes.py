@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from fer.errors import ModelError, SettingsError
 from fer.files import compute_digest
 from fer.model.batching import BATCH_SIZES
 from fer.runs import Run, name_card
+
+if TYPE_CHECKING:
+    import keras
 
 RuntimeName = Literal["auto", "onnx", "keras"]
 #: Environment variable that replaces "auto".
@@ -145,6 +148,15 @@ def _load_onnx(path: Path) -> Runtime:
     from fer.model.onnx_runtime import OnnxRuntime
 
     return OnnxRuntime(path)
+
+
+def wrap_model(model: "keras.Model | Runtime") -> Runtime:
+    """Return a network as what runs it."""
+    if isinstance(model, Runtime):
+        return model
+    from fer.model.keras_runtime import KerasRuntime
+
+    return KerasRuntime(model)
 
 
 def _load_keras(path: Path) -> Runtime:

@@ -3,8 +3,8 @@
 import os
 from collections.abc import Iterable
 
-#: Largest stem, in bytes. File systems allow 255 for a name, to which a number, the name of a face, a suffix and that of
-#: a temporary file are added.
+#: Largest stem, in bytes. File systems allow 255 for a name, and a number, "_face12_surprise" and the suffix of a
+#: temporary file follow.
 MAX_STEM_BYTES = 200
 
 

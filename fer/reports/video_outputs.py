@@ -8,6 +8,7 @@ from fer.files import check_apart, check_writable
 from fer.reports.output_names import number_stems
 from fer.vision.containers import is_camera, is_network
 from fer.vision.sources import Source, name_stem
+from fer.vision.yunet import check_max_side
 
 
 def check_settings(analyzer: object, every: int, max_side: int | None) -> None:
@@ -18,8 +19,7 @@ def check_settings(analyzer: object, every: int, max_side: int | None) -> None:
     """
     if every < 1:
         raise SettingsError(f"The step between frames must be at least 1. Received: {every}.")
-    if max_side is not None and max_side < 32:
-        raise SettingsError(f"max_side must be at least 32 pixels. Received: {max_side}.")
+    check_max_side(max_side)
     if max_side is not None and analyzer is not None:
         raise SettingsError(
             f"max_side belongs to the analyzer. Received: max_side={max_side} and an analyzer."

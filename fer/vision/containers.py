@@ -6,6 +6,7 @@ address. Network addresses are opened only where the caller allows it.
 """
 
 import errno
+import os
 import re
 import sys
 from fractions import Fraction
@@ -102,7 +103,7 @@ def open_file(path: str | Path | int) -> "InputContainer":
         VideoError: the file is missing, or in none of :data:`FORMATS`.
     """
     path = Path(str(path))
-    if not path.is_file():
+    if not os.path.isfile(path):  # Unlike Path.is_file, it raises nothing for a name that is too long.
         raise VideoError(
             f"A video must be an existing file or the number of a camera. Received: {escape_name(path)}."
             " Remedy: check the path."

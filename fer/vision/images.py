@@ -5,6 +5,7 @@ A decoded image is a uint8 array (H, W, 3), RGB, 0..255, upright, in contiguous 
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
@@ -81,10 +82,11 @@ def convert_array(image: np.ndarray) -> np.ndarray:
         image = image[..., 0]
     if np.issubdtype(image.dtype, np.floating) and image.size:
         if not (image.min() >= 0.0 and image.max() <= 1.0):
+            is_finite = bool(np.isfinite(image).all())
+            remedy = "pass image.astype(np.uint8) if these are 0..255" if is_finite else "replace NaN and infinity"
             raise ImageError(
                 "An image array of fractions must be in 0..1. Received:"
-                f" {image.dtype} in {image.min():.4g}..{image.max():.4g}."
-                " Remedy: pass image.astype(np.uint8) if these are 0..255."
+                f" {image.dtype} in {image.min():.4g}..{image.max():.4g}. Remedy: {remedy}."
             )
         return np.rint(image * 255.0).astype(np.uint8)
     return image
@@ -124,8 +126,9 @@ def prepare_faces(faces: np.ndarray) -> np.ndarray:
     Raises:
         ImageError: the array has another type or shape.
     """
-    faces = convert_array(np.asarray(faces))
-    grey = faces.ndim == 3
+    faces = convert_array(_stack(faces))
+    # A width of 3 is that of one RGB face rather than of a batch.
+    grey = faces.ndim == 3 and faces.shape[-1] != 3
     if faces.dtype != np.uint8 or not (grey or (faces.ndim == 4 and faces.shape[-1] == 3)):
         raise ImageError(
             "Faces must be a uint8 array (N, H, W), (N, H, W, 1) or (N, H, W, 3), 0..255, or fractions 0..1."
@@ -135,6 +138,34 @@ def prepare_faces(faces: np.ndarray) -> np.ndarray:
         return faces
     prepared = [prepare_face(face) for face in faces]
     return np.stack(prepared) if prepared else np.zeros((0, FACE_SIZE, FACE_SIZE), np.uint8)
+
+
+def _stack(faces: np.ndarray) -> np.ndarray:
+    try:
+        return np.asarray(faces)
+    except ValueError:
+        raise ImageError(
+            "Faces must have one size. Received: several sizes. Remedy: pass np.stack of"
+            " fer.vision.images.prepare_face(face) of each."
+        ) from None
+
+
+def check_several(images: object) -> None:
+    """Check that a value may hold several images, and is not a single one whose rows, letters or bytes are iterated.
+
+    Raises:
+        ImageError: it is a single image, or cannot be iterated.
+    """
+    received = type(images).__name__
+    is_one = isinstance(images, str | os.PathLike | bytes | bytearray | memoryview | Image.Image)
+    if isinstance(images, np.ndarray):
+        received = f"an array {images.shape}"
+        is_one = images.ndim < 3 or (images.ndim == 3 and images.shape[-1] in (1, 3))
+    if is_one or hasattr(images, "read") or not isinstance(images, Iterable):
+        raise ImageError(
+            f"Several images must be a list or another iterable. Received: {received}."
+            " Remedy: put one image into a list, or use analyze."
+        )
 
 
 def resize_maps(maps: np.ndarray) -> np.ndarray:

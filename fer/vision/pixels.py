@@ -72,9 +72,16 @@ def _convert_strip(strip: Image.Image, bits: int) -> np.ndarray:
     return np.asarray(strip.convert("RGB"))
 
 
-def _choose_depth(image: Image.Image, name: str) -> int:
+def _find_extrema(image: Image.Image) -> tuple[int, int]:
+    if image.mode not in ("I", "I;16"):  # Pillow has none for the big-endian ones of a TIFF.
+        values = np.asarray(image)
+        return int(values.min()), int(values.max())
     extrema: Any = image.getextrema()
-    lowest, highest = (int(value) for value in extrema)
+    return int(extrema[0]), int(extrema[1])
+
+
+def _choose_depth(image: Image.Image, name: str) -> int:
+    lowest, highest = _find_extrema(image)
     if lowest < 0 or highest > 65535:
         raise ImageError(
             f"An image's pixels must have at most 16 bits. Received: {name} with values {lowest} to {highest}."

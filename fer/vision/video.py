@@ -9,11 +9,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from numbers import Integral
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from fer.errors import VideoError
+from fer.errors import VideoError, shorten
 from fer.vision.containers import (
     close_container,
     escape_name,
@@ -133,8 +134,11 @@ class VideoReader:
         Raises:
             VideoError: the stream has no readable frame, a frame is too large, or ``every`` is below 1.
         """
-        if every < 1:
-            raise VideoError(f"The step 'every' must be at least 1. Received: {every}. Remedy: use 1 for all frames.")
+        if not (isinstance(every, Integral) and every >= 1):
+            raise VideoError(
+                f"The step 'every' must be a whole number of at least 1. Received: {shorten(repr(every))}."
+                " Remedy: use 1 for all frames."
+            )
         codec = self._stream.codec_context
         check_size(codec.width, codec.height, max_pixels)
         if max_pixels is not None:

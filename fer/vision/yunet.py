@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
+from numbers import Integral
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from fer.errors import ModelError
-from fer.vision.detection import MERGE_OVERLAP, Detection, merge_detections, scale_detection
+from fer.errors import ModelError, SettingsError, shorten
+from fer.vision.detection import MERGE_OVERLAP, Detection, Detector, merge_detections, scale_detection
 from fer.vision.images import resize_by, shrink_to
 from fer.vision.small_faces import search_enlarged, search_tiles
 
@@ -25,6 +26,8 @@ YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4
 #: Longer side, in pixels, of the copy of an image that is searched: for photos, and for a live camera.
 DEFAULT_SIDE = 640
 STREAM_SIDE = 320
+#: Least side of the copy: in a smaller one, no face is large enough to be detected.
+LEAST_SIDE = 32
 #: Least score, 0..1, of a face in the first search.
 SCORE_THRESHOLD = 0.6
 #: An image smaller than this is enlarged: YuNet was not trained on images that are one small face.
@@ -139,6 +142,44 @@ def _pad(image: np.ndarray) -> np.ndarray:
     return cv2.copyMakeBorder(image, *missing, cv2.BORDER_CONSTANT, value=(0, 0, 0))
 
 
+def choose_detector(detector: Detector | None, whole_image: bool, max_side: int | None) -> Detector | None:
+    """Return the detector of an analysis: the given one, one that is built, or None for whole images.
+
+    Args:
+        detector: a detector, or None.
+        whole_image: whether every image is one face.
+        max_side: as for :func:`build_detector`.
+
+    Raises:
+        ModelError: the weights are missing or differ from the expected ones.
+        SettingsError: the options contradict each other, or one is invalid.
+    """
+    if whole_image and (detector is not None or max_side is not None):
+        raise SettingsError(
+            "whole_image=True detects no faces. Received: a detector or max_side as well. Remedy: leave these out."
+        )
+    if detector is not None and max_side is not None:
+        raise SettingsError(
+            f"max_side belongs to the built-in detector. Received: max_side={max_side} and a detector."
+            " Remedy: leave one of them out."
+        )
+    if detector is not None and not callable(getattr(detector, "detect", None)):
+        raise SettingsError(
+            f"A detector must have the method detect. Received: {shorten(repr(detector))}."
+            " Remedy: leave it out for YuNet."
+        )
+    return build_detector(max_side) if detector is None and not whole_image else detector
+
+
+def check_max_side(max_side: int | None, name: str = "max_side") -> None:
+    """Raise a :class:`~fer.errors.SettingsError` unless a side is None or large enough for a face to be detected."""
+    if max_side is not None and not (isinstance(max_side, Integral) and max_side >= LEAST_SIDE):
+        raise SettingsError(
+            f"{name} must be a whole number of at least {LEAST_SIDE} pixels. Received: {shorten(repr(max_side))}."
+            f" Remedy: {STREAM_SIDE} for a camera."
+        )
+
+
 def build_detector(max_side: int | None = None) -> YuNetDetector:
     """Build the detector for photos, or for streams.
 
@@ -148,7 +189,9 @@ def build_detector(max_side: int | None = None) -> YuNetDetector:
 
     Raises:
         ModelError: the weights are missing or differ from the expected ones.
+        SettingsError: the side is no whole number, or below :data:`LEAST_SIDE`.
     """
+    check_max_side(max_side)
     return YuNetDetector() if max_side is None else YuNetDetector(max_side, small_faces=False)
 
 

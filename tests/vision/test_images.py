@@ -153,3 +153,11 @@ def test_maps_are_enlarged_linearly_and_keep_their_corners():
     np.testing.assert_allclose(large[:, [0, 0, -1, -1], [0, -1, 0, -1]], maps[:, [0, 0, -1, -1], [0, -1, 0, -1]])
     # The centre of a cell of the map lies between two pixels.
     np.testing.assert_allclose(large[:, 11:13, 11:13].mean(axis=(1, 2)), maps[:, 1, 1], rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_image_with_nan_or_infinity_is_not_said_to_be_scaled(value):
+    image = np.zeros((4, 4, 3))
+    image[0, 0] = value
+    with pytest.raises(ImageError, match="replace NaN"):
+        decode_image(image)

@@ -27,3 +27,16 @@ def test_large_images_are_converted_in_strips_as_small_ones_are_at_once():
     decoded = decode_image(Image.fromarray(rgba))
     alpha = rgba[..., 3:] / 255.0
     np.testing.assert_allclose(decoded, rgba[..., :3] * alpha + 255 * (1 - alpha), atol=1)
+
+
+@pytest.mark.parametrize("depth", [8, 12, 16])
+def test_big_endian_grey_of_16_bits_is_read_as_little_endian_is(depth):
+    values = np.linspace(0, 2**depth - 1, 600 * 10).astype(np.uint16).reshape(600, 10)
+    decoded = []
+    for mode in ("I;16", "I;16B"):
+        stream = io.BytesIO()
+        order = ">u2" if mode == "I;16B" else "<u2"
+        Image.frombytes(mode, (10, 600), values.astype(order).tobytes()).save(stream, "TIFF")
+        decoded.append(decode_image(stream.getvalue()))
+    assert (decoded[0].min(), decoded[0].max()) == (0, 255)
+    np.testing.assert_array_equal(*decoded)

@@ -339,3 +339,15 @@ def test_a_sound_with_a_cover_image_is_no_video(tmp_path):
         container.mux(sound.encode(None))
     with pytest.raises(VideoError, match="readable frame"):
         VideoReader(tmp_path / "song.mp4")
+
+
+@pytest.mark.parametrize("every", [0, 1.5, "2", None])
+def test_a_step_between_frames_is_a_whole_number(tmp_path, every):
+    write_video(tmp_path / "v.mp4", draw_frames(2))
+    with VideoReader(tmp_path / "v.mp4") as video, pytest.raises(VideoError, match="'every' must be a whole number"):
+        next(video.read(every=every))
+
+
+def test_too_long_a_name_is_a_missing_video():
+    with pytest.raises(VideoError, match="existing file"):
+        VideoReader("n" * 300)

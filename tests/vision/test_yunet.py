@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vision_media import find_media
 
-from fer.errors import ModelError
+from fer.errors import ModelError, SettingsError
 from fer.vision import yunet
 from fer.vision.boxes import compute_iou
 from fer.vision.images import decode_image
@@ -167,3 +167,13 @@ def test_a_very_thin_image_is_searched_the_same_after_any_other(shape):
         found.append(detector.detect(thin))
     boxes = [[(detection.box, detection.score) for detection in detections] for detections in found]
     assert boxes == [boxes[0]] * len(boxes)
+
+
+@pytest.mark.parametrize("max_side", [0, -1, 31, 320.5, float("nan"), "320"])
+def test_a_copy_in_which_no_face_can_be_detected_is_refused(max_side):
+    with pytest.raises(SettingsError, match="whole number of at least 32 pixels"):
+        build_detector(max_side)
+
+
+def test_an_integer_of_numpy_is_a_side():
+    assert build_detector(np.int64(320)).max_side == 320
