@@ -9,7 +9,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
-from numbers import Integral
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -134,7 +133,7 @@ class VideoReader:
         Raises:
             VideoError: the stream has no readable frame, a frame is too large, or ``every`` is below 1.
         """
-        if not (isinstance(every, Integral) and every >= 1):
+        if not (hasattr(every, "__index__") and every >= 1):
             raise VideoError(
                 f"The step 'every' must be a whole number of at least 1. Received: {shorten(repr(every))}."
                 " Remedy: use 1 for all frames."

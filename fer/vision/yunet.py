@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
-from numbers import Integral
 from pathlib import Path
 
 import cv2
@@ -173,7 +172,7 @@ def choose_detector(detector: Detector | None, whole_image: bool, max_side: int 
 
 def check_max_side(max_side: int | None, name: str = "max_side") -> None:
     """Raise a :class:`~fer.errors.SettingsError` unless a side is None or large enough for a face to be detected."""
-    if max_side is not None and not (isinstance(max_side, Integral) and max_side >= LEAST_SIDE):
+    if max_side is not None and not (hasattr(max_side, "__index__") and max_side >= LEAST_SIDE):
         raise SettingsError(
             f"{name} must be a whole number of at least {LEAST_SIDE} pixels. Received: {shorten(repr(max_side))}."
             f" Remedy: {STREAM_SIDE} for a camera."

@@ -9,7 +9,7 @@ from fer.reports.video_outputs import choose_stems
 @pytest.mark.parametrize(
     "stems", [["a_3", "a", "a"], ["a", "a", "a_2", "a_2"], ["A", "a", "a"], ["n" * 250, "n" * 251], ["日" * 80] * 3]
 )
-def test_names_differ_and_leave_room_for_suffixes(stems):
+def test_names_differ_and_are_short_enough_for_suffixes(stems):
     names = number_stems(stems)
     assert len({name.lower() for name in names}) == len(stems)
     assert all(len(os.fsencode(name)) <= MAX_STEM_BYTES + 2 for name in names)
