@@ -158,26 +158,32 @@ def _fit_network(
     hosts = current_hosts()
     with use_all_devices(config.training.batch_size), use_dtype_policy(config.training.dtype_policy):
         trainer = Trainer(run, build_batches(), validation, log)
-        if resume:
-            trainer.restore()
-        else:
-            with hosts.agree():
-                trainer.start()
-            with hosts.agree():
-                if hosts.is_writer:
-                    run.move_aside()
-                    run.write_provenance(provenance)
-                    run.write_config(config)
-        log(
-            f"Training {config.model.name!r} on {config.data.name!r} for {config.training.epochs} epochs into"
-            f" {run.folder}."
-        )
         try:
+            if resume:
+                trainer.restore()
+            else:
+                _begin_run(run, trainer, provenance, config)
+            log(
+                f"Training {config.model.name!r} on {config.data.name!r} for {config.training.epochs} epochs into"
+                f" {run.folder}."
+            )
             trainer.fit(progress=progress)
         finally:
             if hosts.is_writer:
                 run.restore_replaced()
         return trainer.finish()
+
+
+def _begin_run(run: Run, trainer: Trainer, provenance: dict[str, Any], config: Config) -> None:
+    """Give the network its initial weights and write what a run has before its first checkpoint."""
+    hosts = current_hosts()
+    with hosts.agree():
+        trainer.start()
+    with hosts.agree():
+        if hosts.is_writer:
+            run.move_aside()
+            run.write_provenance(provenance)
+            run.write_config(config)
 
 
 def _warn_of_chance(validation: Validation, accuracy: float, log: Log) -> None:
@@ -196,6 +202,7 @@ def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config
     """Return the settings to train with, after checking that the folder can be used."""
     if resume and overwrite:
         raise SettingsError("A run is resumed or replaced. Received: both. Remedy: drop resume or overwrite.")
+    run.check_name()
     if resume:
         run.check_resumable()
         return run.read_config()
