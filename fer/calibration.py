@@ -162,7 +162,9 @@ def choose_threshold(probabilities: np.ndarray, coverage: float, weights: np.nda
         return float(np.quantile(confidences, 1.0 - coverage))
     order = np.argsort(confidences)
     shares = np.cumsum(weights[order]) / weights.sum()
-    return float(confidences[order][np.searchsorted(shares, 1.0 - coverage)])
+    # The sum of all shares may be rounded to less than 1.
+    row = min(int(np.searchsorted(shares, 1.0 - coverage)), len(shares) - 1)
+    return float(confidences[order][row])
 
 
 def compute_log_odds(probabilities: np.ndarray) -> np.ndarray:

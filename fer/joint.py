@@ -24,7 +24,7 @@ from fer.calibration import (
     remove_smoothing,
 )
 from fer.config import Fraction, Head, Settings
-from fer.errors import SettingsError
+from fer.errors import SettingsError, shorten
 from fer.labels import EXPRESSIONS
 
 #: ``balanced``: every expression is equally likely. ``dataset``: the shares of the training data. Or seven numbers, in
@@ -40,6 +40,10 @@ PRIOR_POWER = 0.75
 #: those of other sets do not, and missed surprise and fear. Fitted for one network on PublicTest and the same two sets
 #: (docs/decisions/0024).
 EXPRESSION_WEIGHTS = dict(zip(EXPRESSIONS, (0.68, 0.96, 1.20, 1.17, 0.99, 1.34, 0.82), strict=True))
+
+
+#: The least share of an expression in a prior: the products with probabilities stay above the smallest float.
+_LEAST_SHARE = 1e-100
 
 
 class OperatingPoint(Settings):
@@ -82,16 +86,25 @@ def check_prior(prior: Prior) -> Prior:
         if prior in ("balanced", "dataset"):
             return prior
     else:
-        try:
-            values = np.asarray(prior, np.float64)
-        except (TypeError, ValueError):
-            values = np.zeros(0)
-        if values.shape == (len(EXPRESSIONS),) and np.isfinite(values).all() and (values > 0).all():
-            return tuple((values / values.sum()).tolist())
+        shares = _compute_shares(prior)
+        if shares.shape == (len(EXPRESSIONS),) and (shares >= _LEAST_SHARE).all():
+            return tuple(shares.tolist())
     raise SettingsError(
         f"A prior is 'balanced', 'dataset' or seven positive numbers, for {', '.join(EXPRESSIONS)}."
-        f" Received: {prior!r}."
+        f" Received: {shorten(repr(prior))}. Remedy: give numbers whose ratios are below {1 / _LEAST_SHARE:.0e}."
     )
+
+
+def _compute_shares(numbers: Sequence[float]) -> np.ndarray:
+    """Return positive numbers divided by their sum, float64; an empty array for anything else."""
+    try:
+        values = np.asarray(numbers, np.float64)
+    except (ValueError, TypeError, OverflowError):
+        return np.empty(0)
+    if not (np.isfinite(values) & (values > 0)).all():
+        return np.empty(0)
+    with np.errstate(over="ignore", under="ignore"):
+        return np.asarray(values / values.sum())
 
 
 def combine_heads(

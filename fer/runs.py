@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 from fer.calibration import Calibration, Calibrations
 from fer.config import HEADS, Config, parse_config, read_json, validate
 from fer.errors import ModelError, SettingsError
-from fer.files import write_atomically
+from fer.files import convert_errors, write_atomically
 from fer.joint import JointCalibration
 
 #: Folder of the runs that are found by name.
@@ -76,8 +76,9 @@ class Run:
     state: ClassVar = _File("state")
     #: Held by the process that trains into the folder.
     lock: ClassVar = _File("train.lock")
-    #: Folder of the run that a new one replaces, until that has a checkpoint.
+    #: Folder of the run that a new one replaces, until that has a checkpoint; and of its files while they are moved.
     replaced: ClassVar = _File("replaced")
+    moved: ClassVar = _File("moved")
     #: The figures of the evaluation, and the document that shows them.
     metrics: ClassVar = _File("metrics.json")
     model_card: ClassVar = _File("model_card.md")
@@ -144,9 +145,14 @@ class Run:
         return self.folder.name
 
     @property
+    def reference(self) -> str:
+        """The name or absolute path by which :meth:`find` finds this run, for settings."""
+        return self.name if self.folder == ARTIFACTS / self.name else str(self.folder.absolute())
+
+    @property
     def argument(self) -> str:
-        """The value of ``--run`` that finds this run."""
-        return shlex.quote(self.name if self.folder == ARTIFACTS / self.name else str(self.folder.absolute()))
+        """The value of ``--run`` that finds this run, quoted for a shell."""
+        return shlex.quote(self.reference)
 
     @property
     def model(self) -> Path:
@@ -177,6 +183,14 @@ class Run:
             return (self.is_finished or self.is_begun) and bool(self.read_config())
         except (ModelError, SettingsError):
             return False
+
+    def check_name(self) -> None:
+        """Raise a :class:`~fer.errors.ModelError` if the folder would be taken for a single saved network."""
+        if self.model == self.folder:
+            raise ModelError(
+                f"The name of a run folder must not end in {self.folder.suffix}, as files do. Received: {self.folder}."
+                " Remedy: name another with --run."
+            )
 
     def check_free(self) -> None:
         """Raise a :class:`~fer.errors.ModelError` if a new run would replace a run or other files in the folder."""
@@ -214,23 +228,32 @@ class Run:
             )
 
     def move_aside(self) -> None:
-        """Move the files of the run into its folder ``replaced``, until the new run has its first checkpoint."""
-        for path in self._list_files():
-            target = self.replaced / path.relative_to(self.folder)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
+        """Move the files of the run into its folder ``replaced``, until the new run has its first checkpoint.
+
+        Raises:
+            OutputError: a file cannot be moved.
+        """
+        self.remove_replaced()
+        with convert_errors(self.replaced):
+            # A folder of its own tells a move that was interrupted from a whole one.
+            _move_files(self._list_files(), self.folder, self.moved)
+            if self.moved.is_dir():
+                self.moved.rename(self.replaced)
 
     def restore_replaced(self) -> None:
-        """Move the files that :meth:`move_aside` moved back, unless the new run has its first checkpoint."""
-        if self.is_begun or self.is_finished or not self.replaced.is_dir():
-            return
-        for path in self._list_files():
-            path.unlink()
-        for path in [path for path in self.replaced.rglob("*") if path.is_file()]:
-            target = self.folder / path.relative_to(self.replaced)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(target)
-        shutil.rmtree(self.replaced)
+        """Move the files that :meth:`move_aside` moved back, unless the new run has its first checkpoint.
+
+        Raises:
+            OutputError: a file cannot be moved.
+        """
+        with convert_errors(self.folder):
+            if self.replaced.is_dir() and not (self.is_begun or self.is_finished):
+                for path in self._list_files():
+                    path.unlink()
+                self.replaced.rename(self.moved)
+            if self.moved.is_dir():
+                _move_files([path for path in self.moved.rglob("*") if path.is_file()], self.moved, self.folder)
+                shutil.rmtree(self.moved)
 
     def remove_replaced(self) -> None:
         """Remove the files that :meth:`move_aside` moved."""
@@ -304,7 +327,7 @@ class Run:
 
     def _list_files(self) -> list[Path]:
         names = [file.name for file in vars(Run).values() if isinstance(file, _File)]
-        names = [name for name in names if name not in ("state", "replaced", "train.lock")]
+        names = [name for name in names if name not in ("state", "replaced", "moved", "train.lock")]
         return [path for pattern in (*_OTHER_FILES, *names) for path in self.folder.glob(pattern)]
 
     def _read_settings(self) -> dict[str, Any]:
@@ -313,6 +336,14 @@ class Run:
                 f"A run folder holds config.json. Received: {self.folder}, without it. Remedy: run `invoke train`."
             )
         return read_json(self.config)
+
+
+def _move_files(paths: list[Path], source: Path, target: Path) -> None:
+    """Move files from one folder to another, with their subfolders."""
+    for path in paths:
+        moved = target / path.relative_to(source)
+        moved.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(moved)
 
 
 def parse_calibrations(sections: Mapping[str, Any]) -> tuple[Calibrations, JointCalibration | None]:

@@ -115,6 +115,13 @@ def test_equal_weights_give_the_threshold_without_weights():
     assert weighted == pytest.approx(choose_threshold(probabilities, 0.8), abs=2e-3)
 
 
+@pytest.mark.parametrize("num_rows", [1, 3, 7, 50])
+def test_no_coverage_gives_the_highest_confidence(num_rows):
+    rng = np.random.default_rng(num_rows)
+    probabilities, weights = rng.dirichlet(np.ones(7), num_rows), rng.random(num_rows)
+    assert choose_threshold(probabilities, 0.0, weights) == probabilities.max()
+
+
 def test_the_threshold_is_reached_by_the_given_share():
     probabilities = softmax(np.random.default_rng(3).normal(size=(1000, 7)))
     threshold = choose_threshold(probabilities, 0.8)

@@ -147,11 +147,30 @@ def test_seven_numbers_become_shares():
     assert check_prior([2, 1, 1, 1, 1, 1, 1]) == pytest.approx((0.25, *(0.125,) * 6))
 
 
-@pytest.mark.parametrize("prior", ["uniform", (1.0,) * 6, (0.0,) * 7, (float("nan"),) * 7, (-1.0, *(1.0,) * 6), 3.0])
+@pytest.mark.parametrize(
+    "prior",
+    [
+        "uniform",
+        (1.0,) * 6,
+        (0.0,) * 7,
+        (float("nan"),) * 7,
+        (-1.0, *(1.0,) * 6),
+        (-1.0,) * 7,
+        3.0,
+        ["much"] * 7,
+        [[1], [1, 2], 3, 4, 5, 6, 7],
+        (10**400,) * 7,
+        (1e308,) * 7,
+        (1e-200, 1e200, *(1.0,) * 5),
+        None,
+    ],
+    ids=str,
+)
 def test_another_prior_is_refused_in_one_line(prior):
     with pytest.raises(SettingsError, match="seven positive numbers") as caught:
         check_prior(prior)
     assert "\n" not in str(caught.value)
+    assert "Remedy" in str(caught.value)
     assert EXPRESSIONS[0] in str(caught.value)
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shlex
 from pathlib import Path
@@ -391,10 +392,61 @@ def test_a_replaced_run_is_aside_until_the_new_one_has_a_checkpoint(tmp_path):
     assert sorted(path.name for path in run.folder.iterdir()) == ["letter.txt", "state"]
 
 
+@pytest.mark.parametrize("is_finished", [True, False])
+@pytest.mark.parametrize("num_moves", range(1, 12))
+def test_a_run_whose_move_was_interrupted_comes_back_whole(tmp_path, monkeypatch, is_finished, num_moves):
+    """``num_moves`` files are moved, aside or back, before each of two interruptions."""
+    run = write_run(tmp_path / "run")
+    if not is_finished:
+        run.model.unlink()
+        save_state(run.state, RunState(1, [np.zeros(1)], [], []))
+    for path in (run.history, run.metrics, run.calibration):
+        path.write_text("old")
+    before = read_files(run.folder)
+    for step in (run.move_aside, run.restore_replaced):
+        with monkeypatch.context() as context:
+            moves = iter(range(num_moves))
+            replace = Path.replace
+
+            def move(path, target, moves=moves, replace=replace):
+                if next(moves, None) is None:
+                    raise KeyboardInterrupt
+                return replace(path, target)
+
+            context.setattr(Path, "replace", move)
+            with contextlib.suppress(KeyboardInterrupt):
+                step()
+                if step == run.move_aside:
+                    write_interrupted(run)
+    run.restore_replaced()
+    assert read_files(run.folder) == before
+    assert not run.replaced.exists()
+
+
+def test_the_run_before_the_replaced_one_is_not_mixed_into_it(tmp_path):
+    run = write_run(tmp_path / "run")
+    run.metrics.write_text("old")
+    run.move_aside()
+    # Killed after the first checkpoint, before the replaced run is removed; then replaced by a third one.
+    write_unfinished(run)
+    before = read_files(run.folder / "state")
+    run.move_aside()
+    run.restore_replaced()
+    assert read_files(run.folder / "state") == before
+    assert not run.metrics.exists()
+
+
 @pytest.mark.parametrize("name", ["a run", "$(x)"])
 def test_the_argument_of_a_run_can_be_pasted_into_a_shell(tmp_path, name):
     (word,) = shlex.split(Run(tmp_path / name).argument)
-    assert Run.find(word).folder == tmp_path / name
+    assert Run.find(word).folder == Run.find(Run(tmp_path / name).reference).folder == tmp_path / name
+
+
+def test_a_folder_that_looks_like_a_network_is_refused_before_training(tmp_path):
+    dataset, folder = draw_sample(140), tmp_path / "network.keras"
+    with pytest.raises(ModelError, match=r"must not end in \.keras"):
+        train(dataset, load_config("sample"), folder, progress=False)
+    assert not folder.exists()
 
 
 def test_a_name_finds_a_run_of_the_wheel_only_if_there_is_none_in_artifacts(tmp_path, monkeypatch):

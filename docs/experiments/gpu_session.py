@@ -18,6 +18,7 @@ import argparse
 import fcntl
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -165,7 +166,7 @@ def time_epochs(name, technique, dtype, batch_size, out, smoke):
         batches = TrainingBatches(dataset, config)
         if name in STUDENTS:
             batches._views = 32
-            batches._predictions = np.full((32, len(batches.faces), 2, 7), 1 / 7, np.float16)
+            batches._predictions = np.full((32, len(batches), 2, 7), 1 / 7, np.float16)
         trainer = Trainer(
             Run(ROOT / "none"), batches, Validation.build(dataset.part("validation"), ("labels", "votes")), print
         )
@@ -219,6 +220,8 @@ def measure_speed(out, smoke):
     ]
     if smoke:
         jobs = [jobs[6], jobs[8]]
+    # What an earlier call on the same machine left: its programs are no longer there to wait for.
+    shutil.rmtree(ROOT / "ready", ignore_errors=True)
     processes = []
     for name, technique, dtype, batch_size, flags in jobs:
         environment = dict(os.environ, FER_PARTIES=str(len(jobs)))

@@ -18,6 +18,8 @@ from fer.runs import Run
 
 #: Name of the prepared set of drawn faces, and of the preset and run that belong to it.
 SAMPLE = "sample"
+#: Epochs of a fine-tuning, as in :func:`fer.training.finetune`.
+EPOCHS = 20
 
 
 def train(
@@ -42,11 +44,7 @@ def train(
     with training.connect_hosts() as hosts:
         log = hosts.choose_log(log)
         with hosts.agree():
-            if resume and (config or preset or overrides or overwrite):
-                raise SettingsError(
-                    "A resumed run keeps its settings. Received: --resume together with options that change them."
-                    " Remedy: give only --run."
-                )
+            _check_resumed(resume, config or preset or overrides or overwrite, "--run")
             settings = target.read_config() if resume else load_config(preset or "small", config, overrides)
             dataset = load_dataset(data or settings.data.name)
         source = f" --data {shlex.quote(data)}" if data and Path(data).suffix == ".npz" else ""
@@ -74,7 +72,7 @@ def finetune(
     *,
     name: str | None = None,
     layers: str = "all",
-    epochs: int = 20,
+    epochs: int = EPOCHS,
     set: Iterable[str] | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -86,12 +84,14 @@ def finetune(
     from fer.evaluation.comparison import render_comparison
 
     check_positive("--epochs", epochs)
+    _check_resumed(resume, set or overwrite or layers != "all" or epochs != EPOCHS, "--data and --name")
     target = Run.find(name or data)
     section = f"finetune:{target.name}"
     if document is not None:
         check_document(document, [section])
     initial = _find_initial(run or (target.read_config().training.initial_run if resume else None))
     dataset = load_dataset(data)
+    reference = _load_reference(dataset, log)
     training.finetune(
         dataset,
         initial,
@@ -104,7 +104,7 @@ def finetune(
         progress=not quiet,
         log=log,
     )
-    figures = evaluation.compare_runs(initial, target, dataset, _load_reference(dataset, log))
+    figures = evaluation.compare_runs(initial, target, dataset, reference)
     log(render_comparison(figures))
     if document is not None:
         update_document(document, {section: render_comparison(figures)})
@@ -145,6 +145,14 @@ def _prepare_for_pipeline(source: str | None, preset: str | None, log: Log) -> D
         return load_dataset(preprocess(None, log=log))
     log(f"Using {prepared}.")
     return load_dataset("fer2013")
+
+
+def _check_resumed(resume: bool, changes: object, kept: str) -> None:
+    if resume and changes:
+        raise SettingsError(
+            "A resumed run keeps its settings. Received: --resume together with options that change them."
+            f" Remedy: give only {kept}."
+        )
 
 
 def _check_layers(layers: str) -> Layers:

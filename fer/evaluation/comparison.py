@@ -79,6 +79,8 @@ def render_comparison(figures: dict[str, Any]) -> str:
 
 def _render_legend(figures: dict[str, Any], differences: list[str]) -> str:
     layers = "all layers" if figures["layers"] == "all" else "the last layer alone"
+    if not differences:
+        differences = ["No face is left to compare: each has a near-duplicate among training faces"]
     dropped = sum(figures[key]["dropped"] for key in ("held_out", "reference") if figures[key])
     return (
         f"Trained further from `{figures['initial_run']}` on {figures['train_faces']:,} faces of `{figures['data']}`"

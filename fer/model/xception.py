@@ -28,7 +28,7 @@ def build_xception(config: ModelConfig, *, seed: int = 0) -> keras.Model:
 
     Args:
         config: widths, depths and regularisation.
-        seed: seed of the initial weights and of the dropout layers.
+        seed: seed of the initial weights and of the dropout layers, 0 to 2³² - 1.
 
     Returns:
         A functional model from (N, 48, 48, 1), 0..255, to float32 (N, 7), or (N, heads, 7), rows that sum to 1.
@@ -41,7 +41,8 @@ class _Builder:
 
     def __init__(self, config: ModelConfig, seed: int) -> None:
         self.config = config
-        self._seeds = iter(range(seed * 100_000, (seed + 1) * 100_000))
+        # Keras takes seeds of 32 bits.
+        self._seeds = (number % 2**32 for number in range(seed * 100_000, (seed + 1) * 100_000))
         self._conv = functools.partial(FastConv2D, padding="same", use_bias=False)
         self._sepconv = functools.partial(FastSeparableConv2D, kernel_size=3, padding="same", use_bias=False)
 

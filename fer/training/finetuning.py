@@ -81,8 +81,9 @@ def finetune(
         log(line)
     result = train(dataset, config, folder, resume=resume, overwrite=overwrite, progress=progress, log=log)
     if int(dataset.is_in("validation").sum()) < MIN_CALIBRATION_FACES:
-        keep_calibration(initial, run)
-        log(f"Fewer than {MIN_CALIBRATION_FACES} validation faces: temperatures and thresholds stay as they were.")
+        is_kept = keep_calibration(initial, run)
+        kept = "stay as they were" if is_kept else "were fitted on these few, as the initial run has none for all heads"
+        log(f"Fewer than {MIN_CALIBRATION_FACES} validation faces: temperatures and thresholds {kept}.")
     return result
 
 
@@ -107,7 +108,7 @@ def build_finetune_config(
     num_faces = len(select_training_rows(dataset, data))
     settings: dict[str, Any] = config.model_dump() | {"data": data.model_dump(), "distillation": {}}
     settings["training"] |= {
-        "initial_run": initial.argument,
+        "initial_run": initial.reference,
         "layers": layers,
         "kept_epoch": "last",
         "batch_size": min(_BATCH_SIZE, num_faces),
@@ -140,13 +141,18 @@ def describe_splits(dataset: Dataset, config: Config) -> list[str]:
     return lines
 
 
-def keep_calibration(initial: Run, run: Run) -> None:
-    """Give a run the calibration of the run that it started from, with its own class shares."""
+def keep_calibration(initial: Run, run: Run) -> bool:
+    """Give a run the calibration of the run that it started from, with its own class shares.
+
+    Returns:
+        Whether it was given; a run from before there was a calibration of all heads has none to give.
+    """
     joint, fitted = initial.read_joint_calibration(), run.read_joint_calibration()
     if joint is None or fitted is None:
-        return
+        return False
     joint = joint.model_copy(update={"class_shares": fitted.class_shares})
     run.write_calibrations(initial.read_calibrations(), joint)
+    return True
 
 
 def _check_apart(initial: Run, run: Run) -> None:

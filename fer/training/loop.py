@@ -16,10 +16,17 @@ import pandas as pd
 
 from fer.config import Config, DistillationConfig, load_config
 from fer.data.dataset import Dataset
-from fer.errors import DataError, ModelError, SettingsError
+from fer.errors import SettingsError
 from fer.labels import EXPRESSIONS
 from fer.runs import Run
 from fer.training.batches import TrainingBatches, count_steps
+from fer.training.checks import (
+    check_combinations,
+    check_preset_teachers,
+    check_splits,
+    check_teachers_exist,
+    check_teachers_outside,
+)
 from fer.training.connection import connect_hosts
 from fer.training.curves import plot_history
 from fer.training.devices import check_batch_size, runs_on_device, use_all_devices, use_dtype_policy
@@ -112,8 +119,14 @@ def _train_locked(
     with hosts.agree():
         config = _open_run(run, config, resume, overwrite)
         config = config.model_copy(update={"data": config.data.model_copy(update={"name": dataset.name})})
-        _check_splits(dataset)
-        _check_teachers_outside(config, run)
+        check_splits(dataset)
+        check_teachers_outside(config, run)
+        if resume:
+            check_fingerprint(run, dataset)
+            check_teachers_exist(config)
+        else:
+            check_combinations(config)
+            check_preset_teachers(config, dataset.name)
         config = _choose_heads(config, dataset, log)
         count_steps(len(select_training_rows(dataset, config.data)), config)
         check_batch_size(config.training.batch_size)
@@ -123,12 +136,12 @@ def _train_locked(
             log(f"Data set {dataset.name!r} has no FER+ votes: its labels train the head 'votes' too.")
         validation = Validation.build(own.part("validation"), config.model.heads)
         check_teacher_heads(config)
-    _train_missing_teachers(config, dataset, progress=progress, log=log)
+    if not resume:
+        _train_missing_teachers(config, dataset, progress=progress, log=log)
     with hosts.agree():
         teachers = _load_teachers(config, log)
         provenance = describe_provenance(dataset, config, teachers)
         if resume:
-            check_fingerprint(run, dataset)
             check_teachers(run, provenance)
     hosts.compare(provenance["teachers"] | provenance["initial_run"])
     batches = partial(TrainingBatches, own, config, teachers)
@@ -158,26 +171,32 @@ def _fit_network(
     hosts = current_hosts()
     with use_all_devices(config.training.batch_size), use_dtype_policy(config.training.dtype_policy):
         trainer = Trainer(run, build_batches(), validation, log)
-        if resume:
-            trainer.restore()
-        else:
-            with hosts.agree():
-                trainer.start()
-            with hosts.agree():
-                if hosts.is_writer:
-                    run.move_aside()
-                    run.write_provenance(provenance)
-                    run.write_config(config)
-        log(
-            f"Training {config.model.name!r} on {config.data.name!r} for {config.training.epochs} epochs into"
-            f" {run.folder}."
-        )
         try:
+            if resume:
+                trainer.restore()
+            else:
+                _begin_run(run, trainer, provenance, config)
+            log(
+                f"Training {config.model.name!r} on {config.data.name!r} for {config.training.epochs} epochs into"
+                f" {run.folder}."
+            )
             trainer.fit(progress=progress)
         finally:
             if hosts.is_writer:
                 run.restore_replaced()
         return trainer.finish()
+
+
+def _begin_run(run: Run, trainer: Trainer, provenance: dict[str, Any], config: Config) -> None:
+    """Give the network its initial weights and write what a run has before its first checkpoint."""
+    hosts = current_hosts()
+    with hosts.agree():
+        trainer.start()
+    with hosts.agree():
+        if hosts.is_writer:
+            run.move_aside()
+            run.write_provenance(provenance)
+            run.write_config(config)
 
 
 def _warn_of_chance(validation: Validation, accuracy: float, log: Log) -> None:
@@ -196,6 +215,7 @@ def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config
     """Return the settings to train with, after checking that the folder can be used."""
     if resume and overwrite:
         raise SettingsError("A run is resumed or replaced. Received: both. Remedy: drop resume or overwrite.")
+    run.check_name()
     if resume:
         run.check_resumable()
         return run.read_config()
@@ -206,30 +226,6 @@ def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config
     return config
 
 
-def _check_splits(dataset: Dataset) -> None:
-    for split in ("train", "validation"):
-        if not dataset.is_in(split).any():
-            raise DataError(
-                f"Training needs train and validation splits. Received: {dataset.name!r} without {split}."
-                " Remedy: prepare a source that has them with `invoke preprocess`."
-            )
-
-
-def _check_teachers_outside(config: Config, run: Run) -> None:
-    folder = run.folder.resolve()
-    for teacher in (*config.distillation.teacher, *filter(None, [_find_initial(config)])):
-        if folder in (Path(teacher).resolve(), *Path(teacher).resolve().parents):
-            raise ModelError(
-                f"A teacher or initial run must be outside the new run's folder. Received: {teacher}, {run.folder}."
-                " Remedy: name another run with --run."
-            )
-
-
-def _find_initial(config: Config) -> str | None:
-    name = config.training.initial_run
-    return str(Run.find(name).folder) if name else None
-
-
 def _train_missing_teachers(config: Config, dataset: Dataset, *, progress: bool, log: Log) -> None:
     """Train each missing teacher with the preset for teachers; its position in the list is its seed."""
     distillation, hosts = config.distillation, current_hosts()
@@ -237,22 +233,10 @@ def _train_missing_teachers(config: Config, dataset: Dataset, *, progress: bool,
         teacher = Run(Path(name))
         is_finished, is_begun = hosts.share([teacher.is_finished, teacher.is_begun])
         if is_finished:
-            with hosts.agree():
-                _check_teacher_data(teacher, dataset.name)
             continue
         log(f"The teacher {name} is missing: training it first.")
         settings = load_config(distillation.teacher_preset, overrides=[f"training.seed={seed}"])
         train(dataset, settings, teacher.folder, resume=is_begun, progress=progress, log=log)
-
-
-def _check_teacher_data(teacher: Run, name: str) -> None:
-    trained_on = teacher.read_config().data.name
-    if trained_on != name:
-        raise ModelError(
-            f"With distillation.teacher_preset, teachers must be trained on the student's data set, {name!r}. Received:"
-            f" {teacher.folder}, which was trained on {trained_on!r}. Remedy: name other folders in"
-            " distillation.teacher."
-        )
 
 
 def _choose_heads(config: Config, dataset: Dataset, log: Log) -> Config:

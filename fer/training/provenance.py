@@ -23,7 +23,7 @@ def describe_provenance(dataset: Dataset, config: Config, teachers: Teachers | N
         ``data_sha256``; ``teachers``, sha256 by path; and ``initial_run``, sha256 by name, empty without one.
     """
     name = config.training.initial_run
-    model = Run.find(name).model
+    model = Run.find_trained(name).model
     return {
         "data_sha256": dataset.fingerprint,
         "teachers": teachers.digests if teachers else {},

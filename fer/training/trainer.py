@@ -308,7 +308,7 @@ def read_initial_weights(name: str, model: keras.Model) -> list[np.ndarray]:
         ModelError: the file is missing or damaged.
         SettingsError: the networks differ in shape.
     """
-    weights: list[np.ndarray] = load_model(Run.find(name).model).get_weights()
+    weights: list[np.ndarray] = load_model(Run.find_trained(name).model).get_weights()
     if [value.shape for value in weights] != [value.shape for value in model.get_weights()]:
         raise SettingsError(
             f"Training starts from a network of the same settings `model`. Received: {name}, which differs."

@@ -143,6 +143,20 @@ def test_a_resumed_run_takes_no_settings(folder, option):
     assert not (folder / "artifacts").exists()
 
 
+@pytest.mark.parametrize("option", [{"set": SHORT}, {"overwrite": True}, {"layers": "head"}, {"epochs": 5}])
+def test_a_resumed_fine_tuning_takes_no_settings(folder, option):
+    with pytest.raises(SettingsError, match="give only --data and --name"):
+        commands.finetune("own", name="mine", resume=True, **option)
+
+
+def test_a_damaged_fer2013_is_refused_before_fine_tuning(folder, monkeypatch):
+    save_dataset(draw_sample(140, name="own"))
+    Path("data/fer2013.npz").write_bytes(b"damaged")
+    monkeypatch.setattr(training.training, "finetune", lambda *_, **__: pytest.fail("training began"))
+    with pytest.raises(DataError, match="fer2013"):
+        commands.finetune("own", "sample", log=ignore)
+
+
 def test_training_without_data_names_the_task_that_prepares_them(folder):
     with pytest.raises(DataError, match="invoke preprocess"):
         commands.train("sample")

@@ -76,6 +76,12 @@ def test_a_comparison_without_faces_left_is_none(runs):
     assert compare_runs(*runs, own, replace(own, name="fer", faces=faces))["held_out"] is None
 
 
+def test_a_comparison_without_any_faces_left_says_so(runs):
+    own = name_classes(draw_sample(140, name="own"))
+    figures = compare_runs(*runs, own) | {"held_out": None}
+    assert "No face is left to compare" in render_comparison(figures)
+
+
 def test_the_table_has_a_row_for_each_network_and_set(runs):
     own, reference = (name_classes(draw_sample(140, name=name, seed=seed)) for name, seed in (("own", 0), ("fer", 3)))
     text = render_comparison(compare_runs(*runs, own, reference))

@@ -107,3 +107,8 @@ def test_stock_layers_give_the_probabilities_of_fast_layers(mini):
     np.testing.assert_allclose(
         use_stock_layers(model).predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-5
     )
+
+
+def test_the_largest_seed_builds_a_network():
+    config = load_config("sample", overrides=["model.dropout=0.1", "training.seed=4294967295"])
+    assert build_xception(config.model, seed=config.training.seed).count_params()

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import keras
@@ -12,7 +13,7 @@ from fer.files import compute_digest
 from fer.inference import Classifier
 from fer.runs import Run
 from fer.training import finetune, train
-from fer.training.finetuning import build_finetune_config, describe_splits
+from fer.training.finetuning import build_finetune_config, describe_splits, keep_calibration
 from fer.training.targets import complete_votes
 from fer.training.trainer import Trainer
 
@@ -62,7 +63,7 @@ def test_the_new_run_answers_with_the_heads_of_the_initial_one(own_set, initial,
 
 def test_the_provenance_names_the_initial_run_and_the_data(own_set, initial, tuned):
     provenance = tuned.read_provenance()
-    assert provenance["initial_run"] == {initial.argument: compute_digest(initial.model)}
+    assert provenance["initial_run"] == {initial.reference: compute_digest(initial.model)}
     assert provenance["data_sha256"] == own_set.fingerprint
 
 
@@ -90,7 +91,22 @@ def test_many_validation_faces_fit_a_new_calibration(own_set, initial, tmp_path,
     assert run.read_calibrations() != initial.read_calibrations()
 
 
+def test_a_former_initial_run_has_no_calibration_to_keep(initial, tuned, tmp_path):
+    former, run = (Run(shutil.copytree(source.folder, tmp_path / source.name)) for source in (initial, tuned))
+    former.write_calibrations(initial.read_calibrations())
+    before = run.calibration.read_bytes()
+    assert not keep_calibration(former, run)
+    assert run.calibration.read_bytes() == before
+    assert keep_calibration(initial, run)
+
+
 # Settings and splits
+
+
+def test_the_initial_run_may_be_in_a_folder_with_a_space(own_set, initial, tmp_path):
+    spaced = Run(shutil.copytree(initial.folder, tmp_path / "my runs" / "initial"))
+    name = build_finetune_config(spaced, own_set).training.initial_run
+    assert Run.find(name).folder == spaced.folder
 
 
 def test_settings_are_those_of_the_initial_run_unless_they_suit_few_faces(own_set, initial):
