@@ -34,7 +34,7 @@ class Sources:
         """Return a sentence that counts the files that are left aside, and names the first ones."""
         names = ", ".join(escape_name(path.name) for path in self.left_aside[:3])
         more = ", …" if len(self.left_aside) > 3 else ""
-        return f"Left aside, no videos by their suffix: {len(self.left_aside)} ({names}{more})."
+        return f"Skipped, not videos by their suffix: {len(self.left_aside)} ({names}{more})."
 
 
 def open_source(
