@@ -23,7 +23,7 @@ class Sources:
     Args:
         videos: files, cameras, addresses, and folders or patterns of images.
         is_batch: whether the inputs may name several videos: a folder of videos, a pattern, or several inputs.
-        left_aside: files of the folders that are no videos by their suffix.
+        left_aside: files of the folders that are not videos by their suffix.
     """
 
     videos: list[Source] = field(default_factory=list)
