@@ -71,7 +71,7 @@ def check(c: Context) -> None:
 
 @task
 def lock(c: Context) -> None:
-    """Check that requirements.lock satisfies pyproject.toml, and that its packages have no known vulnerability."""
+    """Check that requirements.lock satisfies pyproject.toml, and that its packages have no known vulnerabilities."""
     c.run("python .ci/check_lock.py")
 
 
@@ -79,12 +79,12 @@ def lock(c: Context) -> None:
     help={
         "minutes": "time for all kinds together",
         "kinds": "some kinds of input, separated by commas (default: all)",
-        "inputs": "most inputs of a kind",
+        "inputs": "largest number of inputs of each kind",
         "args": "further arguments of tests/fuzz: --first, --out, --repeat",
     }
 )
 def fuzz(c: Context, minutes: float = 5.0, kinds: str = "", inputs: int | None = None, args: str = "") -> None:
-    """Read hostile inputs of every kind, count refusals and faults, and keep the faults in build/fuzz."""
+    """Read hostile inputs of every kind, count refusals and faults, and keep the inputs at fault in build/fuzz."""
     some = f" --kinds {kinds}" if kinds else ""
     limit = "" if inputs is None else f" --inputs {inputs}"
     path = os.pathsep.join(["tests", ".", os.environ.get("PYTHONPATH", "")])

@@ -45,7 +45,7 @@ class LiveFrame:
     """One analyzed frame of a camera.
 
     Args:
-        image: uint8 (H, W, 3), the frame with boxes and labels drawn in, mirrored if that was asked for.
+        image: uint8 (H, W, 3), the annotated frame, with boxes and labels, mirrored if that was asked for.
         faces: the faces, with smoothed probabilities, in the order of their track numbers.
         activations: a class activation map per face, float32 (48, 48), 0..1; empty if not asked for.
         number: number of the frame in the session, from 1.

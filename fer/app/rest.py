@@ -220,7 +220,7 @@ async def _receive(request: Request, max_bytes: int) -> bytes:
     except TimeoutError:
         raise HTTPException(408, f"A request must arrive within {LONGEST_REQUEST:.0f} seconds.") from None
     except ClientDisconnect:
-        raise HTTPException(400, "The request broke off.") from None
+        raise HTTPException(400, "The request was interrupted.") from None
     if not content:
         raise HTTPException(400, "A request must hold a file. Received: none. Remedy: curl -F file=@photo.jpg")
     if len(content) > max_bytes:

@@ -83,7 +83,7 @@ class VideoJob:
 
     @property
     def annotated(self) -> Path:
-        """The copy with the faces drawn in."""
+        """The annotated copy."""
         return self.folder / "annotated.mp4"
 
     @property

@@ -72,6 +72,6 @@ def _check_options(num_parts: int, seconds: int, faces: int) -> None:
         raise SettingsError(f"--faces must be at least {MIN_FACES}. Received: {faces}.")
     if num_parts > 1:
         raise SettingsError(
-            "The app, the GPU, the exported networks, a batch or data sets are measured. Received: more than one."
-            " Remedy: one of --app, --gpu, --export, --batch and --data."
+            "The options --app, --gpu, --export, --batch and --data exclude each other. Received: more than one."
+            " Remedy: give one of them."
         )

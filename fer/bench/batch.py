@@ -98,10 +98,10 @@ def run_batch_bench(*, images: int = 64, frames: int = 200, log: Callable[[str],
 
 def describe_speed(engine: str, workers: int, speed: BatchSpeed) -> str:
     """Return a line with the figures of a batch."""
-    memory = "" if speed.memory is None else f", {speed.memory:.0f} MB a worker"
+    memory = "" if speed.memory is None else f", {speed.memory:.0f} MB per worker"
     return (
         f"{engine}, {workers} worker{'s' if workers > 1 else ''}: {speed.rate:.2f} images/s,"
-        f" {speed.core_seconds:.3f} core-seconds an image{memory}"
+        f" {speed.core_seconds:.3f} core-seconds per image{memory}"
     )
 
 
@@ -173,7 +173,7 @@ def measure_videos(frames: int) -> str:
     speed = compute_speed(results)
     return (
         f"local, 1 worker, a {FRAME_WIDTH}x{FRAME_HEIGHT} video with one face: {speed.rate:.1f} frames/s,"
-        f" {speed.core_seconds:.4f} core-seconds a frame"
+        f" {speed.core_seconds:.4f} core-seconds per frame"
     )
 
 

@@ -174,10 +174,10 @@ def _load_reference(dataset: Dataset, log: Log) -> Dataset | None:
     """Load the prepared FER2013, on which a fine-tuned run shows what it forgot; None if there is none."""
     path = build_path("fer2013", "data")
     if not path.is_file():
-        log(f"What the network forgot of FER2013 is not measured: {path} is missing. `invoke preprocess` writes it.")
+        log(f"The accuracy on FER2013 is not compared: {path} is missing. Remedy: prepare it with invoke preprocess.")
         return None
     reference = load_dataset("fer2013")
     if reference.fingerprint == dataset.fingerprint:
-        log("What the network forgot of FER2013 is not measured: it was trained further on FER2013 itself.")
+        log("The accuracy on FER2013 is not compared: the network was trained further on FER2013 itself.")
         return None
     return reference

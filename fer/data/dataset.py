@@ -221,8 +221,8 @@ def check_replaceable(dataset: Dataset, folder: str | Path) -> None:
         replaced.fingerprint == dataset.fingerprint or (dataset.is_sample and replaced.is_sample)
     ):
         raise DataError(
-            f"A prepared data set is not replaced unasked. Received: {path}, which holds another one. Nothing was"
-            " written. Remedy: name this one with --name, or replace that one with --overwrite."
+            f"An existing data set is replaced only with --overwrite. Received: {path}, which holds another one."
+            " Nothing was written. Remedy: choose another --name, or add --overwrite."
         )
 
 

@@ -134,7 +134,7 @@ def _render_legend(audit: Audit) -> str:
         " and the gap have the interval that follows from these."
     ]
     if audit.total.detected is not None:
-        sentences.append("A face that is not detected counts as a wrong answer.")
+        sentences.append("A face that is not detected counts as a wrong prediction.")
     few = [figures.name for figures in audit.groups if figures.n < FEW_FACES]
     if few:
         sentences.append(f"Fewer than {FEW_FACES} faces: {', '.join(few)}; the gap is that of larger groups, if any.")

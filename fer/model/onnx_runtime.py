@@ -107,7 +107,7 @@ class OnnxRuntime(Runtime):
         self.num_params = int(texts["num_params"])
         self.calibrations = json.loads(texts["calibrations"])
         if not isinstance(self.calibrations, dict):
-            raise TypeError("the calibrations are no object")
+            raise TypeError("the calibrations are not an object")
 
     def _check_answer(self) -> None:
         """Check that the network can be run: ONNX Runtime opens many a damaged file."""
@@ -122,7 +122,7 @@ class OnnxRuntime(Runtime):
             heads.sum(-1), 1.0, atol=1e-3
         )
         if not is_probable or not np.isfinite(evidence).all():
-            raise _build_damage_error(self._path, ValueError("its answers are no probabilities"))
+            raise _build_damage_error(self._path, ValueError("its outputs are not probabilities"))
 
 
 def _check_digest(path: Path) -> None:

@@ -91,7 +91,7 @@ def _read_network(path: Path) -> keras.Model:
                 raise ValueError(f"{name} has more than {most >> 20} MiB")
         config = json.loads(archive.read("config.json"))
     if not isinstance(config, dict):
-        raise TypeError("config.json holds no object")
+        raise TypeError("config.json does not hold an object")
     # The file holds each variable, so that they need no more bytes than it has.
     with _BoundedZeros.limit(sizes["model.weights.h5"]):
         model = keras.saving.deserialize_keras_object(
@@ -100,12 +100,12 @@ def _read_network(path: Path) -> keras.Model:
             safe_mode=True,
         )
     if not isinstance(model, keras.Model):
-        raise TypeError(f"config.json describes a {type(model).__name__}, which is no network")
+        raise TypeError(f"config.json describes a {type(model).__name__}, which is not a network")
     _use_stock_initializers(model)
     _check_outputs(model)
     model.load_weights(path)
     if not all(np.isfinite(value).all() for value in model.get_weights()):
-        raise ValueError("weights that are no finite numbers")
+        raise ValueError("weights that are not finite numbers")
     return model
 
 

@@ -94,7 +94,7 @@ def predict_files(
         out: the table, in the format of its suffix: .csv, .xlsx, .json or .parquet. It is written atomically.
         analyzer: detects and classifies the faces, or a function that builds it, which is called after all checks; None
             builds one with the shipped network.
-        annotate: folder for copies with the faces drawn in; None draws none.
+        annotate: folder for annotated copies; None writes none.
         explain: also write the activation map of each face to that folder.
         resume: continue an interrupted run.
         settings: what else the rows depend on, such as the network's name; a resumed run must have the same.

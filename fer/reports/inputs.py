@@ -41,7 +41,7 @@ class FoundImages:
 def describe_left_aside(left_aside: Counter[str]) -> str:
     """Return a sentence about files that are no photos, counted by kind, or nothing."""
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(left_aside.items()))
-    return f"Left aside: {format_count(left_aside.total(), 'file')} ({kinds})." if kinds else ""
+    return f"Skipped: {format_count(left_aside.total(), 'file')} ({kinds})." if kinds else ""
 
 
 def find_images(inputs: str | Path | Sequence[str | Path]) -> list[Path]:

@@ -73,7 +73,7 @@ class VideoSummary:
         """What limits the result, one sentence each."""
         remarks = []
         if self.is_incomplete:
-            remarks.append("The file gave fewer frames than it promises: it may be damaged or cut short.")
+            remarks.append("The file has fewer frames than it declares: it may be damaged or cut short.")
         if self.num_faults:
             errors = "1 error" if self.num_faults == 1 else f"{self.num_faults} errors"
             remarks.append(f"The decoder reported {errors}: the file may be damaged.")
@@ -108,21 +108,21 @@ class VideoSummary:
             return ""
         resting = self.baseline.people.get(track_id)
         seen = "" if resting is None else f" ({resting.seconds:.1f} s at rest)"
-        return f"; against the baseline{seen}: {person.describe_shares()}"
+        return f"; relative to the baseline{seen}: {person.describe_shares()}"
 
     def _describe_baseline(self) -> list[str]:
         people = sorted(self.timeline.people)
         if self.baseline is None or not people:
             return []
         if self.baseline.is_photo:
-            several = f"The neutral photo counts for all {len(people)} people, and shows one of them."
+            several = f"The neutral photo is used for all {len(people)} people, but shows only one of them."
             return [several] if len(people) > 1 else []
         unseen = [str(track_id) for track_id in people if track_id not in self.baseline.people]
         if not unseen:
             return []
         more = f" and {len(unseen) - _MOST_LISTED} more" if len(unseen) > _MOST_LISTED else ""
         listed = f"{', '.join(unseen[:_MOST_LISTED])}{more}"
-        return [f"Not seen in the baseline range, and therefore without a baseline answer: person {listed}."]
+        return [f"Not seen in the baseline range, and therefore without a baseline prediction: person {listed}."]
 
 
 @dataclass

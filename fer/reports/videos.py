@@ -58,7 +58,7 @@ def process_video(
         analyzer: detects and classifies the faces; a function builds it once the outputs are checked and the video is
             open, and None builds one with the shipped network and ``max_side``.
         csv: a table with one row per face, and one row per frame without a face; written frame by frame.
-        annotated: an .mp4 copy with the faces drawn in and the sound of a file.
+        annotated: an annotated .mp4 copy with the sound of a file.
         plot: a .png plot of each person's expressions over time.
         every: analyze only frames whose index is a multiple of this.
         max_side: longer side, in pixels, of the copy that is searched for faces; None means 640.
@@ -233,7 +233,9 @@ def _analyze(
 ) -> VideoSummary:
     summary = VideoSummary(name or video.name, num_promised=video.num_promised, baseline=baseline)
     if baseline is not None and not baseline.is_known:
-        summary.notes.append(f"There are no baseline answers before {baseline.end:g} s: this source is read only once.")
+        summary.notes.append(
+            f"There are no baseline predictions before {baseline.end:g} s: this source is read only once."
+        )
     stream = Stream(video, every=reading.every, limits=reading.limits, stop=stop)
     with ExitStack() as stack:
         writers = [] if write_rows is None else [write_rows]

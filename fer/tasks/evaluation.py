@@ -35,7 +35,7 @@ def photos(
     document: str | None = None,
     quiet: bool = False,
 ) -> None:
-    """Show the validation faces as photos and compare the accuracy with that on their own pixels."""
+    """Compare the accuracy on validation faces placed in photos with that on their original pixels."""
 
 
 @fer_task(
@@ -63,9 +63,9 @@ def robustness(
     word="data",
     help={
         "data": "CSV table with the columns image or pixels, label, and groups",
-        "group": "its column of groups",
-        "out": "the figures: .csv; a report (.md) and a plot (.png) are written beside it",
-        "whole-image": "every image is one face already",
+        "group": "column of the table with the group of each face",
+        "out": "table of the figures, .csv; a report (.md) and a plot (.png) are written beside it",
+        "whole-image": "every image is one face already: no detection",
         "run": "the run to use (default: the shipped one)",
         "quiet": "no progress bar",
     },
@@ -86,7 +86,7 @@ def audit(
     word="data",
     help={
         "data": "name of the prepared data set",
-        "out": "the table of suspects, .csv; a sheet of faces (.png) is written beside it"
+        "out": "table of these faces, .csv; a sheet that shows them (.png) is written beside it"
         " (default: data/<name>.labels.csv)",
         "run": "the run to use (default: the shipped one)",
     },

@@ -11,7 +11,7 @@ from fer.tasks.declaration import fer_task
         "run": "name of the run under artifacts/, or a folder",
         "format": "onnx, litert or openvino",
         "int8": "also write a file with 8-bit weights and activations (onnx, litert)",
-        "data": "name of the prepared data set that parity and accuracy are measured on (default: the run's)",
+        "data": "name of the prepared data set on which predictions are compared (default: the run's)",
         "out": "folder to write to (default: the run's)",
     },
 )
@@ -23,4 +23,4 @@ def export(
     data: str | None = None,
     out: str | None = None,
 ) -> None:
-    """Write a network for ONNX Runtime, LiteRT or OpenVINO, calibration inside, and measure how equal it is."""
+    """Write a network, with its calibration, for ONNX Runtime, LiteRT or OpenVINO, and compare its predictions."""

@@ -18,11 +18,11 @@ def app(c: Context, host: str | None = None, port: int | None = None, log_reques
 
 @fer_task(
     help={
-        "out": "folder to assemble, new, empty or an earlier Space (default: build/space or build/static-space)",
-        "static": "a page that runs in the visitor's browser alone, free of charge",
+        "out": "folder to build: new, empty or an earlier Space (default: build/space or build/static-space)",
+        "static": "build a page that runs entirely in the visitor's browser, for a free static Space",
         "runtime": "with --static: file of the npm package onnxruntime-web (default: downloaded)",
-        "push": "owner/name: send the folder to this Space",
-        "dry-run": "with --push: list what would be sent, and send nothing",
+        "push": "owner/name: upload the folder to this Space",
+        "dry-run": "with --push: list the files, and upload nothing",
     }
 )
 def space(
@@ -33,4 +33,4 @@ def space(
     push: str | None = None,
     dry_run: bool = False,
 ) -> None:
-    """Assemble a folder that runs as a Hugging Face Space, and send it on request."""
+    """Build a folder that runs as a Hugging Face Space, and upload it on request."""

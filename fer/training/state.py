@@ -80,7 +80,7 @@ def _read_state(path: Path) -> RunState:
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as content:
         arrays = {name: content[name] for name in content.files}
     if not all(isinstance(value, np.ndarray) for value in arrays.values()):
-        raise ValueError("a member is no array")
+        raise ValueError("a member is not an array")
     history = json.loads(arrays.pop("history").tobytes())
     # Checkpoints from before version 0.2 do not have the counts.
     counts = arrays.pop("counts", None)

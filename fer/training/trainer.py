@@ -251,7 +251,7 @@ class Trainer:
         if not (np.isfinite(logs["loss"]) and np.isfinite(probabilities).all()):
             raise SettingsError(
                 f"Training must not diverge. Received: a loss of {logs['loss']:.3g} in epoch {self.epoch}, and"
-                " probabilities that are no numbers. Remedy: lower the learning rate of training.phases, or set"
+                " probabilities that are not numbers. Remedy: lower the learning rate of training.phases, or set"
                 " training.gradient_clip."
             )
 

@@ -23,7 +23,7 @@ class Sources:
     Args:
         videos: files, cameras, addresses, and folders or patterns of images.
         is_batch: whether the inputs may name several videos: a folder of videos, a pattern, or several inputs.
-        left_aside: files of the folders that are no videos by their suffix.
+        left_aside: files of the folders that are not videos by their suffix.
     """
 
     videos: list[Source] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Sources:
         """Return a sentence that counts the files that are left aside, and names the first ones."""
         names = ", ".join(escape_name(path.name) for path in self.left_aside[:3])
         more = ", …" if len(self.left_aside) > 3 else ""
-        return f"Left aside, no videos by their suffix: {len(self.left_aside)} ({names}{more})."
+        return f"Skipped, not videos by their suffix: {len(self.left_aside)} ({names}{more})."
 
 
 def open_source(

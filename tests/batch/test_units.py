@@ -38,7 +38,7 @@ def test_a_folder_has_its_images_and_videos_and_counts_the_rest(tmp_path, lists)
     assert read_list(lists / "images.txt") == [str(folder / "a.png"), str(folder / "b.png")]
     assert read_list(lists / "videos.txt") == [str(folder / "talk.mp4")]
     assert (units["image"].count, units["video"].count) == (2, 1)
-    assert left_aside == "Left aside: 1 file (1 .txt)."
+    assert left_aside == "Skipped: 1 file (1 .txt)."
 
 
 def test_paths_of_a_manifest_begin_at_its_folder_and_addresses_stay(tmp_path, lists):
@@ -84,7 +84,7 @@ def test_a_folder_of_addresses_is_listed(tmp_path, lists):
     (folder / "notes.txt").write_text("no image")
     _, left_aside = write_units(f"file://{folder}/", lists)
     assert read_list(lists / "images.txt") == [f"file://{folder}/a.png"]
-    assert left_aside == "Left aside: 1 file (1 .txt)."
+    assert left_aside == "Skipped: 1 file (1 .txt)."
 
 
 @pytest.mark.parametrize("name", ["a.csv", "A.CSV", "a.tsv", "a.csv.gz"])

@@ -34,7 +34,7 @@ def test_frames_of_videos_are_counted():
 
 def test_a_line_has_all_figures():
     line = describe_speed("local", 2, BatchSpeed(6.0, 0.25, 512.0))
-    assert line == "local, 2 workers: 6.00 images/s, 0.250 core-seconds an image, 512 MB a worker"
+    assert line == "local, 2 workers: 6.00 images/s, 0.250 core-seconds per image, 512 MB per worker"
 
 
 def test_photos_are_the_same_each_time(tmp_path):

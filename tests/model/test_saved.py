@@ -188,7 +188,7 @@ def test_weights_that_are_no_numbers_are_refused(saved, path):
     model = load_model(saved)
     model.set_weights([np.full_like(value, np.nan) for value in model.get_weights()])
     save_model(model, path)
-    with pytest.raises(ModelError, match="no finite numbers"):
+    with pytest.raises(ModelError, match="not finite numbers"):
         load_model(path)
 
 

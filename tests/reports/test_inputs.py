@@ -79,7 +79,7 @@ def test_what_is_left_aside_is_counted(folder):
     (folder / "README").write_bytes(b"")
     found = scan_inputs(folder)
     assert dict(found.left_aside) == {".txt": 1, ".mov": 1, "hidden": 1, "without a suffix": 1}
-    assert found.describe_left_aside().startswith("Left aside: 4 files (")
+    assert found.describe_left_aside().startswith("Skipped: 4 files (")
 
 
 @pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() == 0, reason="root opens every folder")

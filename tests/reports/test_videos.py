@@ -461,9 +461,9 @@ def test_a_range_at_rest_adds_answers_to_every_frame_of_those_who_were_seen_in_i
     assert first.notna().all(axis=None)
     assert second.isna().all(axis=None)
     np.testing.assert_allclose(first.iloc[:, 1:].sum(axis=1), 1.0, atol=1e-3)
-    assert any("without a baseline answer: person 2." in remark for remark in summary.remarks)
-    assert "; against the baseline (0.5 s at rest): " in summary.describe().split("\n")[1]
-    assert "against the baseline" not in summary.describe().split("\n")[2]
+    assert any("without a baseline prediction: person 2." in remark for remark in summary.remarks)
+    assert "; relative to the baseline (0.5 s at rest): " in summary.describe().split("\n")[1]
+    assert "relative to the baseline" not in summary.describe().split("\n")[2]
     assert summary.baseline_people[1].seconds == pytest.approx(1.2)
 
 

@@ -35,7 +35,7 @@ def test_a_folder_of_videos_names_them_and_the_files_left_aside(videos):
     sources = find_sources(str(videos))
     assert sources.videos == [videos / "a.avi", videos / "deep" / "b.MKV"]
     assert sources.is_batch
-    assert sources.describe_left_aside() == "Left aside, no videos by their suffix: 2 (notes.txt, photo.png)."
+    assert sources.describe_left_aside() == "Skipped, not videos by their suffix: 2 (notes.txt, photo.png)."
 
 
 def test_a_folder_of_images_is_one_video(images):

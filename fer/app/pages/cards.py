@@ -180,7 +180,7 @@ def _render_baseline(face: Face) -> str:
         return ""
     confidence = escape(format_probability(float(face.baseline_probabilities.max())))
     return (
-        f'<div class="fer-baseline"><p>against the neutral face: <b>{face.baseline_label}</b> {confidence}</p>'
+        f'<div class="fer-baseline"><p>relative to the neutral face: <b>{face.baseline_label}</b> {confidence}</p>'
         f"{render_bars(face.baseline_probabilities)}</div>"
     )
 

@@ -111,7 +111,7 @@ def _render_failures(metrics: dict[str, Any], confusion: Path) -> str:
     rows = "".join(_render_recall(name, known[name]) for name in sorted(known, key=lambda name: -known[name]))
     mistakes = "".join(f"<li>{text}</li>" for text in _list_mistakes(confusion))
     return (
-        "<h2>Where it fails</h2><p>Of each expression's test faces, this share is named rightly:</p>"
+        "<h2>Where it fails</h2><p>Share of each expression's test faces that is recognised:</p>"
         f'<table class="fer-bars fer-recalls">{rows}</table>'
         + (f'<p>The most frequent mistakes:</p><ul class="fer-summary">{mistakes}</ul>' if mistakes else "")
     )
@@ -143,17 +143,17 @@ def _list_mistakes(path: Path) -> list[str]:
 def _render_measured(metrics: dict[str, Any]) -> str:
     test = metrics["default"]["test"]
     parts = [
-        f"<h2>How it was measured</h2><p>On {test['n']:,} test faces that neither the training nor any choice of"
-        " settings saw, with the answer that this app gives. A confidence is off by"
+        f"<h2>How it was measured</h2><p>On {test['n']:,} test faces that were used neither for training nor to"
+        " choose settings, with the predictions that this app shows. A confidence is off by"
         f" {test['ece_balanced'] * 100:.1f} percentage points on average, with expressions of equal weight. The network"
         f" has {metrics['params']:,} parameters.</p>"
     ]
     if len(metrics["heads"]) > 1:
         is_joint = metrics["default"]["prior"] is not None
         answer = (
-            "Both answer together, and every expression is taken to be equally likely."
+            "Their predictions are combined, and every expression is assumed to be equally likely."
             if is_joint
-            else (f"The head <b>{metrics['heads'][-1]}</b> answers.")
+            else (f"The predictions are those of the head <b>{metrics['heads'][-1]}</b>.")
         )
         parts.append(
             "<p>The network has two heads on the same features: <b>labels</b> was trained on FER2013's labels,"

@@ -72,7 +72,7 @@ def _read_votes(labels: SourceFile) -> Mapping[str, tuple[int, ...]]:
         counts = row[2:]
         if len(row) != _NUM_FIELDS or not all(count.strip().isdecimal() and int(count) < 256 for count in counts):
             raise DataError(
-                f"A list of FER+ must have lines of an image, a box and {len(FERPLUS_COLUMNS)} numbers of votes."
+                f"A FER+ list must have lines with an image, a box and {len(FERPLUS_COLUMNS)} numbers of votes."
                 f" Received: {shorten(','.join(row), 60)} in {shorten(labels.location)}. Remedy: copy it again."
             )
         votes[row[0].strip()] = tuple(map(int, counts))

@@ -193,11 +193,12 @@ def _name_person(path: tuple[str, ...], class_depth: int, split_depth: int) -> s
 
 
 def count_ignored(num_files: int, num_images: int) -> list[str]:
-    """Return messages on files that are no images, and on images that belong to no class."""
+    """Return messages on files that are not images, and on images that belong to no class."""
     notes = []
     if num_files:
         notes.append(
-            f"Ignored {format_count(num_files, 'file')} that {'is no image' if num_files == 1 else 'are no images'}."
+            f"Ignored {format_count(num_files, 'file')} that"
+            f" {'is not an image' if num_files == 1 else 'are not images'}."
         )
     if num_images:
         notes.append(f"Ignored {format_count(num_images, 'image')} outside class folders.")

@@ -73,7 +73,7 @@ def test_a_card_shows_both_answers(face):
     row = np.roll(face.probabilities, 1)
     card = cards.render_card(replace(face, baseline_probabilities=row), 1)
     label = EXPRESSIONS[int(row.argmax())]
-    assert f"against the neutral face: <b>{label}</b> {format_probability(row.max())}" in card
+    assert f"relative to the neutral face: <b>{label}</b> {format_probability(row.max())}" in card
     assert card.count("fer-bars") == 2
     assert "neutral face" not in cards.render_card(face, 1)
 

@@ -140,14 +140,14 @@ def test_the_protocol_of_a_network_with_two_heads_says_that_both_answer(run, two
     measured = build_page(run, two_heads).measured
     assert "<b>labels</b>" in measured
     assert "<b>votes</b>" in measured
-    assert "Both answer together, and every expression is taken to be equally likely." in measured
+    assert "Their predictions are combined, and every expression is assumed to be equally likely." in measured
 
 
 def test_the_protocol_without_a_joint_calibration_names_the_head_that_answers(run, two_heads):
     two_heads["default"]["prior"] = None
     measured = build_page(run, two_heads).measured
-    assert "The head <b>votes</b> answers." in measured
-    assert "together" not in measured
+    assert "The predictions are those of the head <b>votes</b>." in measured
+    assert "combined" not in measured
 
 
 def test_captions_name_no_head(run, two_heads):

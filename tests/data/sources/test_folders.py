@@ -108,7 +108,7 @@ def test_other_files_are_ignored_and_counted(tmp_path):
     (tmp_path / "train" / "angry" / "Thumbs.db").write_bytes(b"")
     (tmp_path / "test" / "sad" / "._0000.png").write_bytes(b"")
     raw = read_folder(tmp_path)
-    assert raw.notes == ("Ignored 2 files that are no images.",)
+    assert raw.notes == ("Ignored 2 files that are not images.",)
     assert len(raw.faces) == 42
 
 
