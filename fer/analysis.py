@@ -162,7 +162,7 @@ class Analyzer:
         Args:
             stream: a video or camera, with its limits.
             tracker: tracks and smooths the people; None uses the defaults.
-            baseline: the resting faces that are taken off; until its range is over, it learns them.
+            baseline: the resting faces that are subtracted; until its range is over, it learns them.
 
         Raises:
             VideoError: the video holds no frame, or a frame has too many pixels.
@@ -171,10 +171,10 @@ class Analyzer:
         for frame, duration in stream:
             faces = self.analyze_frame(frame.image, people, frame.seconds)
             if baseline is not None:
-                faces = self.take_off(baseline, faces, frame.seconds, duration)
+                faces = self.apply_baseline(baseline, faces, frame.seconds, duration)
             yield AnalyzedFrame(frame, faces, duration)
 
-    def take_off(self, baseline: Baseline, faces: list[Face], seconds: float, duration: float) -> list[Face]:
+    def apply_baseline(self, baseline: Baseline, faces: list[Face], seconds: float, duration: float) -> list[Face]:
         """Return the faces of one frame with their ``baseline_probabilities``; within the range, learn from them.
 
         Args:

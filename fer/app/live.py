@@ -26,7 +26,7 @@ WINDOW_SECONDS = 30.0
 BIN_SECONDS = 0.25
 #: Longer side, in pixels, above which a frame is reduced in size.
 MOST_FRAME_SIDE = 1280
-#: Seconds for which a visitor holds a neutral face after asking for it to be taken off.
+#: Seconds for which a visitor holds a neutral face after asking for it to be subtracted.
 BASELINE_SECONDS = 3.0
 #: Seconds between two frames that the browser sends.
 STREAM_EVERY = 0.05
@@ -150,7 +150,7 @@ class LiveSession:
             faces.sort(key=lambda face: face.track_id or 0)
             if self._baseline is not None:
                 elapsed = seconds - self._times[-1] if self._times else 0.0
-                faces = self.analyzer.take_off(self._baseline, faces, seconds, min(elapsed, _LONGEST_FRAME))
+                faces = self.analyzer.apply_baseline(self._baseline, faces, seconds, min(elapsed, _LONGEST_FRAME))
             self.timeline.add(seconds, faces)
             self._times.append(seconds)
             self.num_frames += 1

@@ -55,4 +55,4 @@ def relight(
     check_positive("--train", train)
     check_positive("--test", test)
     write_lit_photos(load_dataset(data), out, num_train=train, num_test=test, seed=seed)
-    log(f"Wrote {train + test} photos. Next: invoke preprocess --source {out} --name lit --detect --skip-bad")
+    log(f"Wrote {train + test} photos. Next: invoke preprocess --source {out} --detect --skip-bad")

@@ -31,7 +31,7 @@ class VideoSummary:
         notes: what else limits the result, one sentence each.
         files: the files that were written.
         timeline: the time on screen and the expressions of each person.
-        baseline: the resting faces that were taken off; None without a baseline.
+        baseline: the resting faces that were subtracted; None without a baseline.
         baseline_people: the time and the expressions without the resting face of each person who has one.
     """
 

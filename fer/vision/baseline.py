@@ -40,7 +40,7 @@ class RestingFace:
 
     @property
     def weight(self) -> float:
-        """Share of the resting face that is taken off, 0..1."""
+        """Share of the resting face that is subtracted, 0..1."""
         return self.seconds / (self.seconds + PSEUDO_SECONDS)
 
     def add(self, probabilities: np.ndarray, seconds: float) -> None:
@@ -53,7 +53,7 @@ class RestingFace:
         self.total = self.total + compute_log_odds(probabilities) * seconds
         self.seconds += seconds
 
-    def take_off(self, probabilities: np.ndarray, neutral_log_odds: np.ndarray) -> np.ndarray:
+    def subtract(self, probabilities: np.ndarray, neutral_log_odds: np.ndarray) -> np.ndarray:
         """Return an answer without this face.
 
         Args:
@@ -118,7 +118,7 @@ class Baseline:
         """
         self.is_known = self.is_known or seconds >= self.end
         if self.is_known:
-            return [self._take_off(face, neutral_log_odds) for face in faces]
+            return [self._subtract(face, neutral_log_odds) for face in faces]
         if seconds >= self.start:
             self.num_frames += 1
             for face in faces:
@@ -126,8 +126,8 @@ class Baseline:
                 self.people.setdefault(face.track_id, RestingFace()).add(face.raw_probabilities, duration)
         return faces
 
-    def _take_off(self, face: Face, neutral_log_odds: np.ndarray) -> Face:
+    def _subtract(self, face: Face, neutral_log_odds: np.ndarray) -> Face:
         resting = self._photo or self.people.get(face.track_id or 0)
         if resting is None:
             return face
-        return replace(face, baseline_probabilities=resting.take_off(face.probabilities, neutral_log_odds))
+        return replace(face, baseline_probabilities=resting.subtract(face.probabilities, neutral_log_odds))

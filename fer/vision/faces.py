@@ -78,7 +78,9 @@ class Face:
             "label": self.label,
             "confidence": float(self.confidence),
             "uncertain": bool(self.uncertain),
-            "probabilities": dict(zip(EXPRESSIONS, map(float, self.probabilities), strict=True)),
+            "probabilities": _name_probabilities(self.probabilities),
+            "baseline_label": self.baseline_label,
+            "baseline_probabilities": _name_probabilities(self.baseline_probabilities),
             "box": [float(side) for side in self.box],
             "detection_score": float(self.detection_score),
             "landmarks": None if self.landmarks is None else self.landmarks.tolist(),
@@ -101,6 +103,10 @@ class Face:
         """Return the face in the pixels of an image that is resized by a factor."""
         landmarks = None if self.landmarks is None else (self.landmarks * factor).astype(np.float32)
         return replace(self, box=scale_box(self.box, factor), landmarks=landmarks)
+
+
+def _name_probabilities(probabilities: np.ndarray | None) -> dict[str, float] | None:
+    return None if probabilities is None else dict(zip(EXPRESSIONS, map(float, probabilities), strict=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -32,6 +32,6 @@ def test_another_data_set_of_the_same_name_is_replaced_only_with_overwrite(folde
 def test_relight_writes_photos_and_names_the_next_task(folder):
     save_dataset(draw_sample(140))
     lines = []
-    commands.relight("lit", data="sample", train=3, test=2, log=lines.append)
-    assert len(list((folder / "lit").rglob("*.jpg"))) == 5
-    assert "invoke preprocess --source lit --name lit --detect" in lines[0]
+    commands.relight("night", data="sample", train=3, test=2, log=lines.append)
+    assert len(list((folder / "night").rglob("*.jpg"))) == 5
+    assert "invoke preprocess --source night --detect" in lines[0]

@@ -33,13 +33,13 @@ def faces():
 
 def test_a_person_who_looks_sad_at_rest_is_neutral_at_rest():
     row = build_row("sad")
-    answer = rest(row, 1000.0).take_off(row, NEUTRAL)
+    answer = rest(row, 1000.0).subtract(row, NEUTRAL)
     assert answer.argmax() == NEUTRAL_INDEX
     np.testing.assert_allclose(compute_log_odds(answer), NEUTRAL, atol=0.2)
 
 
 def test_an_expression_that_is_unlike_the_resting_face_stays():
-    assert rest(build_row("sad"), 5.0).take_off(build_row("happy", 0.95), NEUTRAL).argmax() == EXPRESSIONS.index(
+    assert rest(build_row("sad"), 5.0).subtract(build_row("happy", 0.95), NEUTRAL).argmax() == EXPRESSIONS.index(
         "happy"
     )
 
@@ -47,13 +47,13 @@ def test_an_expression_that_is_unlike_the_resting_face_stays():
 def test_a_typical_neutral_face_takes_nothing_off():
     row = np.exp(NEUTRAL) / np.exp(NEUTRAL).sum()
     resting = rest(row, 5.0)
-    answer = resting.take_off(build_row("fear"), compute_log_odds(row))
+    answer = resting.subtract(build_row("fear"), compute_log_odds(row))
     np.testing.assert_allclose(answer, build_row("fear"), atol=1e-6)
 
 
 def test_few_frames_change_little_and_many_change_all():
     row = build_row("sad")
-    sadness = [float(rest(row, seconds).take_off(row, NEUTRAL)[SAD]) for seconds in (1e-3, 0.04, 1.0, 5.0, 100.0)]
+    sadness = [float(rest(row, seconds).subtract(row, NEUTRAL)[SAD]) for seconds in (1e-3, 0.04, 1.0, 5.0, 100.0)]
     assert sadness == sorted(sadness, reverse=True)
     assert sadness[0] == pytest.approx(row[SAD], abs=0.01)
     assert sadness[1] > 0.6
@@ -67,7 +67,7 @@ def test_the_pseudo_count_halves_the_offset():
 
 def test_a_face_that_was_never_seen_takes_nothing_off():
     row = build_row("sad")
-    assert RestingFace().take_off(row, NEUTRAL) is row
+    assert RestingFace().subtract(row, NEUTRAL) is row
 
 
 def test_the_order_and_number_of_frames_do_not_matter_but_the_seconds_do():
@@ -75,13 +75,13 @@ def test_the_order_and_number_of_frames_do_not_matter_but_the_seconds_do():
     for _ in range(50):
         often.add(build_row("sad"), 0.04)
     np.testing.assert_allclose(
-        once.take_off(build_row("fear"), NEUTRAL), often.take_off(build_row("fear"), NEUTRAL), atol=1e-6
+        once.subtract(build_row("fear"), NEUTRAL), often.subtract(build_row("fear"), NEUTRAL), atol=1e-6
     )
 
 
 @pytest.mark.parametrize("share", [1.0, 0.0])
 def test_certain_answers_stay_finite(share):
-    answer = rest(build_row("sad", share), 5.0).take_off(build_row("sad", 1 - share), NEUTRAL)
+    answer = rest(build_row("sad", share), 5.0).subtract(build_row("sad", 1 - share), NEUTRAL)
     assert np.isfinite(answer).all()
     assert answer.sum() == pytest.approx(1.0, abs=1e-6)
     assert answer.dtype == np.float32
@@ -122,5 +122,5 @@ def test_a_baseline_learns_from_single_frames_and_is_applied_to_smoothed_ones(fa
     baseline = Baseline(0.0, 1.0)
     baseline.update([face], 0.0, 2.0, NEUTRAL)
     (after,) = baseline.update([face.smooth(1, smoothed, 0.5)], 1.0, 0.1, NEUTRAL)
-    expected = rest(face.raw_probabilities, 2.0).take_off(smoothed, NEUTRAL)
+    expected = rest(face.raw_probabilities, 2.0).subtract(smoothed, NEUTRAL)
     np.testing.assert_allclose(after.baseline_probabilities, expected)

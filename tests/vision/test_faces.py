@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -55,3 +56,7 @@ def test_a_face_as_a_dict_survives_json():
     assert values == face.to_dict()
     assert (values["label"], values["box"], values["landmarks"]) == ("happy", [10.0, 10.0, 60.0, 60.0], None)
     assert values["probabilities"] == dict(zip(EXPRESSIONS, PROBABILITIES.tolist(), strict=True))
+    assert values["baseline_label"] is values["baseline_probabilities"] is None
+    resting = replace(face, baseline_probabilities=PROBABILITIES[::-1]).to_dict()
+    assert resting["baseline_label"] == EXPRESSIONS[len(EXPRESSIONS) - 1 - EXPRESSIONS.index("happy")]
+    assert list(resting["baseline_probabilities"].values()) == PROBABILITIES[::-1].tolist()

@@ -28,7 +28,7 @@ class Events:
         return [gr.skip() if value is None else value for value in update]
 
     def neutral(self, request: gr.Request) -> str:
-        """Return the status after the visitor has asked for the neutral face to be taken off."""
+        """Return the status after the visitor has asked for the neutral face to be subtracted."""
         return self.handlers.start_baseline(str(request.session_hash))
 
     def clear_neutral(self, request: gr.Request) -> str:
