@@ -24,7 +24,7 @@ from fer.calibration import (
     remove_smoothing,
 )
 from fer.config import Fraction, Head, Settings
-from fer.errors import SettingsError, shorten
+from fer.errors import ModelError, SettingsError, shorten
 from fer.labels import EXPRESSIONS
 
 #: ``balanced``: every expression is equally likely. ``dataset``: the shares of the training data. Or seven numbers, in
@@ -93,6 +93,23 @@ def check_prior(prior: Prior) -> Prior:
         f"A prior is 'balanced', 'dataset' or seven positive numbers, for {', '.join(EXPRESSIONS)}."
         f" Received: {shorten(repr(prior))}. Remedy: give numbers whose ratios are below {1 / _LEAST_SHARE:.0e}."
     )
+
+
+def select_prior(prior: Prior, joint: JointCalibration | None) -> Prior:
+    """Return a prior as :func:`check_prior` does, for a network with this calibration of all heads.
+
+    Raises:
+        SettingsError: the prior is not valid.
+        ModelError: it is not the default, and there is no calibration: a single head then answers without a prior.
+    """
+    prior = check_prior(prior)
+    if joint is None and prior != "balanced":
+        raise ModelError(
+            "A prior other than 'balanced' needs the calibration of all heads together. Received:"
+            f" {shorten(repr(prior))} for a network without it. Remedy: leave out the prior, or load a run folder to"
+            " which fer.training.recalibrate gave one."
+        )
+    return prior
 
 
 def _compute_shares(numbers: Sequence[float]) -> np.ndarray:
