@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from fer.errors import SettingsError, shorten, shorten_path
 from fer.wording import suggest_name
@@ -35,6 +36,11 @@ _MOST_SECTIONS = 10
 #: Half of a UTF-16 pair, which UTF-8 cannot have.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 Checked = TypeVar("Checked", bound=BaseModel)
+
+
+def _name_setting(name: str, value: object, rule: str) -> PydanticCustomError:
+    """Return the error of a validator of several settings; without a name, it would be that of the whole section."""
+    return PydanticCustomError("setting", "{rule}", {"setting": name, "value": value, "rule": rule})
 
 
 class Settings(BaseModel):
@@ -168,7 +174,9 @@ class PhaseConfig(Settings):
     @model_validator(mode="after")
     def _warmup_fits(self) -> "PhaseConfig":
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
-            raise ValueError(f"warmup_epochs must be below epochs ({self.epochs})")
+            raise _name_setting(
+                "warmup_epochs", self.warmup_epochs, f"warmup_epochs must be below epochs ({self.epochs})"
+            )
         return self
 
 
@@ -247,7 +255,8 @@ class Config(Settings):
     def _views_are_alike(self) -> "Config":
         views = {(phase.augmentation_strength, phase.mixup) for phase in self.training.phases}
         if self.distillation.views and len(views) > 1:
-            raise ValueError("distillation.views needs the same augmentation_strength and mixup in every phase")
+            rule = "distillation.views needs the same augmentation_strength and mixup in every phase"
+            raise _name_setting("distillation.views", self.distillation.views, rule)
         return self
 
     def to_json(self) -> str:
@@ -264,8 +273,13 @@ def parse_config(settings: dict[str, Any]) -> Config:
     return validate(Config, settings)
 
 
-def validate(kind: type[Checked], values: dict[str, Any]) -> Checked:
+def validate(kind: type[Checked], values: dict[str, Any], section: str = "") -> Checked:
     """Build settings, or results kept in JSON, from nested dictionaries.
+
+    Args:
+        kind: the class.
+        values: by name.
+        section: what the values are a section of, for the message.
 
     Raises:
         SettingsError: a value is unknown, missing, mistyped or out of range; the message names the first such one.
@@ -276,11 +290,14 @@ def validate(kind: type[Checked], values: dict[str, Any]) -> Checked:
         # A mistyped name is also a missing setting: the name that was given helps more.
         errors = error.errors()
         first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-        name = shorten(".".join(str(part) for part in first["loc"]))
+        context = first.get("ctx", {})
+        parts = (section, *first["loc"], context.get("setting", ""))
+        name = shorten(".".join(str(part) for part in parts if part != ""))
         rule = shorten(first["msg"].lower().removeprefix("value error, "), 100)
         suggestion = _suggest_setting(kind, first["loc"]) if first["type"] == "extra_forbidden" else ""
         raise SettingsError(
-            f"Setting '{name}' is not valid: {rule}. Received: {_shorten(first['input'])}.{suggestion}"
+            f"Setting '{name}' is not valid: {rule}. Received:"
+            f" {_shorten(context.get('value', first['input']))}.{suggestion}"
             " Remedy: see docs/settings.md for the settings and their ranges."
         ) from None
 

@@ -265,8 +265,8 @@ def parse_calibrations(sections: Mapping[str, Any]) -> tuple[Calibrations, Joint
     Raises:
         SettingsError: a section is damaged.
     """
-    joint = validate(JointCalibration, sections["joint"]) if "joint" in sections else None
-    return {head: validate(Calibration, sections[head]) for head in HEADS if head in sections}, joint
+    joint = validate(JointCalibration, sections["joint"], "joint") if "joint" in sections else None
+    return {head: validate(Calibration, sections[head], head) for head in HEADS if head in sections}, joint
 
 
 def dump_calibrations(calibrations: Calibrations, joint: JointCalibration | None) -> dict[str, Any]:

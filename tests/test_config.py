@@ -104,7 +104,10 @@ def test_the_rule_of_a_validator_follows_the_name_of_the_setting():
 
 def test_a_warmup_as_long_as_its_phase_is_refused():
     phases = '[{"name": "main", "epochs": 2, "learning_rate": 0.1, "warmup_epochs": 2}]'
-    with pytest.raises(SettingsError, match=r"warmup_epochs must be below epochs \(2\)"):
+    expected = (
+        r"'training\.phases\.0\.warmup_epochs' is not valid: warmup_epochs must be below epochs \(2\)\. Received: 2\."
+    )
+    with pytest.raises(SettingsError, match=expected):
         load_config("small", overrides=[f"training.phases={phases}"])
 
 

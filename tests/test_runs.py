@@ -1,4 +1,5 @@
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -177,12 +178,19 @@ def test_a_damaged_file_is_an_error_of_one_line_that_names_it(run, name, content
 
 
 @pytest.mark.parametrize(
-    "content", [{"labels": {"temperature": 0}}, {"labels": {"offsets": [0.0]}}, {"labels": {"slope": 1}}, {"labels": 3}]
+    ("content", "name"),
+    [
+        ({"labels": {"temperature": 0}}, "labels.temperature"),
+        ({"labels": {"offsets": [0.0]}}, "labels.offsets"),
+        ({"labels": {"slope": 1}}, "labels.slope"),
+        ({"labels": 3}, "labels"),
+        ({"joint": {}}, "joint.class_shares"),
+    ],
 )
-def test_a_calibration_out_of_range_is_refused(run, content):
+def test_a_calibration_out_of_range_is_refused(run, content, name):
     run.folder.mkdir()
     run.calibration.write_text(json.dumps(content))
-    with pytest.raises(SettingsError, match="is not valid"):
+    with pytest.raises(SettingsError, match=f"'{re.escape(name)}' is not valid"):
         run.read_calibrations()
 
 
