@@ -18,6 +18,8 @@ from fer.errors import SettingsError, shorten, shorten_path
 from fer.wording import suggest_name
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+#: Fits are between 0.1 and 10; far below, logits that are divided by it overflow.
+Temperature = Annotated[float, Field(ge=0.001)]
 Positive = Annotated[int, Field(ge=1)]
 #: Numbers of channels, of layers in a row, and sides of a window: more than a face of 48 pixels can use.
 Width = Annotated[int, Field(ge=1, le=4096)]
@@ -221,7 +223,7 @@ class DistillationConfig(Settings):
         "", description="Preset for training a missing teacher first, with its index in the list as the seed."
     )
     weight: Fraction = Field(0.7, description="Share of the teachers' mean prediction in a target.")
-    temperature: float = Field(1.0, gt=0.0, description="Divides the logits of the prediction; above 1 softens it.")
+    temperature: Temperature = Field(1.0, description="Divides the logits of the prediction; above 1 softens it.")
     consistent: bool = Field(
         False,
         description="Predict each face at every step, augmented and mixed as for the student (arXiv:2106.05237);"

@@ -23,7 +23,7 @@ from fer.calibration import (
     fit_temperature,
     remove_smoothing,
 )
-from fer.config import Fraction, Head, Settings
+from fer.config import Fraction, Head, Settings, Temperature
 from fer.errors import ModelError, SettingsError, shorten
 from fer.labels import EXPRESSIONS
 
@@ -49,7 +49,7 @@ _LEAST_SHARE = 1e-100
 class OperatingPoint(Settings):
     """What was fitted on validation for one prior."""
 
-    temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
+    temperature: Temperature = Field(1.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
     uncertain_below: Fraction = Field(0.0, description="Confidence below which an answer is uncertain.")
     coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")
     neutral_log_odds: tuple[float, ...] = Field(

@@ -123,6 +123,11 @@ def test_degradation_is_active_if_any_can_happen(settings, is_active):
     assert DegradationConfig(**settings).is_active is is_active
 
 
+def test_a_temperature_that_divides_logits_beyond_all_numbers_is_refused():
+    with pytest.raises(SettingsError, match=r"distillation\.temperature"):
+        load_config("small", overrides=["distillation.temperature=1e-308"])
+
+
 def test_epochs_are_the_sum_over_the_phases():
     training = load_config("small").training
     assert training.epochs == sum(phase.epochs for phase in training.phases)

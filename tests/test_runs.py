@@ -181,7 +181,10 @@ def test_a_damaged_file_is_an_error_of_one_line_that_names_it(run, name, content
     ("content", "name"),
     [
         ({"labels": {"temperature": 0}}, "labels.temperature"),
+        ({"labels": {"temperature": 1e-308}}, "labels.temperature"),
+        ({"joint": {"class_shares": {}, "dataset": {"temperature": 1e-308}}}, "joint.dataset.temperature"),
         ({"labels": {"offsets": [0.0]}}, "labels.offsets"),
+        ({"labels": {"offsets": [1e308, 0, 0, 0, 0, 0, 0]}}, "labels.offsets.0"),
         ({"labels": {"slope": 1}}, "labels.slope"),
         ({"labels": 3}, "labels"),
         ({"joint": {}}, "joint.class_shares"),
