@@ -269,4 +269,4 @@ def _load_teachers(config: Config, log: Log) -> Teachers | None:
     if not distillation.teacher:
         return None
     log(f"Teachers {', '.join(distillation.teacher)} predict the training faces {_describe_views(distillation)}.")
-    return Teachers(distillation, config.model.heads)
+    return Teachers(distillation, config.model.heads, log)
