@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from fer.calibration import Calibration, Calibrations
 from fer.config import HEADS, Config, parse_config, read_json, validate
 from fer.errors import ModelError, SettingsError
-from fer.files import write_atomically
+from fer.files import name_missing_keys, write_atomically
 from fer.joint import JointCalibration
 
 #: Folder of the runs that are found by name.
@@ -232,11 +232,11 @@ class Run:
         Runs from before version 0.2 have the digests of their teachers in ``config.json``, and none of the data set.
 
         Raises:
-            ModelError: the folder has neither file.
+            ModelError: the folder has neither file; or, later, ``provenance.json`` lacks a key that is looked up.
             SettingsError: the file is damaged.
         """
         if self.provenance.is_file():
-            return read_json(self.provenance)
+            return name_missing_keys(read_json(self.provenance), self.provenance, "restore the file, or train again")
         teachers = self.read_config().distillation.teacher
         digests = self._read_settings().get("distillation", {}).get("sha256", ())
         return {"data_sha256": None, "teachers": dict(zip(teachers, digests, strict=False))}

@@ -13,6 +13,7 @@ from fer.data import draw_sample
 from fer.errors import ModelError, SettingsError
 from fer.runs import Run
 from fer.training import train
+from fer.training.provenance import check_fingerprint, check_teachers
 
 OFFSETS = (0.1, 0.0, -0.1, 0.2, 0.0, 0.0, -0.2)
 CALIBRATIONS = {"labels": Calibration(temperature=1.6), "votes": Calibration(offsets=OFFSETS, uncertain_below=0.3)}
@@ -153,6 +154,20 @@ def test_provenance_reads_back_equal(run):
     provenance = {"data_sha256": DIGEST, "teachers": {"artifacts/xception": DIGEST}}
     run.write_provenance(provenance)
     assert run.read_provenance() == provenance
+
+
+@pytest.mark.parametrize(
+    ("key", "check"),
+    [
+        ("data_sha256", lambda run: check_fingerprint(run, draw_sample(140))),
+        ("teachers", lambda run: check_teachers(run, {"teachers": {}})),
+    ],
+)
+def test_a_provenance_that_lacks_a_key_is_one_line(run, key, check):
+    provenance = {"data_sha256": DIGEST, "teachers": {}}
+    run.write_provenance({name: value for name, value in provenance.items() if name != key})
+    with pytest.raises(ModelError, match=rf"provenance\.json must have '{key}'.*train again"):
+        check(run)
 
 
 def test_a_folder_without_provenance_and_settings_is_refused(run):
