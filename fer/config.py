@@ -31,6 +31,8 @@ Head = Literal["labels", "votes"]
 HEADS: tuple[Head, ...] = ("labels", "votes")
 #: Layers that are trained: every one, or the last one alone.
 Layers = Literal["all", "head"]
+#: Epochs of a fine-tuning; the task has the same number, and a test compares them.
+FINETUNE_EPOCHS = 20
 #: Characters of a value in a message.
 _LONGEST_VALUE = 60
 #: Sections inside sections in the name of a setting.
