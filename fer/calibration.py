@@ -4,12 +4,12 @@ Probabilities are float arrays (N, K) whose rows sum to 1; ``y_true`` is an int 
 Everything here is fitted on validation alone.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
-from fer.config import Fraction, Head, Settings
+from fer.config import Fraction, Head, Settings, Temperature
 from fer.labels import EXPRESSIONS
 
 _SMALLEST = 1e-12
@@ -26,6 +26,8 @@ _LEAST_PROBABILITY = 0.01
 #: Mean log-odds of a neutral face, for runs whose calibration has none: those of the shipped network's balanced answer
 #: to the 607 neutral faces of PublicTest.
 NEUTRAL_LOG_ODDS = (-0.498, -0.947, -0.487, -0.134, 0.654, -0.633, 2.046)
+#: Beyond any fit; the largest floats would overflow when they are divided by the temperature.
+_Offset = Annotated[float, Field(ge=-1000.0, le=1000.0)]
 
 
 class Calibration(Settings):
@@ -34,13 +36,13 @@ class Calibration(Settings):
     smoothing: float = Field(
         0.0, ge=0.0, lt=1.0, description="Share of the uniform distribution removed from the network's probabilities."
     )
-    offsets: tuple[float, ...] = Field(
+    offsets: tuple[_Offset, ...] = Field(
         (0.0,) * len(EXPRESSIONS),
         min_length=len(EXPRESSIONS),
         max_length=len(EXPRESSIONS),
         description="Added to the logits. Runs before version 0.2 have them; newer runs are balanced by their prior.",
     )
-    temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
+    temperature: Temperature = Field(1.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
     uncertain_below: Fraction = Field(0.0, description="Confidence below which a prediction is uncertain.")
     coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")
     neutral_log_odds: tuple[float, ...] = Field(

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
 from fer.errors import SettingsError, shorten, shorten_path
 from fer.wording import suggest_name
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+#: Fits are between 0.1 and 10; far below, logits that are divided by it overflow.
+Temperature = Annotated[float, Field(ge=0.001)]
 Positive = Annotated[int, Field(ge=1)]
 #: Numbers of channels, of layers in a row, and sides of a window: more than a face of 48 pixels can use.
 Width = Annotated[int, Field(ge=1, le=4096)]
@@ -28,6 +31,8 @@ Head = Literal["labels", "votes"]
 HEADS: tuple[Head, ...] = ("labels", "votes")
 #: Layers that are trained: every one, or the last one alone.
 Layers = Literal["all", "head"]
+#: Epochs of a fine-tuning; the task has the same number, and a test compares them.
+FINETUNE_EPOCHS = 20
 #: Characters of a value in a message.
 _LONGEST_VALUE = 60
 #: Sections inside sections in the name of a setting.
@@ -35,6 +40,11 @@ _MOST_SECTIONS = 10
 #: Half of a UTF-16 pair, which UTF-8 cannot have.
 _SURROGATE = re.compile("[\ud800-\udfff]")
 Checked = TypeVar("Checked", bound=BaseModel)
+
+
+def _name_setting(name: str, value: object, rule: str) -> PydanticCustomError:
+    """Return the error of a validator of several settings; without a name, it would be that of the whole section."""
+    return PydanticCustomError("setting", "{rule}", {"setting": name, "value": value, "rule": rule})
 
 
 class Settings(BaseModel):
@@ -168,7 +178,9 @@ class PhaseConfig(Settings):
     @model_validator(mode="after")
     def _warmup_fits(self) -> "PhaseConfig":
         if self.warmup_epochs >= self.epochs and self.warmup_epochs:
-            raise ValueError(f"warmup_epochs must be below epochs ({self.epochs})")
+            raise _name_setting(
+                "warmup_epochs", self.warmup_epochs, f"warmup_epochs must be below epochs ({self.epochs})"
+            )
         return self
 
 
@@ -213,7 +225,7 @@ class DistillationConfig(Settings):
         "", description="Preset for training a missing teacher first, with its index in the list as the seed."
     )
     weight: Fraction = Field(0.7, description="Share of the teachers' mean prediction in a target.")
-    temperature: float = Field(1.0, gt=0.0, description="Divides the logits of the prediction; above 1 softens it.")
+    temperature: Temperature = Field(1.0, description="Divides the logits of the prediction; above 1 softens it.")
     consistent: bool = Field(
         False,
         description="Predict each face at every step, augmented and mixed as for the student (arXiv:2106.05237);"
@@ -247,7 +259,8 @@ class Config(Settings):
     def _views_are_alike(self) -> "Config":
         views = {(phase.augmentation_strength, phase.mixup) for phase in self.training.phases}
         if self.distillation.views and len(views) > 1:
-            raise ValueError("distillation.views needs the same augmentation_strength and mixup in every phase")
+            rule = "distillation.views needs the same augmentation_strength and mixup in every phase"
+            raise _name_setting("distillation.views", self.distillation.views, rule)
         return self
 
     def to_json(self) -> str:
@@ -264,8 +277,13 @@ def parse_config(settings: dict[str, Any]) -> Config:
     return validate(Config, settings)
 
 
-def validate(kind: type[Checked], values: dict[str, Any]) -> Checked:
+def validate(kind: type[Checked], values: dict[str, Any], section: str = "") -> Checked:
     """Build settings, or results kept in JSON, from nested dictionaries.
+
+    Args:
+        kind: the class.
+        values: by name.
+        section: what the values are a section of, for the message.
 
     Raises:
         SettingsError: a value is unknown, missing, mistyped or out of range; the message names the first such one.
@@ -276,11 +294,14 @@ def validate(kind: type[Checked], values: dict[str, Any]) -> Checked:
         # A mistyped name is also a missing setting: the name that was given helps more.
         errors = error.errors()
         first = next((each for each in errors if each["type"] == "extra_forbidden"), errors[0])
-        name = shorten(".".join(str(part) for part in first["loc"]))
+        context = first.get("ctx", {})
+        parts = (section, *first["loc"], context.get("setting", ""))
+        name = shorten(".".join(str(part) for part in parts if part != ""))
         rule = shorten(first["msg"].lower().removeprefix("value error, "), 100)
         suggestion = _suggest_setting(kind, first["loc"]) if first["type"] == "extra_forbidden" else ""
         raise SettingsError(
-            f"Setting '{name}' is not valid: {rule}. Received: {_shorten(first['input'])}.{suggestion}"
+            f"Setting '{name}' is not valid: {rule}. Received:"
+            f" {_shorten(context.get('value', first['input']))}.{suggestion}"
             " Remedy: see docs/settings.md for the settings and their ranges."
         ) from None
 

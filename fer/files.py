@@ -1,4 +1,4 @@
-"""Atomic file writes, a check that a path is writable, digests, and what a damaged file of arrays raises."""
+"""Atomic file writes, a check that a path is writable, digests, and what a damaged file raises."""
 
 import contextlib
 import errno
@@ -9,11 +9,11 @@ import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from fer.errors import OutputError
+from fer.errors import ModelError, OutputError, shorten
 
 #: What NumPy and the standard library raise on a damaged .npz file; a damaged header can ask for more memory than there
 #: is.
@@ -143,6 +143,44 @@ def _identify(path: str | Path) -> list[object]:
         status = os.stat(path)
         keys.append((status.st_dev, status.st_ino))
     return keys
+
+
+def name_missing_keys(content: Mapping[str, Any], path: Path, remedy: str) -> dict[str, Any]:
+    """Return the content of a JSON file as a dictionary whose missing keys, at any depth, are errors of one line.
+
+    Args:
+        content: the content.
+        path: the file, for the message.
+        remedy: what to do, for the message.
+
+    Returns:
+        An equal dictionary; looking up a key that it lacks raises a :class:`~fer.errors.ModelError`.
+
+    Example:
+        >>> name_missing_keys({"n": {}}, Path("a.json"), "train again")["n"]["accuracy"]
+        Traceback (most recent call last):
+        fer.errors.ModelError: a.json must have 'n.accuracy'. Received: a.json without it. Remedy: train again.
+    """
+    return _JsonObject(content, path, remedy, "")
+
+
+class _JsonObject(dict[str, Any]):
+    """A JSON object of a file, under the keys ``place``."""
+
+    def __init__(self, content: Mapping[str, Any], path: Path, remedy: str, place: str) -> None:
+        super().__init__(
+            {
+                key: _JsonObject(value, path, remedy, f"{place}{key}.") if isinstance(value, dict) else value
+                for key, value in content.items()
+            }
+        )
+        self._path, self._remedy, self._place = path, remedy, place
+
+    def __missing__(self, key: str) -> Any:
+        raise ModelError(
+            f"{self._path.name} must have {shorten(repr(self._place + key))}. Received: {show_path(self._path)} without"
+            f" it. Remedy: {self._remedy}."
+        )
 
 
 def compute_digest(path: str | Path) -> str:

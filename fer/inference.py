@@ -9,7 +9,16 @@ import numpy as np
 from fer.calibration import Calibration, Calibrations, apply_calibration
 from fer.config import HEADS, Config, Head
 from fer.errors import ModelError, SettingsError, shorten
-from fer.joint import HEAD_WEIGHTS, JointCalibration, OperatingPoint, Prior, apply_joint, check_prior, combine_heads
+from fer.joint import (
+    HEAD_WEIGHTS,
+    JointCalibration,
+    OperatingPoint,
+    Prior,
+    apply_joint,
+    check_prior,
+    combine_heads,
+    select_prior,
+)
 from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.model.batching import BATCH_SIZES
 from fer.model.runtimes import Runtime, RuntimeName, check_runtime_name, load_runtime, wrap_model
@@ -95,7 +104,8 @@ class Classifier:
                 :func:`fer.model.runtimes.load_runtime`.
 
         Raises:
-            ModelError: the file is missing, damaged, or not a network of this package's form.
+            ModelError: the file is missing, damaged, or not a network of this package's form; or has no calibration for
+                the prior.
             SettingsError: the prior or the runtime is not valid.
         """
         prior = check_prior(prior)
@@ -181,9 +191,10 @@ class Classifier:
 
         Raises:
             SettingsError: the prior is not valid.
+            ModelError: the network has no calibration of all heads, so that a single head answers without a prior.
         """
         other = copy.copy(self)
-        other.prior, other.head = check_prior(prior), None if self.joint else self.heads[-1]
+        other.prior, other.head = select_prior(prior, self.joint), None if self.joint else self.heads[-1]
         return other
 
     def with_head(self, head: Head) -> "Classifier":

@@ -23,8 +23,8 @@ from fer.calibration import (
     fit_temperature,
     remove_smoothing,
 )
-from fer.config import Fraction, Head, Settings
-from fer.errors import SettingsError, shorten
+from fer.config import Fraction, Head, Settings, Temperature
+from fer.errors import ModelError, SettingsError, shorten
 from fer.labels import EXPRESSIONS
 
 #: ``balanced``: every expression is equally likely. ``dataset``: the shares of the training data. Or seven numbers, in
@@ -49,7 +49,7 @@ _LEAST_SHARE = 1e-100
 class OperatingPoint(Settings):
     """What was fitted on validation for one prior."""
 
-    temperature: float = Field(1.0, gt=0.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
+    temperature: Temperature = Field(1.0, description="Divides the logits (Guo et al., 2017, arXiv:1706.04599).")
     uncertain_below: Fraction = Field(0.0, description="Confidence below which an answer is uncertain.")
     coverage: Fraction = Field(1.0, description="Share of validation faces whose confidence reaches the threshold.")
     neutral_log_odds: tuple[float, ...] = Field(
@@ -93,6 +93,23 @@ def check_prior(prior: Prior) -> Prior:
         f"A prior is 'balanced', 'dataset' or seven positive numbers, for {', '.join(EXPRESSIONS)}."
         f" Received: {shorten(repr(prior))}. Remedy: give numbers whose ratios are below {1 / _LEAST_SHARE:.0e}."
     )
+
+
+def select_prior(prior: Prior, joint: JointCalibration | None) -> Prior:
+    """Return a prior as :func:`check_prior` does, for a network with this calibration of all heads.
+
+    Raises:
+        SettingsError: the prior is not valid.
+        ModelError: it is not the default, and there is no calibration: a single head then answers without a prior.
+    """
+    prior = check_prior(prior)
+    if joint is None and prior != "balanced":
+        raise ModelError(
+            "A prior other than 'balanced' needs the calibration of all heads together. Received:"
+            f" {shorten(repr(prior))} for a network without it. Remedy: leave out the prior, or load a run folder to"
+            " which fer.training.recalibrate gave one."
+        )
+    return prior
 
 
 def _compute_shares(numbers: Sequence[float]) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Run folders: the names of their files, how to find one, and which folders training may write to.
+"""Run folders: the names of their files, and how to find one.
 
 A run folder holds one trained network: ``artifacts/<run>/``. Only this module contains the names of its files.
 """
@@ -6,7 +6,6 @@ A run folder holds one trained network: ``artifacts/<run>/``. Only this module c
 import json
 import os
 import shlex
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, ClassVar
 from fer.calibration import Calibration, Calibrations
 from fer.config import HEADS, Config, parse_config, read_json, validate
 from fer.errors import ModelError, SettingsError
-from fer.files import convert_errors, write_atomically
+from fer.files import name_missing_keys, write_atomically
 from fer.joint import JointCalibration
 
 #: Folder of the runs that are found by name.
@@ -184,85 +183,6 @@ class Run:
         except (ModelError, SettingsError):
             return False
 
-    def check_name(self) -> None:
-        """Raise a :class:`~fer.errors.ModelError` if the folder would be taken for a single saved network."""
-        if self.model == self.folder:
-            raise ModelError(
-                f"The name of a run folder must not end in {self.folder.suffix}, as files do. Received: {self.folder}."
-                " Remedy: name another with --run."
-            )
-
-    def check_free(self) -> None:
-        """Raise a :class:`~fer.errors.ModelError` if a new run would replace a run or other files in the folder."""
-        if self.is_finished or self.is_begun:
-            kind, remedy = ("a finished", "") if self.is_finished else ("an unfinished", "resume it with --resume, ")
-            raise ModelError(
-                f"A run folder holds one run. Received: {self.folder}, which holds {kind} one."
-                f" Remedy: {remedy}name another with --run, or replace it with --overwrite."
-            )
-        others = [] if self.is_run else self._list_files()
-        if others:
-            raise ModelError(
-                f"A new run must not replace other files. Received: {self.folder}, which holds {others[0].name} but no"
-                " run. Remedy: name another folder with --run."
-            )
-
-    def check_resumable(self) -> None:
-        """Raise a :class:`~fer.errors.ModelError` unless the folder holds an unfinished training."""
-        if self.is_finished or not self.is_begun:
-            received = "a finished run" if self.is_finished else "none"
-            raise ModelError(
-                f"Only an unfinished run can be resumed. Received: {self.folder}, which holds {received}."
-                " Remedy: drop --resume, or name another run with --run."
-            )
-
-    def check_replaceable(self) -> None:
-        """Raise a :class:`~fer.errors.ModelError` if the folder holds files but no run."""
-        is_empty = not self.folder.exists() or (
-            self.folder.is_dir() and not any(path != self.lock for path in self.folder.iterdir())
-        )
-        if not (is_empty or self.is_run):
-            raise ModelError(
-                f"--overwrite replaces a run. Received: {self.folder}, which holds other files."
-                " Remedy: name another folder with --run."
-            )
-
-    def move_aside(self) -> None:
-        """Move the files of the run into its folder ``replaced``, until the new run has its first checkpoint.
-
-        Raises:
-            OutputError: a file cannot be moved.
-        """
-        self.remove_replaced()
-        with convert_errors(self.replaced):
-            # A folder of its own tells a move that was interrupted from a whole one.
-            _move_files(self._list_files(), self.folder, self.moved)
-            if self.moved.is_dir():
-                self.moved.rename(self.replaced)
-
-    def restore_replaced(self) -> None:
-        """Move the files that :meth:`move_aside` moved back, unless the new run has its first checkpoint.
-
-        Raises:
-            OutputError: a file cannot be moved.
-        """
-        with convert_errors(self.folder):
-            if self.replaced.is_dir() and not (self.is_begun or self.is_finished):
-                for path in self._list_files():
-                    path.unlink()
-                self.replaced.rename(self.moved)
-            if self.moved.is_dir():
-                _move_files([path for path in self.moved.rglob("*") if path.is_file()], self.moved, self.folder)
-                shutil.rmtree(self.moved)
-
-    def remove_replaced(self) -> None:
-        """Remove the files that :meth:`move_aside` moved."""
-        for path in Run(self.replaced)._list_files():
-            path.unlink()
-        for folder in (self.replaced / self.state.name, self.replaced):
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
-
     def read_config(self) -> Config:
         """Return the settings that the run was trained with.
 
@@ -312,11 +232,11 @@ class Run:
         Runs from before version 0.2 have the digests of their teachers in ``config.json``, and none of the data set.
 
         Raises:
-            ModelError: the folder has neither file.
+            ModelError: the folder has neither file; or, later, ``provenance.json`` lacks a key that is looked up.
             SettingsError: the file is damaged.
         """
         if self.provenance.is_file():
-            return read_json(self.provenance)
+            return name_missing_keys(read_json(self.provenance), self.provenance, "restore the file, or train again")
         teachers = self.read_config().distillation.teacher
         digests = self._read_settings().get("distillation", {}).get("sha256", ())
         return {"data_sha256": None, "teachers": dict(zip(teachers, digests, strict=False))}
@@ -325,7 +245,8 @@ class Run:
         """Write ``provenance.json`` atomically."""
         write_atomically(self.provenance, to_json(provenance))
 
-    def _list_files(self) -> list[Path]:
+    def list_files(self) -> list[Path]:
+        """Return the files of the run that the folder holds, without the lock and the files that were moved aside."""
         names = [file.name for file in vars(Run).values() if isinstance(file, _File)]
         names = [name for name in names if name not in ("state", "replaced", "moved", "train.lock")]
         return [path for pattern in (*_OTHER_FILES, *names) for path in self.folder.glob(pattern)]
@@ -338,22 +259,14 @@ class Run:
         return read_json(self.config)
 
 
-def _move_files(paths: list[Path], source: Path, target: Path) -> None:
-    """Move files from one folder to another, with their subfolders."""
-    for path in paths:
-        moved = target / path.relative_to(source)
-        moved.parent.mkdir(parents=True, exist_ok=True)
-        path.replace(moved)
-
-
 def parse_calibrations(sections: Mapping[str, Any]) -> tuple[Calibrations, JointCalibration | None]:
     """Return the calibration of each head and that of all together from the content of a ``calibration.json``.
 
     Raises:
         SettingsError: a section is damaged.
     """
-    joint = validate(JointCalibration, sections["joint"]) if "joint" in sections else None
-    return {head: validate(Calibration, sections[head]) for head in HEADS if head in sections}, joint
+    joint = validate(JointCalibration, sections["joint"], "joint") if "joint" in sections else None
+    return {head: validate(Calibration, sections[head], head) for head in HEADS if head in sections}, joint
 
 
 def dump_calibrations(calibrations: Calibrations, joint: JointCalibration | None) -> dict[str, Any]:

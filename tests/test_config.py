@@ -104,7 +104,10 @@ def test_the_rule_of_a_validator_follows_the_name_of_the_setting():
 
 def test_a_warmup_as_long_as_its_phase_is_refused():
     phases = '[{"name": "main", "epochs": 2, "learning_rate": 0.1, "warmup_epochs": 2}]'
-    with pytest.raises(SettingsError, match=r"warmup_epochs must be below epochs \(2\)"):
+    expected = (
+        r"'training\.phases\.0\.warmup_epochs' is not valid: warmup_epochs must be below epochs \(2\)\. Received: 2\."
+    )
+    with pytest.raises(SettingsError, match=expected):
         load_config("small", overrides=[f"training.phases={phases}"])
 
 
@@ -118,6 +121,11 @@ def test_teachers_are_a_list_or_one_text(value, teachers):
 @pytest.mark.parametrize(("settings", "is_active"), [({}, False), ({"blur": 0.0}, False), ({"noise": 0.1}, True)])
 def test_degradation_is_active_if_any_can_happen(settings, is_active):
     assert DegradationConfig(**settings).is_active is is_active
+
+
+def test_a_temperature_that_divides_logits_beyond_all_numbers_is_refused():
+    with pytest.raises(SettingsError, match=r"distillation\.temperature"):
+        load_config("small", overrides=["distillation.temperature=1e-308"])
 
 
 def test_epochs_are_the_sum_over_the_phases():

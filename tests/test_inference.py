@@ -338,9 +338,17 @@ def test_a_larger_prior_makes_a_class_more_probable(joined):
     assert (frequent[:, 6] > classifier.predict(faces)[:, 6]).all()
 
 
-def test_without_a_joint_calibration_the_prior_changes_nothing(two_headed):
+@pytest.mark.parametrize("prior", ["dataset", (1, 1, 1, 2, 1, 1, 8)])
+def test_without_a_joint_calibration_other_priors_are_refused(two_headed, prior):
+    with pytest.raises(ModelError, match="recalibrate") as caught:
+        Classifier.load(two_headed, prior=prior)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_a_joint_calibration_the_default_prior_can_be_named(two_headed):
     classifier, faces = Classifier.load(two_headed), make_faces(5)
-    np.testing.assert_array_equal(classifier.with_prior("dataset").predict(faces), classifier.predict(faces))
+    selected = Classifier.load(two_headed, prior="balanced")
+    np.testing.assert_array_equal(selected.predict(faces), classifier.predict(faces))
 
 
 def test_a_head_of_a_joined_network_can_answer_alone(joined, two_headed):

@@ -1,10 +1,10 @@
-import contextlib
 import json
+import re
 import shlex
 from pathlib import Path
 
-import numpy as np
 import pytest
+from run_files import DIGEST, write_finished, write_interrupted, write_strangers, write_unfinished
 
 from fer import runs
 from fer.calibration import Calibration
@@ -13,42 +13,15 @@ from fer.data import draw_sample
 from fer.errors import ModelError, SettingsError
 from fer.runs import Run
 from fer.training import train
-from fer.training.state import RunState, save_state
+from fer.training.provenance import check_fingerprint, check_teachers
 
 OFFSETS = (0.1, 0.0, -0.1, 0.2, 0.0, 0.0, -0.2)
 CALIBRATIONS = {"labels": Calibration(temperature=1.6), "votes": Calibration(offsets=OFFSETS, uncertain_below=0.3)}
-DIGEST = "f4" * 32
 
 
 @pytest.fixture
 def run(tmp_path):
     return Run(tmp_path / "run")
-
-
-def write_finished(run):
-    run.write_config(load_config("sample"))
-    run.model.write_bytes(b"network")
-
-
-def write_unfinished(run):
-    run.write_config(load_config("sample"))
-    save_state(run.state, RunState(1, [np.zeros(1)], [], []))
-
-
-def write_interrupted(run):
-    """Write what a run has before its first checkpoint."""
-    run.write_provenance({"data_sha256": DIGEST, "teachers": {}})
-    run.write_config(load_config("sample"))
-
-
-def write_strangers(run):
-    run.folder.mkdir()
-    (run.folder / "notes.txt").write_text("mine")
-    (run.folder / "config.json").write_text('{"mine": true}')
-
-
-def read_files(folder):
-    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 # Finding a run
@@ -152,87 +125,6 @@ def test_an_unfinished_write_is_no_checkpoint(run):
     assert not run.is_begun
 
 
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (write_finished, "which holds a finished one"),
-        (write_unfinished, "which holds an unfinished one.*--resume"),
-        (write_strangers, r"which holds config\.json but no run"),
-    ],
-)
-def test_a_folder_with_a_run_or_its_file_names_is_not_free(run, write, message):
-    write(run)
-    with pytest.raises(ModelError, match=message):
-        run.check_free()
-
-
-@pytest.mark.parametrize("write", [lambda run: None, lambda run: run.folder.mkdir(), write_interrupted])
-def test_a_folder_without_a_network_or_checkpoint_is_free(run, write):
-    write(run)
-    run.check_free()
-
-
-def test_a_folder_with_files_of_other_names_is_free(run):
-    run.folder.mkdir()
-    (run.folder / "notes.txt").touch()
-    run.check_free()
-
-
-def test_an_unfinished_run_is_resumable(run):
-    write_unfinished(run)
-    run.check_resumable()
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [(write_finished, "holds a finished run"), (lambda run: None, "holds none"), (write_interrupted, "holds none")],
-)
-def test_other_runs_are_not_resumable(run, write, message):
-    write(run)
-    with pytest.raises(ModelError, match=message):
-        run.check_resumable()
-
-
-@pytest.mark.parametrize(
-    "write", [write_finished, write_unfinished, write_interrupted, lambda run: None, lambda run: run.folder.mkdir()]
-)
-def test_a_run_or_an_empty_folder_is_replaceable(run, write):
-    write(run)
-    run.check_replaceable()
-
-
-def test_a_folder_of_other_files_is_not_replaceable(run):
-    write_strangers(run)
-    with pytest.raises(ModelError, match="which holds other files"):
-        run.check_replaceable()
-
-
-def test_a_file_is_not_replaceable(run):
-    run.folder.write_text("mine")
-    with pytest.raises(ModelError, match="which holds other files"):
-        run.check_replaceable()
-
-
-@pytest.mark.parametrize("overwrite", [False, True])
-def test_training_leaves_a_folder_of_other_files_untouched(run, overwrite):
-    write_strangers(run)
-    before = read_files(run.folder)
-    with pytest.raises(ModelError, match="name another folder with --run"):
-        train(draw_sample(140), load_config("sample"), run.folder, overwrite=overwrite, progress=False)
-    assert read_files(run.folder) == before
-
-
-def test_removing_the_files_of_a_run_keeps_other_files(run):
-    write_finished(run)
-    write_unfinished(run)
-    for path in (run.metrics, run.curves, run.folder / "notes.txt", run.folder / "plots" / "roc.png"):
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("content")
-    run.move_aside()
-    run.remove_replaced()
-    assert set(read_files(run.folder)) == {Path("notes.txt"), Path("plots/roc.png")}
-
-
 # Settings, calibrations, provenance
 
 
@@ -264,6 +156,20 @@ def test_provenance_reads_back_equal(run):
     assert run.read_provenance() == provenance
 
 
+@pytest.mark.parametrize(
+    ("key", "check"),
+    [
+        ("data_sha256", lambda run: check_fingerprint(run, draw_sample(140))),
+        ("teachers", lambda run: check_teachers(run, {"teachers": {}})),
+    ],
+)
+def test_a_provenance_that_lacks_a_key_is_one_line(run, key, check):
+    provenance = {"data_sha256": DIGEST, "teachers": {}}
+    run.write_provenance({name: value for name, value in provenance.items() if name != key})
+    with pytest.raises(ModelError, match=rf"provenance\.json must have '{key}'.*train again"):
+        check(run)
+
+
 def test_a_folder_without_provenance_and_settings_is_refused(run):
     with pytest.raises(ModelError, match="invoke train"):
         run.read_provenance()
@@ -287,12 +193,22 @@ def test_a_damaged_file_is_an_error_of_one_line_that_names_it(run, name, content
 
 
 @pytest.mark.parametrize(
-    "content", [{"labels": {"temperature": 0}}, {"labels": {"offsets": [0.0]}}, {"labels": {"slope": 1}}, {"labels": 3}]
+    ("content", "name"),
+    [
+        ({"labels": {"temperature": 0}}, "labels.temperature"),
+        ({"labels": {"temperature": 1e-308}}, "labels.temperature"),
+        ({"joint": {"class_shares": {}, "dataset": {"temperature": 1e-308}}}, "joint.dataset.temperature"),
+        ({"labels": {"offsets": [0.0]}}, "labels.offsets"),
+        ({"labels": {"offsets": [1e308, 0, 0, 0, 0, 0, 0]}}, "labels.offsets.0"),
+        ({"labels": {"slope": 1}}, "labels.slope"),
+        ({"labels": 3}, "labels"),
+        ({"joint": {}}, "joint.class_shares"),
+    ],
 )
-def test_a_calibration_out_of_range_is_refused(run, content):
+def test_a_calibration_out_of_range_is_refused(run, content, name):
     run.folder.mkdir()
     run.calibration.write_text(json.dumps(content))
-    with pytest.raises(SettingsError, match="is not valid"):
+    with pytest.raises(SettingsError, match=f"'{re.escape(name)}' is not valid"):
         run.read_calibrations()
 
 
@@ -344,96 +260,6 @@ def test_a_damaged_section_of_a_former_run_is_refused(former, distillation):
     for read in (former.read_config, former.read_provenance):
         with pytest.raises(SettingsError, match="'distillation'"):
             read()
-
-
-# Replacing a run
-
-
-def write_run(folder):
-    run = Run(folder)
-    run.write_config(load_config("mini"))
-    run.write_provenance({"data_sha256": "a", "teachers": {}})
-    run.model.write_bytes(b"network")
-    return run
-
-
-@pytest.mark.parametrize(
-    "files",
-    [
-        {"letter.txt": "dear"},
-        {"config.json": '{"name": "another tool"}', "model.keras": "network"},
-        {"provenance.json": '{"source": "another tool"}'},
-        {"config.json": "no json", "model.keras": "network"},
-    ],
-)
-def test_a_folder_without_a_runs_own_marks_is_not_replaceable(tmp_path, files):
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    with pytest.raises(ModelError, match="other files"):
-        Run(tmp_path).check_replaceable()
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == files
-
-
-def test_a_replaced_run_is_aside_until_the_new_one_has_a_checkpoint(tmp_path):
-    run = write_run(tmp_path / "run")
-    (run.folder / "letter.txt").write_text("dear")
-    before = {path.name: path.read_bytes() for path in run.folder.iterdir()}
-    run.move_aside()
-    assert sorted(path.name for path in run.folder.iterdir()) == ["letter.txt", "replaced"]
-    run.write_config(load_config("small"))
-    run.restore_replaced()
-    assert {path.name: path.read_bytes() for path in run.folder.iterdir()} == before
-    run.move_aside()
-    run.state.mkdir()
-    (run.state / "state-00001.npz").write_bytes(b"")
-    run.restore_replaced()
-    assert not run.is_finished
-    run.remove_replaced()
-    assert sorted(path.name for path in run.folder.iterdir()) == ["letter.txt", "state"]
-
-
-@pytest.mark.parametrize("is_finished", [True, False])
-@pytest.mark.parametrize("num_moves", range(1, 12))
-def test_a_run_whose_move_was_interrupted_comes_back_whole(tmp_path, monkeypatch, is_finished, num_moves):
-    """``num_moves`` files are moved, aside or back, before each of two interruptions."""
-    run = write_run(tmp_path / "run")
-    if not is_finished:
-        run.model.unlink()
-        save_state(run.state, RunState(1, [np.zeros(1)], [], []))
-    for path in (run.history, run.metrics, run.calibration):
-        path.write_text("old")
-    before = read_files(run.folder)
-    for step in (run.move_aside, run.restore_replaced):
-        with monkeypatch.context() as context:
-            moves = iter(range(num_moves))
-            replace = Path.replace
-
-            def move(path, target, moves=moves, replace=replace):
-                if next(moves, None) is None:
-                    raise KeyboardInterrupt
-                return replace(path, target)
-
-            context.setattr(Path, "replace", move)
-            with contextlib.suppress(KeyboardInterrupt):
-                step()
-                if step == run.move_aside:
-                    write_interrupted(run)
-    run.restore_replaced()
-    assert read_files(run.folder) == before
-    assert not run.replaced.exists()
-
-
-def test_the_run_before_the_replaced_one_is_not_mixed_into_it(tmp_path):
-    run = write_run(tmp_path / "run")
-    run.metrics.write_text("old")
-    run.move_aside()
-    # Killed after the first checkpoint, before the replaced run is removed; then replaced by a third one.
-    write_unfinished(run)
-    before = read_files(run.folder / "state")
-    run.move_aside()
-    run.restore_replaced()
-    assert read_files(run.folder / "state") == before
-    assert not run.metrics.exists()
 
 
 @pytest.mark.parametrize("name", ["a run", "$(x)"])

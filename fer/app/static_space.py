@@ -21,8 +21,9 @@ from huggingface_hub import SpaceCardData
 
 from fer.app.examples import find_portrait
 from fer.app.space import build_folder, list_files
+from fer.config import read_json
 from fer.errors import ModelError, SpaceError
-from fer.files import write_atomically
+from fer.files import name_missing_keys, write_atomically
 from fer.labels import COLORS, EXPRESSIONS, FACE_SIZE
 from fer.runs import Run, name_card
 from fer.vision import alignment, detection, tracking, yunet
@@ -213,8 +214,8 @@ def _read_card(run: Run) -> dict[str, Any]:
             f"A static Space needs a network that was exported to ONNX. Received: {run.folder}, without"
             f" {run.onnx.name}. Remedy: run `invoke export`."
         )
-    card: dict[str, Any] = json.loads(name_card(run.onnx).read_text(encoding="utf-8"))
-    return card
+    path = name_card(run.onnx)
+    return name_missing_keys(read_json(path), path, "run `invoke export`")
 
 
 def _find_example() -> Path:

@@ -9,7 +9,7 @@ from fer import evaluation, training
 from fer.commands.data import preprocess
 from fer.commands.evaluation import evaluate
 from fer.commands.options import Log, check_positive
-from fer.config import Layers, load_config
+from fer.config import FINETUNE_EPOCHS, Layers, load_config
 from fer.data import Dataset, load_dataset
 from fer.data.dataset import build_path
 from fer.errors import InterruptedWork, SettingsError
@@ -18,8 +18,6 @@ from fer.runs import Run
 
 #: Name of the prepared set of drawn faces, and of the preset and run that belong to it.
 SAMPLE = "sample"
-#: Epochs of a fine-tuning, as in :func:`fer.training.finetune`.
-EPOCHS = 20
 
 
 def train(
@@ -72,7 +70,7 @@ def finetune(
     *,
     name: str | None = None,
     layers: str = "all",
-    epochs: int = EPOCHS,
+    epochs: int = FINETUNE_EPOCHS,
     set: Iterable[str] | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -84,7 +82,7 @@ def finetune(
     from fer.evaluation.comparison import render_comparison
 
     check_positive("--epochs", epochs)
-    _check_resumed(resume, set or overwrite or layers != "all" or epochs != EPOCHS, "--data and --name")
+    _check_resumed(resume, set or overwrite or layers != "all" or epochs != FINETUNE_EPOCHS, "--data and --name")
     target = Run.find(name or data)
     section = f"finetune:{target.name}"
     if document is not None:

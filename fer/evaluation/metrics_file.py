@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fer.errors import ModelError
-from fer.files import write_atomically
+from fer.files import name_missing_keys, write_atomically
 from fer.runs import Run
 
 #: Keys that may differ between two evaluations of the same network on the same data.
@@ -31,7 +31,7 @@ def read_metrics(run_folder: str | Path) -> dict[str, Any]:
     """Return the figures of a run.
 
     Raises:
-        ModelError: ``metrics.json`` is missing or is not a JSON object.
+        ModelError: ``metrics.json`` is missing or is not a JSON object; or, later, lacks a key that is looked up.
 
     Example:
         >>> read_metrics("artifacts/xception")["test"]["n"]
@@ -47,7 +47,7 @@ def read_metrics(run_folder: str | Path) -> dict[str, Any]:
         raise ModelError(f"The figures of a run must be JSON. Received: {path} ({error}). {remedy}") from None
     if not isinstance(metrics, dict):
         raise ModelError(f"The figures of a run must be one JSON object. Received: {path}. {remedy}")
-    return metrics
+    return name_missing_keys(metrics, path, remedy.removeprefix("Remedy: ").removesuffix("."))
 
 
 def compare_metrics(first: dict[str, Any], second: dict[str, Any], *, tolerance: float = 0.0) -> list[str]:

@@ -12,7 +12,7 @@ from fer.config import read_json
 from fer.evaluation.metrics import compute_reliability
 from fer.evaluation.metrics_file import round_figures
 from fer.evaluation.predictions import Predictions
-from fer.files import write_atomically
+from fer.files import name_missing_keys, write_atomically
 from fer.labels import EXPRESSIONS
 from fer.runs import Run, to_json
 
@@ -92,10 +92,11 @@ def read_plot_points(run: Run, model_sha256: str) -> dict[str, Any] | None:
 
     Raises:
         SettingsError: the file is damaged.
+        ModelError: later, if a key that is looked up is missing.
     """
     if not run.plot_points.is_file():
         return None
-    points = read_json(run.plot_points)
+    points = name_missing_keys(read_json(run.plot_points), run.plot_points, f"run `invoke evaluate` on {run.folder}")
     return points if points.get("model_sha256") == model_sha256 else None
 
 

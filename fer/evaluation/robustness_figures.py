@@ -6,6 +6,7 @@ import numpy as np
 
 from fer.config import read_json
 from fer.data.drawn.sample import draw_sample_face
+from fer.files import name_missing_keys
 from fer.runs import Run
 from fer.vision.corruptions import NUM_SEVERITIES, corrupt_faces
 
@@ -24,10 +25,11 @@ def read_robustness(run: Run, model_sha256: str) -> dict[str, Any] | None:
 
     Raises:
         SettingsError: the file is damaged.
+        ModelError: it lacks a key, here or when the key is looked up.
     """
     if not run.robustness.is_file():
         return None
-    figures = read_json(run.robustness)
+    figures = name_missing_keys(read_json(run.robustness), run.robustness, f"run `invoke robustness` on {run.folder}")
     return figures if figures["model_sha256"] == model_sha256 else None
 
 

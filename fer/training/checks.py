@@ -7,6 +7,7 @@ from fer.data.dataset import Dataset
 from fer.errors import DataError, ModelError, SettingsError
 from fer.runs import Run
 from fer.training.distillation import find_teacher
+from fer.training.run_folders import check_free, check_name
 
 
 def check_splits(dataset: Dataset) -> None:
@@ -75,8 +76,8 @@ def check_preset_teachers(config: Config, data: str) -> None:
         if teacher.is_finished:
             _check_teacher_data(teacher, data)
         elif not teacher.is_begun:
-            teacher.check_name()
-            teacher.check_free()
+            check_name(teacher)
+            check_free(teacher)
 
 
 def _check_teacher_data(teacher: Run, name: str) -> None:

@@ -10,6 +10,7 @@ References:
 """
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,13 @@ import numpy as np
 
 from fer.calibration import apply_temperature
 from fer.config import Config, DistillationConfig, Head, load_config
-from fer.errors import ModelError, SettingsError
-from fer.files import compute_digest, write_atomically
+from fer.errors import ModelError, SettingsError, shorten, shorten_path
+from fer.files import BROKEN_ARRAYS, compute_digest, write_atomically
 from fer.inference import Classifier
 from fer.labels import EXPRESSIONS
 from fer.model.batching import BATCH_SIZES
 from fer.runs import Run
+from fer.training.devices import runs_on_device
 from fer.training.hosts import current_hosts
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class Teachers:
     Args:
         config: the teachers, their share of a target and their temperature.
         heads: the student's heads, in order.
+        log: called with each line of output.
 
     Attributes:
         digests: sha256 of each teacher's network, by its path in the settings.
@@ -49,8 +52,8 @@ class Teachers:
         SettingsError: a teacher lacks a head of its student.
     """
 
-    def __init__(self, config: DistillationConfig, heads: tuple[Head, ...]) -> None:
-        self.config = config
+    def __init__(self, config: DistillationConfig, heads: tuple[Head, ...], log: Callable[[str], None] = print) -> None:
+        self.config, self.log = config, log
         runs = {name: find_teacher(name) for name in config.teacher}
         self.digests = {name: compute_digest(run.model) for name, run in runs.items()}
         self.classifiers = [Classifier.load(run.folder, runtime="keras") for run in runs.values()]
@@ -94,9 +97,10 @@ class Teachers:
         path = _VIEWS_FOLDER / f"{self._compute_key(batches, views)}.npy"
         shape = (views, len(batches), len(self._columns[0]), len(EXPRESSIONS))
         if path.is_file():
-            predictions = np.load(path, allow_pickle=False)
-            if predictions.shape == shape:
-                return np.asarray(predictions)
+            try:
+                return _read_predictions(path, shape)
+            except BROKEN_ARRAYS as error:
+                self.log(f"The teachers predict again: {shorten_path(path)} is damaged ({shorten(error)}).")
         predictions = np.empty(shape, np.float16)
         for view, rows, faces in batches.read_views(views):
             predictions[view, rows] = self.predict(faces, batch_sizes=(len(faces),))[: len(rows)]
@@ -110,6 +114,9 @@ class Teachers:
             batches.config.augmentation.model_dump_json(),
             batches.config.training.phases[0].model_dump_json(include={"augmentation_strength", "mixup"}),
         ]
+        if runs_on_device(batches.config.training.engine):
+            # Its pixels differ from those of the host, whose files have a key without this part.
+            parts.append("device")
         digest = hashlib.sha256("\n".join(parts).encode())
         for rows in np.array_split(np.arange(len(batches)), -(-len(batches) // _HASHED_FACES)):
             digest.update(batches.take_faces(rows).tobytes())
@@ -119,6 +126,17 @@ class Teachers:
         """Return targets in which the teachers' predictions have the share ``distillation.weight``."""
         weight = np.float32(self.config.weight)
         return (1 - weight) * targets + weight * predictions
+
+
+def _read_predictions(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the array of a file; a file with anything else than finite numbers of this shape raises an exception."""
+    with path.open("rb") as stream:
+        predictions = np.lib.format.read_array(stream, allow_pickle=False)
+    if (predictions.dtype, predictions.shape) != (np.dtype(np.float16), shape):
+        raise ValueError(f"it has {predictions.dtype} {predictions.shape}, not float16 {shape}")
+    if not np.isfinite(predictions).all():
+        raise ValueError("it has numbers that are not finite")
+    return predictions
 
 
 def check_teacher_heads(config: Config) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from fer.config import Config, Layers, override_settings
+from fer.config import FINETUNE_EPOCHS, Config, Layers, override_settings
 from fer.data.dataset import Dataset
 from fer.errors import DataError, ModelError
 from fer.files import compute_digest
@@ -22,7 +22,6 @@ Log = Callable[[str], None]
 
 #: Peak learning rate for each choice of layers.
 LEARNING_RATES: dict[Layers, float] = {"all": 3e-4, "head": 1e-3}
-EPOCHS = 20
 _BATCH_SIZE = 32
 _EMA_MOMENTUM = 0.95
 #: Below this number of validation faces, a temperature fitted on them is worse than that of the initial run.
@@ -37,7 +36,7 @@ def finetune(
     folder: str | Path,
     *,
     layers: Layers = "all",
-    epochs: int = EPOCHS,
+    epochs: int = FINETUNE_EPOCHS,
     overrides: Iterable[str] = (),
     resume: bool = False,
     overwrite: bool = False,
@@ -88,7 +87,12 @@ def finetune(
 
 
 def build_finetune_config(
-    initial: Run, dataset: Dataset, *, layers: Layers = "all", epochs: int = EPOCHS, overrides: Iterable[str] = ()
+    initial: Run,
+    dataset: Dataset,
+    *,
+    layers: Layers = "all",
+    epochs: int = FINETUNE_EPOCHS,
+    overrides: Iterable[str] = (),
 ) -> Config:
     """Return the settings of a fine-tuning: those of the initial run, changed to suit few faces.
 

@@ -11,6 +11,7 @@ from fer.errors import ModelError, shorten_path
 from fer.files import check_writable, convert_errors, remove_unfinished
 from fer.runs import Run
 from fer.training.hosts import current_hosts
+from fer.training.run_folders import restore_replaced
 
 #: How long process 0's lock may take to appear on another host, in seconds.
 _VISIBLE_SECONDS = 10.0
@@ -79,7 +80,7 @@ def lock_run(run: Run) -> Iterator[None]:
     try:
         remove_unfinished(run.folder)
         # After a kill before the first checkpoint, the replaced run is still aside.
-        run.restore_replaced()
+        restore_replaced(run)
         yield
     finally:
         run.lock.unlink(missing_ok=True)

@@ -34,6 +34,14 @@ from fer.training.distillation import Teachers, check_teacher_heads
 from fer.training.hosts import current_hosts
 from fer.training.lock import lock_shared_run
 from fer.training.provenance import check_fingerprint, check_teachers, describe_provenance
+from fer.training.run_folders import (
+    check_free,
+    check_name,
+    check_replaceable,
+    check_resumable,
+    move_aside,
+    restore_replaced,
+)
 from fer.training.targets import complete_votes, has_votes, select_training_rows
 from fer.training.trainer import Trainer
 from fer.training.validation import Validation
@@ -183,7 +191,7 @@ def _fit_network(
             trainer.fit(progress=progress)
         finally:
             if hosts.is_writer:
-                run.restore_replaced()
+                restore_replaced(run)
         return trainer.finish()
 
 
@@ -194,7 +202,7 @@ def _begin_run(run: Run, trainer: Trainer, provenance: dict[str, Any], config: C
         trainer.start()
     with hosts.agree():
         if hosts.is_writer:
-            run.move_aside()
+            move_aside(run)
             run.write_provenance(provenance)
             run.write_config(config)
 
@@ -215,14 +223,14 @@ def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config
     """Return the settings to train with, after checking that the folder can be used."""
     if resume and overwrite:
         raise SettingsError("A run is resumed or replaced. Received: both. Remedy: drop resume or overwrite.")
-    run.check_name()
+    check_name(run)
     if resume:
-        run.check_resumable()
+        check_resumable(run)
         return run.read_config()
     if overwrite:
-        run.check_replaceable()
+        check_replaceable(run)
     else:
-        run.check_free()
+        check_free(run)
     return config
 
 
@@ -261,4 +269,4 @@ def _load_teachers(config: Config, log: Log) -> Teachers | None:
     if not distillation.teacher:
         return None
     log(f"Teachers {', '.join(distillation.teacher)} predict the training faces {_describe_views(distillation)}.")
-    return Teachers(distillation, config.model.heads)
+    return Teachers(distillation, config.model.heads, log)

@@ -2,9 +2,12 @@
 
 from pathlib import Path
 
+from fer.config import Config
 from fer.data.dataset import Dataset
+from fer.errors import ModelError
 from fer.inference import Classifier
 from fer.runs import Run
+from fer.training.finetuning import MIN_CALIBRATION_FACES
 from fer.training.provenance import check_fingerprint
 from fer.training.targets import complete_votes, compute_class_shares, select_training_rows
 from fer.training.validation import Validation
@@ -18,7 +21,7 @@ def recalibrate(dataset: Dataset, folder: str | Path) -> None:
         folder: the run folder.
 
     Raises:
-        ModelError: the folder holds no finished run.
+        ModelError: the folder holds no finished run, or a fine-tuned one that kept the calibration of its initial run.
         DataError: the data set is not the one that the run was trained on, or lacks a split or the votes of a head.
 
     Example:
@@ -28,8 +31,21 @@ def recalibrate(dataset: Dataset, folder: str | Path) -> None:
     run = Run(Path(folder))
     classifier, config = Classifier.load(run.folder, runtime="keras"), run.read_config()
     check_fingerprint(run, dataset)
+    _check_fitted(run, dataset, config)
     dataset = complete_votes(dataset, config)
     validation = Validation.build(dataset.part("validation"), classifier.heads)
     rows = select_training_rows(dataset, config.data)
     shares = compute_class_shares(dataset.labels[rows], dataset.votes[rows], classifier.heads)
     run.write_calibrations(*validation.calibrate(classifier.predict_heads(validation.faces), shares))
+
+
+def _check_fitted(run: Run, dataset: Dataset, config: Config) -> None:
+    """Raise a :class:`~fer.errors.ModelError` for a run whose calibration would be replaced by a worse one."""
+    num_faces = int(dataset.is_in("validation").sum())
+    is_kept = config.training.initial_run and run.read_joint_calibration() is not None
+    if is_kept and num_faces < MIN_CALIBRATION_FACES:
+        raise ModelError(
+            f"A fine-tuned run with fewer than {MIN_CALIBRATION_FACES} validation faces keeps the calibration of its"
+            f" initial run. Received: {run.folder}, with {num_faces} faces. Remedy: recalibrate"
+            f" {config.training.initial_run}, then fine-tune it again; or fine-tune on more validation faces."
+        )

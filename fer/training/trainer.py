@@ -23,6 +23,7 @@ from fer.training.freezing import freeze_layers
 from fer.training.hosts import current_hosts
 from fer.training.optimizers import build_optimizer
 from fer.training.progress import ProgressBar
+from fer.training.run_folders import remove_replaced
 from fer.training.schedule import PhaseSchedule
 from fer.training.state import RunState, load_state, remove_states, save_state
 from fer.training.validation import Validation
@@ -173,7 +174,7 @@ class Trainer:
     def _write_checkpoint(self) -> None:
         values = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self.variables]
         save_state(self.run.state, RunState(self.epoch, values, self.best, self.history))
-        self.run.remove_replaced()
+        remove_replaced(self.run)
         write_atomically(self.run.history, pd.DataFrame(self.history).to_csv(index=False, float_format="%.6g"))
         self._next_checkpoint = time.monotonic() + self._checkpoint_seconds
 

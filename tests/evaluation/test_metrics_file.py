@@ -63,6 +63,14 @@ def test_missing_or_damaged_metrics_file_names_the_remedy(content, tmp_path):
         read_metrics(tmp_path)
 
 
+def test_a_missing_key_is_an_error_of_one_line_that_names_it(tmp_path):
+    write_metrics(make_metrics(), tmp_path)
+    metrics = read_metrics(tmp_path)
+    with pytest.raises(ModelError, match=r"metrics\.json must have 'test\.flip'.*invoke evaluate") as caught:
+        metrics["test"]["flip"]
+    assert "\n" not in str(caught.value)
+
+
 def test_metrics_that_are_not_finite_are_not_written(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_metrics({"accuracy": float("nan")}, tmp_path)

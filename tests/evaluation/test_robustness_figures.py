@@ -3,7 +3,7 @@
 import pytest
 from evaluation_stubs import GreyClassifier, make_grey_dataset
 
-from fer.errors import SettingsError
+from fer.errors import ModelError, SettingsError
 from fer.evaluation.robustness import measure_robustness
 from fer.evaluation.robustness_figures import NOT_MEASURED, read_robustness, render_robustness
 from fer.runs import Run
@@ -59,4 +59,10 @@ def test_a_run_without_figures_names_the_task(tmp_path):
 def test_a_damaged_file_is_a_settings_error(tmp_path):
     Run(tmp_path).robustness.write_text("{")
     with pytest.raises(SettingsError, match=r"robustness\.json"):
+        read_robustness(Run(tmp_path), "ab" * 32)
+
+
+def test_a_file_without_the_digest_of_its_network_is_one_line(tmp_path):
+    Run(tmp_path).robustness.write_text("{}")
+    with pytest.raises(ModelError, match=r"robustness\.json must have 'model_sha256'.*invoke robustness"):
         read_robustness(Run(tmp_path), "ab" * 32)

@@ -150,10 +150,44 @@ def test_other_teachers_or_views_have_another_file(dataset, teacher, views_folde
     assert len(list(views_folder.iterdir())) == 2
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-40],
+        lambda content: content[:7],
+        lambda content: b"no array",
+        lambda content: content.replace(b"<f2", b"<i2"),
+        lambda content: content[:-2] + b"\x00\x7e",
+    ],
+    ids=["truncated", "header", "text", "type", "nan"],
+)
+def test_a_damaged_file_of_predictions_is_computed_again(dataset, teacher, views_folder, damage):
+    config, lines = make_student(teacher, "host"), []
+    teachers = Teachers(config.distillation, config.model.heads, lines.append)
+    expected = TrainingBatches(dataset, config, teachers).predictions_of(1)
+    (path,) = views_folder.iterdir()
+    content = path.read_bytes()
+    path.write_bytes(damage(content))
+    np.testing.assert_array_equal(TrainingBatches(dataset, config, teachers).predictions_of(1), expected)
+    assert path.read_bytes() == content
+    (line,) = lines
+    assert f"{path.name} is damaged" in line
+
+
+@needs_jax
+def test_the_host_and_the_device_have_files_of_their_own(dataset, teacher, views_folder):
+    names = []
+    for engine in ("host", "auto", "device"):
+        config = make_student(teacher, engine)
+        batches = TrainingBatches(dataset, config)
+        names.append(Teachers(config.distillation, config.model.heads)._compute_key(batches, 2))
+    assert names[0] == names[1] != names[2]
+
+
 def test_views_need_phases_with_the_same_augmentation(teacher):
     config = make_config().model_dump()
     config["distillation"] = {"teacher": str(teacher), "consistent": True, "views": 2}
-    with pytest.raises(SettingsError, match="same augmentation_strength"):
+    with pytest.raises(SettingsError, match=r"Setting 'distillation\.views' is not valid: .*\. Received: 2\."):
         parse_config(config)
 
 

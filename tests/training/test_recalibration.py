@@ -1,9 +1,12 @@
 import shutil
 
 import pytest
+from training_runs import ONE_EPOCH
 
+from fer.config import load_config
 from fer.data import draw_sample
 from fer.errors import DataError, ModelError
+from fer.joint import OperatingPoint
 from fer.runs import Run
 from fer.training import recalibrate
 
@@ -36,3 +39,34 @@ def test_a_run_is_not_recalibrated_with_other_data(finished, tmp_path):
     with pytest.raises(DataError, match="the data set it began with"):
         recalibrate(draw_sample(140, seed=2), run.folder)
     assert run.calibration.read_bytes() == before
+
+
+@pytest.fixture
+def tuned(dataset, finished, tmp_path):
+    """A run that records an initial run, and has another calibration than its validation faces give."""
+    run = Run(shutil.copytree(finished.folder, tmp_path / "tuned"))
+    run.write_config(load_config("sample", overrides=["training.initial_run=xception", ONE_EPOCH]))
+    joint = run.read_joint_calibration()
+    run.write_calibrations({}, joint.model_copy(update={"balanced": OperatingPoint(temperature=1.7)}))
+    return run
+
+
+def test_the_kept_calibration_of_a_run_fine_tuned_on_few_faces_is_not_replaced(dataset, tuned):
+    assert dataset.is_in("validation").sum() < 100
+    before = tuned.calibration.read_bytes()
+    with pytest.raises(ModelError, match="recalibrate xception") as caught:
+        recalibrate(dataset, tuned.folder)
+    assert "\n" not in str(caught.value)
+    assert tuned.calibration.read_bytes() == before
+
+
+def test_a_fine_tuned_run_without_a_calibration_of_all_heads_gets_one(dataset, tuned):
+    tuned.calibration.unlink()
+    recalibrate(dataset, tuned.folder)
+    assert tuned.read_joint_calibration() is not None
+
+
+def test_a_run_fine_tuned_on_enough_faces_is_recalibrated(dataset, tuned, monkeypatch):
+    monkeypatch.setattr("fer.training.recalibration.MIN_CALIBRATION_FACES", 10)
+    recalibrate(dataset, tuned.folder)
+    assert tuned.read_joint_calibration().balanced.temperature != 1.7

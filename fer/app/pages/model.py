@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fer.app.pages import model_plots
 from fer.app.pages.cards import render_notice
-from fer.errors import ModelError
+from fer.errors import ModelError, SettingsError
 from fer.evaluation.metrics_file import read_metrics
 from fer.evaluation.model_card import HEADINGS, render_run_sections
 from fer.evaluation.plot_points import read_plot_points
@@ -74,9 +74,15 @@ def build_model_page(run: Run | None = None) -> ModelPage:
     if not run.folder.is_dir():
         return _build_empty("The network is a single file, without a run folder.")
     try:
-        metrics, sections = read_metrics(run.folder), render_run_sections(run)
-    except ModelError:
+        return _build_evaluated(run)
+    except (ModelError, SettingsError) as error:
+        if run.metrics.is_file() and run.config.is_file():
+            return ModelPage(render_notice(str(error), kind="error"))
         return _build_empty("The network has not been evaluated yet, or its run folder is incomplete.")
+
+
+def _build_evaluated(run: Run) -> ModelPage:
+    metrics, sections = read_metrics(run.folder), render_run_sections(run)
     return ModelPage(
         headline=_render_headline(metrics) + _render_failures(metrics, run.confusion_matrix),
         limits=_join_sections(sections, ("limits",)),

@@ -205,6 +205,15 @@ def test_a_run_without_settings_is_incomplete(run):
     assert "incomplete" in build_model_page(run).headline
 
 
+@pytest.mark.parametrize("name", ["metrics", "robustness", "plot_points"])
+def test_a_file_that_lacks_a_key_is_named(run, shipped_metrics, name):
+    build_page(run, shipped_metrics)
+    path = getattr(run, name)
+    keys = {"metrics": "default", "robustness": "clean", "plot_points": "roc"}
+    path.write_text(json.dumps({key: value for key, value in read_json(path).items() if key != keys[name]}))
+    assert f"{path.name} must have" in build_model_page(run).headline
+
+
 def test_fer_model_names_the_run(tmp_path, monkeypatch):
     monkeypatch.setenv("FER_MODEL", str(tmp_path))
     assert "not been evaluated" in build_model_page().headline
