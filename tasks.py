@@ -8,6 +8,7 @@ from invoke.tasks import task
 from fer.tasks import (
     app,
     audit,
+    average,
     batch,
     bench,
     evaluate,
@@ -29,6 +30,7 @@ from fer.tasks import (
 __all__ = [
     "app",
     "audit",
+    "average",
     "batch",
     "bench",
     "check",

@@ -206,6 +206,7 @@ def test_these_are_the_tasks(tmp_path):
         "preprocess",
         "fuzz",
         "train",
+        "average",
         "finetune",
         "relight",
         "evaluate",

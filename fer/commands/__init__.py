@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from fer.commands.evaluation import audit, evaluate, experiments, labels, photos, robustness
     from fer.commands.formats import export
     from fer.commands.speed import bench
-    from fer.commands.training import finetune, pipeline, train
+    from fer.commands.training import average, finetune, pipeline, train
     from fer.commands.web import app, space
 
 __all__ = [
     "app",
     "audit",
+    "average",
     "batch",
     "bench",
     "evaluate",
@@ -45,6 +46,7 @@ __getattr__ = export_lazily(
     {
         "app": "fer.commands.web",
         "audit": "fer.commands.evaluation",
+        "average": "fer.commands.training",
         "batch": "fer.commands.analysis",
         "bench": "fer.commands.speed",
         "evaluate": "fer.commands.evaluation",

@@ -1,4 +1,4 @@
-"""Commands that train: train, finetune and pipeline."""
+"""Commands that train: train, average, finetune and pipeline."""
 
 import shlex
 from collections.abc import Iterable
@@ -61,6 +61,26 @@ def train(
         f"Kept epoch {result.best_epoch} of {len(result.history)}, validation accuracy"
         f" {result.validation_accuracy:.4f}, in {target.folder}. Next: invoke evaluate --run {target.argument}{source}"
     )
+    return target.folder
+
+
+def average(
+    runs: Iterable[str],
+    out: str,
+    *,
+    data: str | None = None,
+    overwrite: bool = False,
+    log: Log = print,
+) -> Path:
+    """Average the weights of runs and return the folder of the new run."""
+    sources, target = [Run.find_trained(name) for name in runs], Run.find(out)
+    if len(sources) < 2:
+        raise SettingsError("At least two runs are averaged. Remedy: invoke average --runs one --runs two --out mean.")
+    dataset = load_dataset(data or sources[-1].read_config().data.name)
+    figures = training.average(dataset, sources, target.folder, overwrite=overwrite)
+    for name, row in figures.items():
+        log(f"{name}: " + ", ".join(f"{key.replace('_', ' ')} {value:.4f}" for key, value in row.items()))
+    log(f"Wrote {target.folder}. Next: invoke evaluate --run {target.argument}")
     return target.folder
 
 

@@ -8,12 +8,13 @@ from fer.tasks.data import preprocess, relight
 from fer.tasks.evaluation import audit, evaluate, experiments, labels, photos, robustness
 from fer.tasks.formats import export
 from fer.tasks.speed import bench
-from fer.tasks.training import finetune, pipeline, train
+from fer.tasks.training import average, finetune, pipeline, train
 from fer.tasks.web import app, space
 
 __all__ = [
     "app",
     "audit",
+    "average",
     "batch",
     "bench",
     "evaluate",

@@ -34,6 +34,20 @@ def train(
 
 
 @fer_task(
+    word="runs",
+    help={
+        "runs": "a finished run, by its name under artifacts/ or its folder; give two or more",
+        "out": "name of the new run under artifacts/, or a folder",
+        "data": "name of the prepared data set (default: that of the last run)",
+        "overwrite": "replace the run in the folder",
+    },
+    iterable=["runs"],
+)
+def average(c: Context, runs: list[str], out: str, data: str | None = None, overwrite: bool = False) -> None:
+    """Average the weights of runs that started from the same weights, and calibrate the mean."""
+
+
+@fer_task(
     word="data",
     help={
         "data": "name of the prepared data set to train on",

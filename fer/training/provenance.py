@@ -36,7 +36,7 @@ def check_fingerprint(run: Run, dataset: Dataset) -> None:
     expected = run.read_provenance()["data_sha256"]
     if expected not in (None, dataset.fingerprint):
         raise DataError(
-            "A run must be resumed or recalibrated with the data set it began with. Received: fingerprint"
+            "A run must be resumed, recalibrated or averaged with the data set it began with. Received: fingerprint"
             f" {dataset.fingerprint}, expected {expected}. Remedy: prepare that data set again with"
             " `invoke preprocess`."
         )

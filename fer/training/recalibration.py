@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+from fer.calibration import Calibrations
 from fer.config import Config
 from fer.data.dataset import Dataset
 from fer.errors import ModelError
 from fer.inference import Classifier
+from fer.joint import JointCalibration
 from fer.runs import Run
 from fer.training.finetuning import MIN_CALIBRATION_FACES
 from fer.training.provenance import check_fingerprint
@@ -32,11 +34,25 @@ def recalibrate(dataset: Dataset, folder: str | Path) -> None:
     classifier, config = Classifier.load(run.folder, runtime="keras"), run.read_config()
     check_fingerprint(run, dataset)
     _check_fitted(run, dataset, config)
+    run.write_calibrations(*fit_calibrations(dataset, config, classifier))
+
+
+def fit_calibrations(dataset: Dataset, config: Config, classifier: Classifier) -> tuple[Calibrations, JointCalibration]:
+    """Return the calibration of each head and of all together, fitted on the validation split.
+
+    Args:
+        dataset: the prepared data set that the network was trained on.
+        config: settings of the run.
+        classifier: the network, in Keras.
+
+    Raises:
+        DataError: the data set lacks a split or the votes of a head.
+    """
     dataset = complete_votes(dataset, config)
     validation = Validation.build(dataset.part("validation"), classifier.heads)
     rows = select_training_rows(dataset, config.data)
     shares = compute_class_shares(dataset.labels[rows], dataset.votes[rows], classifier.heads)
-    run.write_calibrations(*validation.calibrate(classifier.predict_heads(validation.faces), shares))
+    return validation.calibrate(classifier.predict_heads(validation.faces), shares)
 
 
 def _check_fitted(run: Run, dataset: Dataset, config: Config) -> None:
