@@ -71,6 +71,7 @@ def render_sections(
     config: Config | None,
     teachers: Mapping[str, str],
     robustness: dict[str, Any] | None = None,
+    averaged: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """Return the sections of a model card as Markdown without headings.
 
@@ -79,6 +80,7 @@ def render_sections(
         config: the settings of the run, if they are known.
         teachers: the sha256 of each teacher's network, by its path.
         robustness: the content of the run's ``robustness.json``, if it has one.
+        averaged: the sha256 of each network of whose weights the run has the mean, by the name of its run.
 
     Returns:
         The text of each of :data:`SECTIONS`.
@@ -91,7 +93,9 @@ def render_sections(
         "robustness": render_robustness(robustness),
         "protocol": _PROTOCOL,
         "data": _render_data(metrics),
-        "training": _render_training(config, teachers) if config else "The settings of this run are not known.",
+        "training": _render_training(config, teachers, averaged or {})
+        if config
+        else "The settings of this run are not known.",
         "limits": LIMITS,
         "origin": _render_origin(metrics),
     }
@@ -104,14 +108,19 @@ def render_run_sections(run: Run) -> dict[str, str]:
         ModelError: the run has no ``metrics.json`` or no ``config.json``.
     """
     metrics = read_metrics(run.folder)
-    teachers, robustness = run.read_provenance().get("teachers", {}), read_robustness(run, metrics["model_sha256"])
-    return render_sections(metrics, run.read_config(), teachers, robustness)
+    return render_sections(metrics, run.read_config(), *_read_sources(run, metrics))
 
 
 def write_model_card(run: Run, metrics: dict[str, Any], config: Config | None) -> None:
     """Write the model card of a run with these figures and settings; its other files are read."""
-    teachers, robustness = run.read_provenance().get("teachers", {}), read_robustness(run, metrics["model_sha256"])
-    write_atomically(run.model_card, render_model_card(metrics, config, teachers, robustness))
+    write_atomically(run.model_card, render_model_card(metrics, config, *_read_sources(run, metrics)))
+
+
+def _read_sources(run: Run, metrics: dict[str, Any]) -> tuple[dict[str, str], dict[str, Any] | None, dict[str, str]]:
+    """Return the teachers, the robustness and the averaged runs of a run, as :func:`render_sections` takes them."""
+    provenance = run.read_provenance()
+    robustness = read_robustness(run, metrics["model_sha256"])
+    return provenance.get("teachers", {}), robustness, provenance.get("averaged_runs", {})
 
 
 def render_model_card(
@@ -119,6 +128,7 @@ def render_model_card(
     config: Config | None,
     teachers: Mapping[str, str],
     robustness: dict[str, Any] | None = None,
+    averaged: Mapping[str, str] | None = None,
 ) -> str:
     """Return a model card with the front matter that Hugging Face reads.
 
@@ -127,11 +137,12 @@ def render_model_card(
         config: likewise.
         teachers: likewise.
         robustness: likewise.
+        averaged: likewise.
 
     Reference:
         https://huggingface.co/docs/hub/model-cards, for the front matter.
     """
-    sections = render_sections(metrics, config, teachers, robustness)
+    sections = render_sections(metrics, config, teachers, robustness, averaged)
     title = f"# FER-DL `{metrics['model']}`: facial expression recognition"
     parts = [title, sections["introduction"]]
     parts += [f"## {heading}\n\n{sections[name]}" for name, heading in HEADINGS.items()]
@@ -196,7 +207,7 @@ def _render_data(metrics: dict[str, Any]) -> str:
     return f"{prepared} {_FER2013}" if metrics["data_source"] == "csv" else prepared
 
 
-def _render_training(config: Config, teachers: Mapping[str, str]) -> str:
+def _render_training(config: Config, teachers: Mapping[str, str], averaged: Mapping[str, str]) -> str:
     data, training = config.data, config.training
     phases = "; ".join(
         f"{phase.name}, {phase.epochs} epochs with a peak learning rate of {phase.learning_rate:g}"
@@ -204,6 +215,7 @@ def _render_training(config: Config, teachers: Mapping[str, str]) -> str:
     )
     leaked = "left out" if data.drop_leaked else "kept"
     sentences = [
+        *_list_averaged(averaged),
         f"Phases: {phases}.",
         f"Batch size {training.batch_size}, optimizer {training.optimizer}, seed {training.seed}.",
         f"Heads: {', '.join(config.model.heads)}.",
@@ -216,15 +228,26 @@ def _render_training(config: Config, teachers: Mapping[str, str]) -> str:
     return " ".join(sentences)
 
 
+def _list_averaged(averaged: Mapping[str, str]) -> list[str]:
+    if not averaged:
+        return []
+    return [
+        f"The weights are the mean of those of {_name_networks(averaged)}. What follows describes the last of them."
+    ]
+
+
+def _name_networks(digests: Mapping[str, str]) -> str:
+    return ", ".join(f"`{name}` (sha256 `{digest[:12]}`)" for name, digest in digests.items())
+
+
 def _list_distillation(config: Config, teachers: Mapping[str, str]) -> list[str]:
     distillation = config.distillation
     if not distillation.teacher:
         return []
-    names = ", ".join(f"`{path}` (sha256 `{digest[:12]}`)" for path, digest in teachers.items())
     faces = "each augmented face" if distillation.consistent else "each training face before augmentation"
     return [
         f"Share of the teachers' mean prediction for {faces} in the targets: {distillation.weight:g}.",
-        f"Teachers: {names}.",
+        f"Teachers: {_name_networks(teachers)}.",
     ]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from fer.config import Config
 from fer.data.dataset import Dataset
 from fer.errors import ModelError, SettingsError
-from fer.files import compute_digest
+from fer.files import compute_digest, write_atomically
 from fer.inference import Classifier
 from fer.model.saved import load_model, save_model
 from fer.runs import Run
@@ -41,7 +41,8 @@ def average(
     """Write a run whose weights are the mean of those of several runs, with its own calibration.
 
     The mean is useful if the runs started from the same weights, such as one run and those that trained it further. The
-    settings in ``config.json`` are those of the last run, and ``provenance.json`` has the digests of all runs.
+    settings, ``history.csv`` and ``curves.png`` are those of the last run, and ``provenance.json`` has the digests of
+    all.
 
     Args:
         dataset: the prepared data set that the runs were trained on.
@@ -83,6 +84,7 @@ def average(
             run.write_provenance(provenance | {"averaged_runs": digests})
             run.write_config(config)
             run.write_calibrations(*calibrations)
+            _copy_history(runs[-1], run)
             save_model(mean, run.model)
         finally:
             restore_replaced(run)
@@ -129,6 +131,12 @@ def _average_weights(models: Sequence[keras.Model]) -> keras.Model:
     arrays = zip(*(model.get_weights() for model in models), strict=True)
     mean.set_weights([np.mean(weights, axis=0, dtype=np.float64).astype(np.float32) for weights in arrays])
     return mean
+
+
+def _copy_history(source: Run, target: Run) -> None:
+    for path, copy in ((source.history, target.history), (source.curves, target.curves)):
+        if path.is_file():
+            write_atomically(copy, path.read_bytes())
 
 
 def _measure(model: keras.Model, config: Config, validation: Validation) -> dict[str, float]:
