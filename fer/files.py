@@ -106,14 +106,25 @@ def check_writable(path: str | Path) -> None:
                 folder.rmdir()
 
 
-def show_path(path: str | Path) -> str:
-    r"""Return a path as text that can be printed and written as UTF-8, with other bytes as escapes.
+def encode_path(path: str | Path) -> str:
+    r"""Return a path as text that can be written as UTF-8, such as into a table, with other bytes as escapes.
 
     Example:
-        >>> show_path(os.fsdecode(b"gr\xfc\xdfe.jpg"))
+        >>> encode_path(os.fsdecode(b"gr\xfc\xdfe.jpg"))
         'gr\\xfc\\xdfe.jpg'
     """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def show_path(path: str | Path) -> str:
+    r"""Return a path as one line of printable text, for a message; an empty one is shown in quotes.
+
+    Example:
+        >>> show_path("two\nlines.jpg")
+        'two\\nlines.jpg'
+    """
+    text = encode_path(path)
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text) or "''"
 
 
 def check_apart(inputs: Iterable[str | Path], outputs: Iterable[str | Path]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from fer.errors import OutputError
-from fer.files import check_writable, compute_digest, write_atomically
+from fer.files import check_writable, compute_digest, encode_path, show_path, write_atomically
 
 CONTENTS = ["grün\n", "grün\n".encode(), lambda stream: stream.write("grün\n".encode())]
 
@@ -100,3 +100,15 @@ def test_check_writable_keeps_existing_empty_folders(tmp_path):
 def test_digest_is_the_sha256_of_the_bytes(tmp_path):
     (tmp_path / "a.bin").write_bytes(b"abc")
     assert compute_digest(tmp_path / "a.bin") == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize("name", ["two\nlines.jpg", "\x1b[31mred.jpg", "a\u2028b.jpg", "tab\t.jpg", "\udcfc.jpg", ""])
+def test_a_path_in_a_message_is_one_printable_line(name):
+    shown = show_path(name)
+    assert shown
+    assert shown.isprintable()
+    assert len(shown.splitlines()) == 1
+
+
+def test_a_path_in_a_table_keeps_its_characters():
+    assert encode_path("two\nlines grün.jpg") == "two\nlines grün.jpg"

@@ -121,6 +121,17 @@ def test_a_mistyped_number_ends_with_one_line_and_code_2(name, option, received,
     assert received == {}
 
 
+@pytest.mark.parametrize(
+    ("name", "option"), [("predict", "input"), ("predict", "out"), ("batch", "out"), ("preprocess", "source")]
+)
+def test_an_empty_value_ends_with_one_line_and_code_2(name, option, received, capsys):
+    with pytest.raises(SystemExit) as ended:
+        Program(namespace=Collection.from_module(tasks)).run(["invoke", *build_arguments(name, option, "")])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith(f"error: --{option} must not be empty. Received: ''.")
+    assert received == {}
+
+
 def test_a_number_that_is_not_given_has_its_default(received):
     invoke("video", "--input", "file")
     assert (received["video"]["every"], received["video"]["max_side"]) == (1, 640)

@@ -16,6 +16,7 @@ from fer.batch.segments import Bounds, find_bounds
 from fer.batch.storage import fetch_file, is_address, read_image_file
 from fer.batch.watchdog import Watchdog
 from fer.errors import ImageError, VideoError, shorten
+from fer.files import encode_path
 from fer.model.batching import BATCH_SIZES
 from fer.reports.tables import build_frame_rows, build_image_rows
 from fer.vision.alignment import VIEWS
@@ -190,7 +191,7 @@ class Worker:
 
     def _read_videos(self, units: list[str], bounds: Bounds, journal: Journal) -> Iterator[list[Row]]:
         for index, unit in enumerate(units):
-            name = escape_name(unit)
+            name = encode_path(unit)
             if index in journal.excluded:
                 yield [{"video": name, "error": journal.excluded[index]}]
                 continue

@@ -12,7 +12,7 @@ import pandas as pd
 
 from fer.analysis import Analyzer
 from fer.errors import InterruptedWork, OutputError, SettingsError
-from fer.files import check_apart, check_writable, show_path, write_atomically
+from fer.files import check_apart, check_writable, encode_path, show_path, write_atomically
 from fer.labels import EXPRESSIONS
 from fer.progress import Progress
 from fer.reports.inputs import FoundImages, scan_inputs
@@ -152,13 +152,13 @@ def _analyze(
     progress: bool,
 ) -> None:
     """Add the rows of each image that has none yet, and draw its copy."""
-    paths = [path for path in paths if show_path(path) not in partial.rows]
+    paths = [path for path in paths if encode_path(path) not in partial.rows]
     num_faces = num_errors = 0
     with Progress(total=len(paths), desc="images", unit=" images", disable=not progress) as bar:
         for path, analyzed in zip(paths, analyzer.analyze_images(paths), strict=True):
             if draw is not None:
                 draw(analyzed, names[path])
-            partial.add(show_path(path), build_image_rows(path, analyzed))
+            partial.add(encode_path(path), build_image_rows(path, analyzed))
             num_faces, num_errors = num_faces + len(analyzed.faces), num_errors + (analyzed.error is not None)
             bar.set_postfix_str(
                 f"{format_count(num_faces, 'face')}, {format_count(num_errors, 'error')}", refresh=False
@@ -218,7 +218,7 @@ def _list_answers(faces: pd.DataFrame) -> tuple[str, ...]:
         doubts = ["uncertain"] * bool(row["uncertain"]) + str(row["warnings"]).split()
         doubt = f" ({', '.join(doubts)})" if doubts else ""
         answer = f"{row['label']} {format_probability(row['confidence'])}"
-        lines.append(f"{row['image']}, face {int(row['face'])}: {answer}{doubt}")
+        lines.append(f"{show_path(row['image'])}, face {int(row['face'])}: {answer}{doubt}")
     return tuple(lines)
 
 

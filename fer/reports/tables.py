@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from fer.errors import OutputError, SettingsError
-from fer.files import check_writable, show_path
+from fer.files import check_writable, encode_path, show_path
 from fer.labels import EXPRESSIONS
 from fer.vision.faces import AnalyzedFrame, AnalyzedImage, Face
 
@@ -124,7 +124,7 @@ def build_image_rows(path: str | Path, analyzed: AnalyzedImage) -> list[dict[str
         path: the image's file.
         analyzed: the image.
     """
-    return _build_rows(analyzed.faces, {"image": show_path(path), "error": analyzed.error})
+    return _build_rows(analyzed.faces, {"image": encode_path(path), "error": analyzed.error})
 
 
 def build_frame_rows(analyzed: AnalyzedFrame) -> list[dict[str, Any]]:

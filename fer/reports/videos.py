@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fer.analysis import Analyzer
 from fer.errors import VideoError
+from fer.files import encode_path
 from fer.progress import Progress
 from fer.reports.baselines import BaselineInput, learn_baseline, limit_to, read_baseline
 from fer.reports.tables import VideoTable
@@ -156,17 +157,17 @@ def process_videos(
             if stop.is_set():
                 batch.num_skipped = len(sources) - number
                 break
-            name, stem = escape_name(source), stems[number]
+            name, row_name, stem = escape_name(source), encode_path(str(source)), stems[number]
             copy = None if annotated is None else Path(annotated) / f"{stem}.mp4"
             curves = None if plot is None else Path(plot) / f"{stem}.png"
             try:
                 with closing(reading.open(source, stop)) as video:
-                    write_rows = partial(table.write, video=name)
+                    write_rows = partial(table.write, video=row_name)
                     known = None if resting is None else reading.learn(source, resting.build(analyzer), analyzer, stop)
                     summary = _analyze(video, analyzer, reading, stop, name, write_rows, _Copy.of(source, copy), known)
             except VideoError as error:
                 batch.errors[name] = str(error)
-                table.write_error(name, str(error))
+                table.write_error(row_name, str(error))
             else:
                 batch.videos.append(_finish(summary, None, copy, curves))
     if batch.errors and not batch.videos:

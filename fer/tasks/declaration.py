@@ -188,6 +188,9 @@ def _convert(name: str, value: Any, declared: inspect.Signature) -> Any:
     if not isinstance(value, str):
         return value
     if int not in (kinds, *get_args(kinds)):
+        if not value and declared.parameters[name].default != "":
+            # An unset variable of a shell; as a path it would be the present folder.
+            raise SettingsError(f"--{flag} must not be empty. Received: ''. Remedy: give a value, or leave it out.")
         _check_name(flag, value)
         return os.path.expanduser(value)
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from fer.errors import VideoError
+from fer.files import show_path
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -102,10 +103,11 @@ def open_file(path: str | Path | int) -> "InputContainer":
     Raises:
         VideoError: the file is missing, or in none of :data:`FORMATS`.
     """
-    path = Path(str(path))
-    if not os.path.isfile(path):  # Unlike Path.is_file, it raises nothing for a name that is too long.
+    name = str(path)
+    path = Path(name)
+    if not name or not os.path.isfile(path):  # Unlike Path.is_file, it raises nothing for a name that is too long.
         raise VideoError(
-            f"A video must be an existing file or the number of a camera. Received: {escape_name(path)}."
+            f"A video must be an existing file or the number of a camera. Received: {escape_name(name)}."
             " Remedy: check the path."
         )
     options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none", "enable_drefs": "0"}
@@ -137,8 +139,8 @@ def close_container(container: "InputContainer") -> None:
 
 
 def escape_name(source: object) -> str:
-    """Return a source as text that can be printed: bytes of a name that are no UTF-8 are escaped."""
-    return str(source).encode("utf-8", "backslashreplace").decode("utf-8")
+    """Return a source as one line of printable text."""
+    return show_path(str(source))
 
 
 def _open_network(address: str) -> "InputContainer":

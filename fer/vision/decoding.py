@@ -87,7 +87,7 @@ def read_stream(stream: BinaryIO) -> bytes:
     """Read an open image file from its present position, at most :data:`MAX_BYTES`.
 
     Raises:
-        ImageError: it cannot be read, is too large, or is open as text.
+        ImageError: it cannot be read, is at its end, is too large, or is open as text.
     """
     try:
         content = stream.read(MAX_BYTES + 1)
@@ -95,8 +95,20 @@ def read_stream(stream: BinaryIO) -> bytes:
         raise ImageError(f"An image must be readable. Received: an open file ({_in_one_line(error)}).") from None
     if not isinstance(content, bytes):
         raise ImageError("An image file must be open for reading bytes. Received: text. Remedy: open it with 'rb'.")
+    if not content and _is_at_end(stream):
+        raise ImageError(
+            "An open image file is read from its present position. Received: one at its end. Remedy: seek(0) first."
+        )
     _check_bytes(len(content), "an open file")
     return content
+
+
+def _is_at_end(stream: BinaryIO) -> bool:
+    """Return whether nothing is left of a file that is not empty."""
+    try:
+        return stream.tell() > 0
+    except (AttributeError, OSError, ValueError):  # A pipe, or another object, has no position.
+        return False
 
 
 def _check_bytes(size: int, name: str) -> None:

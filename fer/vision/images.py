@@ -58,8 +58,10 @@ def decode_scaled(source: ImageSource) -> DecodedImage:
     if isinstance(source, bytes | bytearray | memoryview):
         return decode_bytes(bytes(source), "bytes")
     if isinstance(source, str | os.PathLike):
-        path = Path(os.fsdecode(source))
-        return decode_bytes(read_file(path), show_path(path))
+        name = os.fsdecode(source)
+        if not name:
+            raise ImageError("An image must be an existing file. Received: an empty path. Remedy: check the path.")
+        return decode_bytes(read_file(Path(name)), show_path(name))
     if hasattr(source, "read"):
         return decode_bytes(read_stream(source), "an open file")
     raise ImageError(

@@ -250,6 +250,19 @@ def test_a_name_that_is_not_utf_8_has_a_row_with_an_escaped_name(folder, analyze
     assert "\\xff.jpg" in table.loc[table["image"].str.endswith("\\xff.jpg"), "error"].item()
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+@pytest.mark.parametrize("ending", ["csv", "json", "parquet", "xlsx"])
+def test_a_name_with_a_line_break_has_its_row_and_one_line(folder, analyzer, tmp_path, ending):
+    names = [folder / "two\nlines.png", folder / "\x1b[31mred.png"]
+    for name in names:
+        Image.fromarray(np.full((60, 90, 3), 1, np.uint8)).save(name)
+    summary = predict_files([*names, folder / "c.jpg"], tmp_path / f"t.{ending}", analyzer=analyzer, progress=False)
+    assert all(line.isprintable() for line in summary.describe().split("\n"))
+    assert len(summary.describe().split("\n")) == 4
+    if ending == "csv":
+        assert pd.read_csv(tmp_path / "t.csv")["image"].tolist() == [str(name) for name in [*names, folder / "c.jpg"]]
+
+
 # Interruption
 
 

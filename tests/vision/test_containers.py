@@ -117,7 +117,21 @@ def test_a_name_that_is_no_utf8_is_read_and_escaped(tmp_path):
     os.rename(write_video(tmp_path / "a.mp4", draw_frames(3), codec="libx264"), path)
     with VideoReader(path) as video:
         assert sum(1 for _ in video.read()) == 3
-        assert video.name.encode("utf-8").endswith(b"\\udce9.mp4")
+        assert video.name.encode("utf-8").endswith(b"\\xe9.mp4")
+
+
+def test_an_empty_path_is_not_taken_for_the_folder():
+    with pytest.raises(VideoError, match="Received: ''"):
+        VideoReader("")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such names")
+def test_a_name_with_a_line_break_is_shown_in_one_line(tmp_path):
+    path = tmp_path / "two\nlines.mp4"
+    path.write_bytes(b"damaged")
+    with pytest.raises(VideoError, match=r"two\\nlines") as caught:
+        VideoReader(path)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("source", ["missing.mp4", "frames_%03d.png", "concat:a.mp4|b.mp4", "file:a.mp4", "data:,x"])
