@@ -5,7 +5,7 @@ Usage, from the root of a checkout with a prepared ``data/fer2013.npz``:
     python docs/experiments/gpu_session.py speed OUT      # seconds per epoch of each network and technique
     python docs/experiments/gpu_session.py train OUT --teacher-epochs 100 --student-epochs 240
     python docs/experiments/gpu_session.py train OUT --kept-teachers --student-epochs 600 --skip-clean
-    python docs/experiments/gpu_session.py unpack artifacts     # the kept networks as runs, for invoke train
+    python docs/experiments/gpu_session.py unpack artifacts     # the kept teachers as runs, for invoke train
 
 ``speed`` compiles all programs in parallel and times them one after the other. ``train`` trains the teachers, three at
 a time, then lets them predict the views of the training faces, then trains the students side by side. With
@@ -242,7 +242,7 @@ def measure_speed(out, smoke):
 
 
 def unpack_teachers(folder):
-    """Write the run folders of the kept networks into a folder."""
+    """Write the run folders of the kept teachers into a folder."""
     import numpy as np
 
     from fer.config import parse_config

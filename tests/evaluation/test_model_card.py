@@ -103,6 +103,13 @@ def test_training_section_names_the_teachers():
     assert "each augmented face in the targets: 0.8." in text
 
 
+def test_training_section_names_the_averaged_runs():
+    averaged = {"base-a": "ab" * 32, "base-b": "cd" * 32}
+    sections = model_card.render_sections(make_metrics(), load_config("mini"), {}, averaged=averaged)
+    expected = "the mean of those of `base-a` (sha256 `abababababab`), `base-b` (sha256 `cdcdcdcdcdcd`)."
+    assert expected in sections["training"]
+
+
 def test_training_section_without_settings_says_so():
     assert "not known" in model_card.render_sections(make_metrics(), None, {})["training"]
 
@@ -125,9 +132,10 @@ def test_card_has_no_empty_heading_and_no_placeholder():
 def test_sections_of_a_run_are_rendered_from_its_files(tmp_path):
     run, metrics, config = Run(tmp_path), make_metrics(), load_config("mini")
     run.write_config(config)
-    run.write_provenance({"teachers": {"artifacts/xception": "ab" * 32}})
+    run.write_provenance({"teachers": {"artifacts/xception": "ab" * 32}, "averaged_runs": {"one": "cd" * 32}})
     write_metrics(metrics, tmp_path)
-    expected = model_card.render_sections(metrics, config, {"artifacts/xception": "ab" * 32})
+    averaged = {"one": "cd" * 32}
+    expected = model_card.render_sections(metrics, config, {"artifacts/xception": "ab" * 32}, averaged=averaged)
     assert model_card.render_run_sections(run) == expected
 
 
