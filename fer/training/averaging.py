@@ -1,7 +1,8 @@
 """The mean of the weights of several runs: one network, which often generalizes better than each of them.
 
 Reference: Wortsman et al., 2022, "Model soups: averaging weights of multiple fine-tuned models improves accuracy
-without increasing inference time", arXiv:2203.05482.
+without increasing inference time", arXiv:2203.05482; of a network and one fine-tuned from it: Wortsman et al., 2022,
+"Robust fine-tuning of zero-shot models", arXiv:2109.01903.
 """
 
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from fer.model.saved import load_model, save_model
 from fer.runs import Run
 from fer.training.lock import lock_run
 from fer.training.provenance import check_fingerprint
-from fer.training.recalibration import fit_calibrations
+from fer.training.recalibration import fit_calibrations, keeps_calibration
 from fer.training.run_folders import (
     check_free,
     check_name,
@@ -40,12 +41,12 @@ def average(
 ) -> dict[str, dict[str, float]]:
     """Write a run whose weights are the mean of those of several runs, with its own calibration.
 
-    The mean is useful if the runs started from the same weights, such as one run and those that trained it further. The
+    The mean is useful if the runs started from the same weights, such as a run and one that was fine-tuned from it. The
     settings, ``history.csv`` and ``curves.png`` are those of the last run, and ``provenance.json`` has the digests of
-    all.
+    all. If the last run was fine-tuned on too few validation faces to fit a calibration, the mean has that run's.
 
     Args:
-        dataset: the prepared data set that the runs were trained on.
+        dataset: the prepared data set that the last run was trained on.
         runs: at least two finished runs of one architecture.
         folder: the folder of the new run, created if missing.
         overwrite: replace the run in the folder, after all checks.
@@ -57,7 +58,7 @@ def average(
     Raises:
         ModelError: a run is not finished, or the folder holds a run or other files.
         SettingsError: the runs are fewer than two, the same network, or of different architectures.
-        DataError: the data set is not the one that the runs were trained on.
+        DataError: the data set is not the one that the last run was trained on.
         OutputError: the folder cannot be written.
 
     Example:
@@ -67,8 +68,7 @@ def average(
     """
     run = Run(Path(folder))
     digests = _check_runs(runs, run)
-    for source in runs:
-        check_fingerprint(source, dataset)
+    check_fingerprint(runs[-1], dataset)
     config, provenance = runs[-1].read_config(), runs[-1].read_provenance()
     with lock_run(run):
         check_name(run)
@@ -78,7 +78,10 @@ def average(
         figures = {name: _measure(model, config, validation) for name, model in zip(digests, models, strict=True)}
         mean = _average_weights(models)
         figures[run.reference] = _measure(mean, config, validation)
-        calibrations = fit_calibrations(dataset, config, Classifier(mean, config))
+        if keeps_calibration(runs[-1], dataset, config):
+            calibrations = runs[-1].read_calibrations(), runs[-1].read_joint_calibration()
+        else:
+            calibrations = fit_calibrations(dataset, config, Classifier(mean, config))
         try:
             move_aside(run)
             run.write_provenance(provenance | {"averaged_runs": digests})

@@ -55,13 +55,18 @@ def fit_calibrations(dataset: Dataset, config: Config, classifier: Classifier) -
     return validation.calibrate(classifier.predict_heads(validation.faces), shares)
 
 
+def keeps_calibration(run: Run, dataset: Dataset, config: Config) -> bool:
+    """Return whether a run was fine-tuned on too few validation faces, and kept the calibration of its initial run."""
+    is_kept = bool(config.training.initial_run) and run.read_joint_calibration() is not None
+    return is_kept and int(dataset.is_in("validation").sum()) < MIN_CALIBRATION_FACES
+
+
 def _check_fitted(run: Run, dataset: Dataset, config: Config) -> None:
     """Raise a :class:`~fer.errors.ModelError` for a run whose calibration would be replaced by a worse one."""
-    num_faces = int(dataset.is_in("validation").sum())
-    is_kept = config.training.initial_run and run.read_joint_calibration() is not None
-    if is_kept and num_faces < MIN_CALIBRATION_FACES:
+    if keeps_calibration(run, dataset, config):
         raise ModelError(
             f"A fine-tuned run with fewer than {MIN_CALIBRATION_FACES} validation faces keeps the calibration of its"
-            f" initial run. Received: {run.folder}, with {num_faces} faces. Remedy: recalibrate"
-            f" {config.training.initial_run}, then fine-tune it again; or fine-tune on more validation faces."
+            f" initial run. Received: {run.folder}, with {int(dataset.is_in('validation').sum())} faces."
+            f" Remedy: recalibrate {config.training.initial_run}, then fine-tune it again; or fine-tune on more"
+            " validation faces."
         )

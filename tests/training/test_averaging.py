@@ -50,6 +50,13 @@ def test_the_mean_is_a_run_with_its_own_calibration(dataset, runs, tmp_path):
     assert provenance["averaged_runs"] == {run.reference: compute_digest(run.model) for run in runs}
 
 
+def test_the_calibration_of_a_run_fine_tuned_on_few_faces_is_kept(dataset, runs, tmp_path):
+    assert dataset.is_in("validation").sum() < 100
+    runs[1].write_config(load_config("sample", overrides=["training.initial_run=xception"]))
+    average(dataset, runs, tmp_path / "mean")
+    assert Run(tmp_path / "mean").calibration.read_bytes() == runs[1].calibration.read_bytes()
+
+
 def test_the_figures_are_those_of_each_network_on_validation(dataset, runs, tmp_path):
     figures = average(dataset, runs, tmp_path / "mean")
     assert list(figures) == [str(folder) for folder in [*_folders(runs), tmp_path / "mean"]]
