@@ -1,6 +1,7 @@
 """`Classifier`: faces to probabilities, for teachers, the evaluation, the command line and the web app."""
 
 import copy
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -109,8 +110,10 @@ class Classifier:
             SettingsError: the prior or the runtime is not valid.
         """
         prior = check_prior(prior)
+        if path == "":
+            raise ModelError("A saved network must exist. Received: an empty path. Remedy: None for the shipped run.")
         run = Run.find_shipped() if path is None else Run(Path(path))
-        if not run.folder.is_dir():
+        if not os.path.isdir(run.folder):
             loaded = load_runtime(run.folder, runtime)
             return cls(loaded, None, *parse_calibrations(loaded.calibrations)).with_prior(prior)
         config = run.read_config()

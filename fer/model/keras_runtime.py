@@ -13,7 +13,7 @@ from fer.model.batching import BATCH_SIZES, Forward, run_in_batches
 from fer.model.compile_cache import use_compile_cache
 from fer.model.forks import check_not_forked
 from fer.model.forward import compile_forward, compile_heads
-from fer.model.layers import use_fast_layers
+from fer.model.layers import use_fast_layers, use_stock_layers
 from fer.model.runtimes import Runtime
 from fer.model.saved import load_model
 from fer.model.xception import FEATURES_LAYER, IMAGE_SHAPE, LOGITS_LAYER
@@ -50,6 +50,10 @@ class KerasRuntime(Runtime):
         self.model = use_fast_layers(model)
         self._forward = compile_heads(self.model)
         self._map_features: Forward | None = None
+
+    def __reduce__(self) -> "tuple[type[KerasRuntime], tuple[keras.Model]]":
+        """Return what compiles the network again: its compiled form can be neither pickled nor copied."""
+        return type(self), (use_stock_layers(self.model),)
 
     def predict_heads(self, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:
         """See :meth:`Runtime.predict_heads`; the network is compiled for each size of a batch."""

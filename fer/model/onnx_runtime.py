@@ -46,7 +46,7 @@ class OnnxRuntime(Runtime):
     name = "ONNX Runtime"
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
+        if not os.path.isfile(path):  # Unlike Path.is_file, it raises nothing for a name that is too long.
             raise ModelError(
                 f"An exported network must exist. Received: {shorten_path(path)} (missing)."
                 " Remedy: run `invoke export`."
@@ -60,6 +60,10 @@ class OnnxRuntime(Runtime):
         except (ValueError, TypeError, RecursionError) as error:
             raise _build_damage_error(path, error) from None
         self._check_answer()
+
+    def __reduce__(self) -> "tuple[type[OnnxRuntime], tuple[Path]]":
+        """Return what opens the file again: a session can be neither pickled nor copied."""
+        return type(self), (self._path.absolute(),)
 
     def predict_heads(self, faces: np.ndarray, *, batch_sizes: tuple[int, ...] = BATCH_SIZES) -> np.ndarray:
         """See :meth:`Runtime.predict_heads`; batches are not padded."""
@@ -145,7 +149,10 @@ def open_session(path: Path) -> Any:
     options.intra_op_num_threads = 1
     try:
         # The fallback prints to the terminal and tries the same again.
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+        # Its content: ONNX Runtime takes no path that is not UTF-8.
+        return onnxruntime.InferenceSession(
+            path.read_bytes(), options, providers=["CPUExecutionProvider"], enable_fallback=0
+        )
     # ONNX Runtime's errors have no common class but that of all errors.
     except Exception as error:
         raise _build_damage_error(path, error) from None

@@ -86,8 +86,8 @@ def load_runtime(path: Path, name: RuntimeName = "auto") -> Runtime:
         SettingsError: the name is not valid.
     """
     name = check_runtime_name(name)
-    if not path.is_dir():
-        return _load_onnx(path) if path.suffix == ONNX_SUFFIX else _load_keras(path)
+    if not os.path.isdir(path):
+        return _load_onnx(path) if path.suffix.lower() == ONNX_SUFFIX else _load_keras(path)
     run = Run(path)
     if name == "auto":
         name = "onnx" if _prefers_onnx(run) else "keras"

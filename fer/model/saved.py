@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import struct
 import threading
 import zipfile
@@ -58,7 +59,7 @@ def load_model(path: str | Path) -> keras.Model:
         ModelError: the file is missing, damaged, not a Keras network, or does not match its digest.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # Unlike Path.is_file, it raises nothing for a name that is too long.
         raise ModelError(
             f"A saved network must exist. Received: {shorten_path(path)} (missing). Remedy: run `invoke train`."
         )

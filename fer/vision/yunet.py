@@ -88,10 +88,12 @@ class YuNet:
 
     def __init__(self) -> None:
         self._weights = read_yunet_weights()
-        # OpenCV's network keeps its input size and buffers between calls, so calls at once use different ones. All
-        # threads share them, as a server has forty, and there are no more than cores: each holds tens of megabytes.
-        self._idle: deque[cv2.FaceDetectorYN] = deque()
-        self._places = threading.Semaphore(os.cpu_count() or 1)
+        # By process: in a forked one, networks that threads of its parent used would never be given back.
+        self._networks = {os.getpid(): _Networks()}
+
+    def __reduce__(self) -> tuple[type["YuNet"], tuple[()]]:
+        """Return what builds it again: OpenCV's networks can be neither pickled nor copied."""
+        return type(self), ()
 
     def search(self, image: np.ndarray, score_threshold: float) -> list[Detection]:
         """Return the faces of an image searched at its own size.
@@ -112,14 +114,15 @@ class YuNet:
 
     @contextmanager
     def _borrow(self) -> Iterator["cv2.FaceDetectorYN"]:
-        with self._places:
+        networks = self._networks.setdefault(os.getpid(), _Networks())
+        with networks.places:
             try:
-                network = self._idle.pop()
+                network = networks.idle.pop()
             except IndexError:
                 network = self._create()
             yield network
             # A network whose call failed is dropped.
-            self._idle.append(network)
+            networks.idle.append(network)
 
     def _create(self) -> "cv2.FaceDetectorYN":
         return cv2.FaceDetectorYN.create(
@@ -130,6 +133,18 @@ class YuNet:
             nms_threshold=MERGE_OVERLAP,
             top_k=_MOST_CANDIDATES,
         )
+
+
+class _Networks:
+    """The networks of a process, of which each call borrows one.
+
+    OpenCV's network keeps its input size and buffers between calls, so calls at once use different ones. All threads
+    share them, as a server has forty, and there are no more than cores: each holds tens of megabytes.
+    """
+
+    def __init__(self) -> None:
+        self.idle: deque[cv2.FaceDetectorYN] = deque()
+        self.places = threading.Semaphore(os.cpu_count() or 1)
 
 
 def _pad(image: np.ndarray) -> np.ndarray:

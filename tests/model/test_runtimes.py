@@ -1,7 +1,9 @@
 """The same network in ONNX Runtime and in Keras, and the choice between them."""
 
+import copy
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -202,6 +204,37 @@ process.join(60)
 print(process.exitcode)
 """
     assert run_python(script) == ["True", "0"]
+
+
+@pytest.mark.parametrize("copy_object", [copy.deepcopy, lambda classifier: pickle.loads(pickle.dumps(classifier))])
+def test_a_used_classifier_can_be_copied_and_pickled(pair, copy_object):
+    faces = make_faces(3)
+    for classifier in (classifier.with_prior("dataset") for classifier in pair):
+        copied = copy_object(classifier)
+        np.testing.assert_array_equal(copied.predict(faces), classifier.predict(faces))
+        assert (copied.folder, copied.prior, repr(copied)) == (classifier.folder, "dataset", repr(classifier))
+
+
+def test_a_pickled_classifier_is_read_in_another_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(SHIPPED[1])
+    content = pickle.dumps(OnnxRuntime(Path("model.onnx")))
+    monkeypatch.chdir(tmp_path)
+    assert pickle.loads(content).num_heads == 2
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="the file system has no such names")
+def test_a_network_below_a_name_that_is_not_utf_8_is_read(run, tmp_path):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/l\xfct.ONNX"))
+    shutil.copy(run.onnx, path)
+    assert OnnxRuntime(path).num_heads == 2
+    assert fer.Classifier.load(path).runtime.name == "ONNX Runtime"
+
+
+@pytest.mark.parametrize("path", ["", "x" * 5000, "x" * 5000 + ".onnx"])
+def test_a_path_that_cannot_exist_is_one_line(path):
+    with pytest.raises(ModelError, match="must exist") as caught:
+        fer.Classifier.load(path)
+    assert str(caught.value).isprintable()
 
 
 def test_omp_num_threads_limits_the_threads_of_a_call(monkeypatch):

@@ -1,4 +1,7 @@
+import copy
 import hashlib
+import os
+import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -177,3 +180,33 @@ def test_a_copy_in_which_no_face_can_be_detected_is_refused(max_side):
 
 def test_an_integer_of_numpy_is_a_side():
     assert build_detector(np.int64(320)).max_side == 320
+
+
+@pytest.mark.parametrize("copy_object", [copy.deepcopy, lambda detector: pickle.loads(pickle.dumps(detector))])
+def test_a_used_detector_can_be_copied_and_pickled(astronaut, copy_object):
+    detector = build_detector(STREAM_SIDE)
+    expected = detector.detect(astronaut)
+    copied = copy_object(detector)
+    assert copied.max_side == STREAM_SIDE
+    assert [face.box for face in copied.detect(astronaut)] == [face.box for face in expected]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_forked_during_a_search_can_search():
+    script = """
+import multiprocessing, os
+import skimage.data
+from fer.vision.yunet import YuNet
+image, network = skimage.data.astronaut(), YuNet()
+expected = len(network.search(image, 0.6))
+context = multiprocessing.get_context("fork")
+queue = context.Queue()
+process = context.Process(target=lambda: queue.put(len(network.search(image, 0.6))), daemon=True)
+borrowings = [network._borrow() for _ in range(os.cpu_count() or 1)]
+for borrowing in borrowings:
+    borrowing.__enter__()
+process.start()
+print(queue.get(timeout=60) == expected)
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert result.stdout == "True\n", result.stderr
