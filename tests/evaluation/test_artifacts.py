@@ -188,9 +188,14 @@ def test_marked_sections_of_documents_are_those_of_their_sources():
     }
 
 
-def test_a_preset_is_what_its_kept_run_was_trained_with(run):
+@pytest.mark.parametrize(
+    ("run", "experiment"),
+    [(RUNS[0], "docs/experiments/continued-longer.json"), (RUNS[1], None)],
+    ids=["xception", "mini"],
+)
+def test_a_kept_run_was_trained_with_the_documented_settings(run, experiment):
     config = Run(run).read_config()
-    assert config == load_config(config.model.name)
+    assert config == load_config(config.model.name, experiment and REPOSITORY / experiment)
 
 
 def test_the_curves_can_be_drawn_from_the_history(run, tmp_path, monkeypatch):
@@ -204,9 +209,13 @@ def test_the_curves_can_be_drawn_from_the_history(run, tmp_path, monkeypatch):
 
 
 def test_card_is_rendered_from_the_files_of_the_run(run):
-    config, teachers = Run(run).read_config(), Run(run).read_provenance()["teachers"]
+    metrics, provenance = read_metrics(run), Run(run).read_provenance()
     card = render_model_card(
-        read_metrics(run), config, teachers, read_robustness(Run(run), read_metrics(run)["model_sha256"])
+        metrics,
+        Run(run).read_config(),
+        provenance["teachers"],
+        read_robustness(Run(run), metrics["model_sha256"]),
+        provenance.get("averaged_runs"),
     )
     assert (run / "model_card.md").read_text(encoding="utf-8") == card
 
