@@ -226,6 +226,7 @@ def test_a_signal_ends_each_task_with_one_line(monkeypatch, capsys, name, number
 
     monkeypatch.setattr(commands, name, wait)
     needed = {
+        "average": ["one", "two", "--out", "mean"],
         "batch": ["a.csv", "--out", "out"],
         "predict": ["a.jpg"],
         "video": ["a.mp4"],

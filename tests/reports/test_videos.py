@@ -494,7 +494,7 @@ def test_a_neutral_photo_counts_for_all_people(tmp_path, arriving, video):
         video, analyzer=arriving, csv=tmp_path / "t.csv", baseline=tmp_path / "neutral.png", progress=False
     )
     assert all(read_answers(tmp_path / "t.csv", number).notna().all(axis=None) for number in (1, 2))
-    assert any("counts for all 2 people" in remark for remark in summary.remarks)
+    assert any("is used for all 2 people" in remark for remark in summary.remarks)
 
 
 def test_a_source_that_is_read_once_has_answers_after_the_range(tmp_path, arriving, video, monkeypatch):

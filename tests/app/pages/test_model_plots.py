@@ -97,7 +97,12 @@ def test_the_training_names_the_lines_of_its_table(plots):
     assert f"validation {float(rows[-1]['validation_accuracy']):.3f}" in accuracy
     assert f"validation, votes {float(rows[-1]['validation_accuracy_votes']):.3f}" in accuracy
     assert f"training {float(rows[-1]['train_loss']):.3f}" in loss
-    assert f"{len(rows)} epochs, main, then fine-tune" in plots["history"]
+    assert f"{len(rows)} epochs, main" in plots["history"]
+
+
+def test_the_phases_of_a_training_are_named_in_order():
+    html = model_plots.render_history(ROOT / "artifacts" / "mini" / "history.csv")
+    assert "80 epochs, main, then fine-tune" in html
 
 
 def test_a_training_of_one_epoch_is_drawn(tmp_path):
