@@ -101,7 +101,7 @@ def test_the_training_names_the_lines_of_its_table(plots):
 
 
 def test_the_phases_of_a_training_are_named_in_order():
-    html = model_plots.render_history(ROOT / "artifacts" / "mini" / "history.csv")
+    html = model_plots.render_history(SHIPPED.folder.with_name("mini") / "history.csv")
     assert "80 epochs, main, then fine-tune" in html
 
 
