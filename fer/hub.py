@@ -67,8 +67,7 @@ def upload_run(folder: Path, repo: str, *, private: bool = False) -> str:
     remedy = "check the name; log in with `hf auth login` or set HF_TOKEN, with a token that may write"
     with tempfile.TemporaryDirectory() as temporary, _converted_errors(f"Hugging Face must accept {repo}", remedy):
         copy = Path(temporary) / "run"
-        unshared = [path.name for path in (run.mistakes, run.state, run.replaced, run.moved)]
-        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(*unshared))
+        shutil.copytree(folder, copy, ignore=shutil.ignore_patterns(*run.unshared))
         if run.model_card.is_file():
             shutil.copyfile(run.model_card, copy / "README.md")
         api = HfApi()

@@ -164,6 +164,11 @@ class Run:
         return self.folder / self.config_name
 
     @property
+    def unshared(self) -> tuple[str, ...]:
+        """Names of what a copy for others leaves out: faces of the data set, and the state of a training."""
+        return tuple(path.name for path in (self.mistakes, self.state, self.replaced, self.moved))
+
+    @property
     def is_finished(self) -> bool:
         """Whether the folder holds a trained network."""
         return self.model.is_file()

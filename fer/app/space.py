@@ -108,8 +108,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
 
 def _fill(folder: Path, run: Run, requirements: str, readme: str) -> None:
     shutil.copytree(ROOT / "fer", folder / "fer", ignore=_NOT_COPIED)
-    unshared = [path.name for path in (run.mistakes, run.state, run.replaced, run.moved)]
-    shutil.copytree(run.folder, folder / SPACE_RUN.folder, ignore=shutil.ignore_patterns(*unshared))
+    shutil.copytree(run.folder, folder / SPACE_RUN.folder, ignore=shutil.ignore_patterns(*run.unshared))
     for name in (APP_FILE, "LICENSE"):
         shutil.copy(ROOT / name, folder / name)
     write_atomically(folder / "requirements.txt", requirements)

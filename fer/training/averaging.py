@@ -21,14 +21,7 @@ from fer.runs import Run
 from fer.training.lock import lock_run
 from fer.training.provenance import check_fingerprint
 from fer.training.recalibration import fit_calibrations, keeps_calibration
-from fer.training.run_folders import (
-    check_free,
-    check_name,
-    check_replaceable,
-    move_aside,
-    remove_replaced,
-    restore_replaced,
-)
+from fer.training.run_folders import check_new, move_aside, remove_replaced, restore_replaced
 from fer.training.targets import complete_votes
 from fer.training.validation import Validation
 
@@ -71,17 +64,16 @@ def average(
     check_fingerprint(runs[-1], dataset)
     config, provenance = runs[-1].read_config(), runs[-1].read_provenance()
     with lock_run(run):
-        check_name(run)
-        (check_replaceable if overwrite else check_free)(run)
-        validation = Validation.build(complete_votes(dataset, config).part("validation"), config.model.heads)
+        check_new(run, overwrite)
+        own = complete_votes(dataset, config)
+        validation = Validation.build(own.part("validation"), config.model.heads)
         models = [load_model(source.model) for source in runs]
-        figures = {name: _measure(model, config, validation) for name, model in zip(digests, models, strict=True)}
         mean = _average_weights(models)
-        figures[run.reference] = _measure(mean, config, validation)
+        outputs = [Classifier(model, config).predict_heads(validation.faces) for model in (*models, mean)]
         if keeps_calibration(runs[-1], dataset, config):
             calibrations = runs[-1].read_calibrations(), runs[-1].read_joint_calibration()
         else:
-            calibrations = fit_calibrations(dataset, config, Classifier(mean, config))
+            calibrations = fit_calibrations(own, config, validation, outputs[-1])
         try:
             move_aside(run)
             run.write_provenance(provenance | {"averaged_runs": digests})
@@ -92,7 +84,8 @@ def average(
         finally:
             restore_replaced(run)
         remove_replaced(run)
-    return figures
+    names = (*digests, run.reference)
+    return {name: _measure(validation, each) for name, each in zip(names, outputs, strict=True)}
 
 
 def _check_runs(runs: Sequence[Run], target: Run) -> dict[str, str]:
@@ -142,7 +135,7 @@ def _copy_history(source: Run, target: Run) -> None:
             write_atomically(copy, path.read_bytes())
 
 
-def _measure(model: keras.Model, config: Config, validation: Validation) -> dict[str, float]:
-    figures = validation.measure(Classifier(model, config).predict_heads(validation.faces))
+def _measure(validation: Validation, outputs: np.ndarray) -> dict[str, float]:
+    figures = validation.measure(outputs)
     figures.pop("validation_score")
     return figures

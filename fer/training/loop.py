@@ -34,14 +34,7 @@ from fer.training.distillation import Teachers, check_teacher_heads
 from fer.training.hosts import current_hosts
 from fer.training.lock import lock_shared_run
 from fer.training.provenance import check_fingerprint, check_teachers, describe_provenance
-from fer.training.run_folders import (
-    check_free,
-    check_name,
-    check_replaceable,
-    check_resumable,
-    move_aside,
-    restore_replaced,
-)
+from fer.training.run_folders import check_name, check_new, check_resumable, move_aside, restore_replaced
 from fer.training.targets import complete_votes, has_votes, select_training_rows
 from fer.training.trainer import Trainer
 from fer.training.validation import Validation
@@ -223,14 +216,11 @@ def _open_run(run: Run, config: Config, resume: bool, overwrite: bool) -> Config
     """Return the settings to train with, after checking that the folder can be used."""
     if resume and overwrite:
         raise SettingsError("A run is resumed or replaced. Received: both. Remedy: drop resume or overwrite.")
-    check_name(run)
     if resume:
+        check_name(run)
         check_resumable(run)
         return run.read_config()
-    if overwrite:
-        check_replaceable(run)
-    else:
-        check_free(run)
+    check_new(run, overwrite)
     return config
 
 

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from fer.calibration import Calibrations
 from fer.config import Config
 from fer.data.dataset import Dataset
@@ -34,25 +36,26 @@ def recalibrate(dataset: Dataset, folder: str | Path) -> None:
     classifier, config = Classifier.load(run.folder, runtime="keras"), run.read_config()
     check_fingerprint(run, dataset)
     _check_fitted(run, dataset, config)
-    run.write_calibrations(*fit_calibrations(dataset, config, classifier))
+    own = complete_votes(dataset, config)
+    validation = Validation.build(own.part("validation"), classifier.heads)
+    outputs = classifier.predict_heads(validation.faces)
+    run.write_calibrations(*fit_calibrations(own, config, validation, outputs))
 
 
-def fit_calibrations(dataset: Dataset, config: Config, classifier: Classifier) -> tuple[Calibrations, JointCalibration]:
+def fit_calibrations(
+    dataset: Dataset, config: Config, validation: Validation, outputs: np.ndarray
+) -> tuple[Calibrations, JointCalibration]:
     """Return the calibration of each head and of all together, fitted on the validation split.
 
     Args:
-        dataset: the prepared data set that the network was trained on.
+        dataset: the prepared data set that the network was trained on, with votes for each head.
         config: settings of the run.
-        classifier: the network, in Keras.
-
-    Raises:
-        DataError: the data set lacks a split or the votes of a head.
+        validation: its validation split.
+        outputs: float (N, heads, 7), the network's probabilities of all validation faces.
     """
-    dataset = complete_votes(dataset, config)
-    validation = Validation.build(dataset.part("validation"), classifier.heads)
     rows = select_training_rows(dataset, config.data)
-    shares = compute_class_shares(dataset.labels[rows], dataset.votes[rows], classifier.heads)
-    return validation.calibrate(classifier.predict_heads(validation.faces), shares)
+    shares = compute_class_shares(dataset.labels[rows], dataset.votes[rows], validation.heads)
+    return validation.calibrate(outputs, shares)
 
 
 def keeps_calibration(run: Run, dataset: Dataset, config: Config) -> bool:

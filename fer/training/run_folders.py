@@ -33,6 +33,15 @@ def check_free(run: Run) -> None:
         )
 
 
+def check_new(run: Run, overwrite: bool) -> None:
+    """Raise a :class:`~fer.errors.ModelError` unless a new run may be written to the folder."""
+    check_name(run)
+    if overwrite:
+        check_replaceable(run)
+    else:
+        check_free(run)
+
+
 def check_resumable(run: Run) -> None:
     """Raise a :class:`~fer.errors.ModelError` unless the folder holds an unfinished training."""
     if run.is_finished or not run.is_begun:
