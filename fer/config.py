@@ -192,7 +192,9 @@ class TrainingConfig(Settings):
     weight_decay: float = Field(0.05, ge=0.0, le=1000.0)
     gradient_clip: float = Field(1.0, ge=0.0, description="Largest global norm of a gradient; 0 = no limit.")
     ema_momentum: float = Field(0.999, ge=0.0, lt=1.0, description="Momentum of the averaged weights; 0 = none.")
-    dtype_policy: Literal["float32", "mixed_bfloat16"] = "float32"
+    dtype_policy: Literal["auto", "float32", "mixed_bfloat16"] = Field(
+        "float32", description="Precision of the computation; 'auto' takes mixed_bfloat16 on a GPU (JAX)."
+    )
     engine: Literal["auto", "host", "device"] = Field(
         "auto",
         description="Prepare batches on the host, or whole epochs on one GPU (JAX); 'auto' takes the GPU if it can.",

@@ -1,30 +1,29 @@
-"""Train teachers and students on one GPU within a given number of minutes.
+"""Train teachers, a student of all teachers and a smaller one, on one GPU within a given number of seconds.
 
 Usage, from the root of a checkout with a prepared ``data/fer2013.npz``:
 
-    python docs/experiments/gpu_session.py speed OUT      # seconds per epoch of each network and technique
-    python docs/experiments/gpu_session.py train OUT --teacher-epochs 100 --student-epochs 240
-    python docs/experiments/gpu_session.py train OUT --kept-teachers --student-epochs 600 --skip-clean
-    python docs/experiments/gpu_session.py unpack artifacts     # the kept teachers as runs, for invoke train
+    python docs/experiments/gpu_session.py run --seconds 600       # the students, into a temporary folder
+    python docs/experiments/gpu_session.py run --train teacher-2 teacher-3      # these teachers before them
+    python docs/experiments/gpu_session.py collect OUT [RUN ...]   # the results so far, into the folder OUT
+    python docs/experiments/gpu_session.py unpack artifacts        # the kept teachers as runs, for invoke train
 
-``speed`` compiles all programs in parallel and times them one after the other. ``train`` trains the teachers, three at
-a time, then lets them predict the views of the training faces, then trains the students side by side. With
-``--kept-teachers``, the teachers are those of ``docs/experiments/teachers/``. Called again on the same machine, it
-resumes what it had to stop. Both write their results into the folder OUT: the best weights of every run so far, with
-settings and history, once a minute.
+``run`` trains the named teachers side by side. These and the other teachers, from ``docs/experiments/teachers/``, then
+predict the views of the training faces. The student trains for as many epochs as fit into the rest of the time, and the
+smaller network after it. The programs of each part are compiled while the part before it runs. ``collect`` writes the
+best weights of every run, with settings and history, and the logs once a minute. It may be called several times while
+``run`` is at work.
 """
 
 import argparse
-import fcntl
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
+from statistics import median
 
 KEPT = Path(__file__).parent / "teachers"
 ROOT = Path(os.environ.get("FER_SESSION") or Path(tempfile.gettempdir()) / "fer-session")
@@ -33,16 +32,6 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / "xla"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "1")
 
-AUGMENTATION = {"rotation": 18.0, "shift": 0.1, "zoom": 0.2, "contrast": 0.3, "erasing": 0.25, "mixup": 0.3}
-DEGRADATION = {
-    "blur": 0.25,
-    "low_resolution": 0.25,
-    "jpeg": 0.25,
-    "noise": 0.25,
-    "gamma": 0.5,
-    "light": 0.25,
-    "occlusion": 0.15,
-}
 PLAIN = {
     "name": "plain",
     "convolution": "plain",
@@ -52,197 +41,144 @@ PLAIN = {
         {"filters": [256, 256], "identity_blocks": 2},
     ],
 }
-STUDENT = {
-    "name": "base",
-    "stages": [
-        {"filters": [96, 96], "downsample": "none", "identity_blocks": 2},
-        {"filters": [208, 208], "identity_blocks": 4},
-        {"filters": [368, 368], "identity_blocks": 3},
-    ],
-    "stochastic_depth": 0.1,
-    "dropout": 0.2,
-}
-SGD = {"optimizer": "sgd", "weight_decay": 5e-4}
+#: Stronger than the preset's.
+AUGMENTATION = {"rotation": 18.0, "zoom": 0.2, "contrast": 0.3, "mixup": 0.3}
+#: Name: model, seed, learning rate, batch size, memory of the moving average, augmentation, epochs.
 TEACHERS = {
-    "teacher-adamw": ({}, {"seed": 10}, 0.004),
-    "teacher-plain-sgd": (PLAIN, SGD | {"seed": 13}, 0.1),
-    "teacher-sgd": ({}, SGD | {"seed": 11}, 0.1),
-    "teacher-plain-adamw": (PLAIN, {"seed": 12}, 0.003),
+    "teacher-0": ({"batch_norm_momentum": 0.99}, 10, 0.004, 512, 0.998, AUGMENTATION, 100),
+    "teacher-1": (PLAIN | {"batch_norm_momentum": 0.99}, 12, 0.003, 512, 0.998, AUGMENTATION, 100),
+    "teacher-2": ({"batch_norm_momentum": 0.995}, 20, 0.003, 256, 0.999, {}, 120),
+    "teacher-3": (PLAIN | {"batch_norm_momentum": 0.995}, 21, 0.0025, 256, 0.999, {}, 120),
 }
-MINI = {
-    "name": "mini",
-    "stem": [[12, 3, 1], [24, 3, 2]],
-    "stages": [
-        {"filters": [24, 24], "downsample": "none"},
-        {"filters": [48, 48], "identity_blocks": 1},
-        {"filters": [96, 96], "identity_blocks": 1},
-    ],
-    "squeeze_ratio": 0,
-    "stochastic_depth": 0.0,
-    "dropout": 0.0,
-}
-STUDENTS = {
-    "student-robust": (STUDENT, {"seed": 0}, 0.005, DEGRADATION),
-    "student-clean": (STUDENT, {"seed": 1}, 0.005, {}),
-    "mini-robust": (MINI, {"seed": 0, "weight_decay": 0.02}, 0.01, DEGRADATION),
-}
+#: Name: preset.
+STUDENTS = {"student": "base", "mini": "mini"}
 
 
-def build_config(name, epochs, *, batch_size=512, views=32, dtype="mixed_bfloat16", smoke=False):
+# Settings and data
+
+
+def build_config(name, epochs, *, views=48, smoke=False):
     """Return the settings of a teacher or a student."""
     from fer.config import _merge, load_config, parse_config
 
     if name in TEACHERS:
-        model, training, rate, *_ = TEACHERS[name]
-        degradation, distillation = {}, {}
+        model, seed, rate, batch_size, memory, augmentation, _ = TEACHERS[name]
+        phase = {"name": "main", "learning_rate": rate}
+        training = {"batch_size": batch_size, "ema_momentum": memory, "seed": seed, "dtype_policy": "mixed_bfloat16"}
+        settings = {"model": model, "augmentation": augmentation, "training": training}
+        config = load_config("teacher").model_dump()
     else:
-        model, training, rate, degradation = STUDENTS[name]
-        teachers = [str(ROOT / name) for name in TEACHERS if (ROOT / name / "model.keras").is_file()]
-        teachers.append("artifacts/xception")
-        distillation = {"teacher": teachers, "weight": 0.9, "consistent": True, "views": views}
-    phase = {"name": "main", "epochs": epochs, "learning_rate": rate, "warmup_epochs": min(5, epochs // 4)}
-    settings = {
-        "data": {"label_smoothing": 0.05},
-        "model": {"batch_norm_momentum": 0.99} | model,
-        "augmentation": AUGMENTATION,
-        "degradation": degradation,
-        "distillation": distillation,
-        "training": {
-            "batch_size": batch_size,
-            "dtype_policy": dtype,
-            "ema_momentum": 0.998,
-            "engine": "device",
-            "phases": [phase],
-        }
-        | training,
-    }
+        folders = [ROOT / teacher for teacher in TEACHERS]
+        teachers = [str(folder) for folder in folders if (folder / "model.keras").is_file()]
+        settings = {"distillation": {"teacher": teachers, "teacher_preset": "", "views": views}, "training": {}}
+        config = load_config(STUDENTS[name]).model_dump()
+        phase = config["training"]["phases"][0]
+    phases = [phase | {"epochs": epochs, "warmup_epochs": min(5, epochs // 4)}]
+    settings["training"] |= {"engine": "device", "phases": phases}
     if smoke:
-        settings["training"] |= {"dtype_policy": "float32", "batch_size": 16}
-        settings["model"]["stem"] = [[8, 5, 4]]
-        settings["model"]["stages"] = [
-            stage | {"filters": [8, 8], "identity_blocks": min(1, stage.get("identity_blocks", 0))}
-            for stage in settings["model"].get("stages", STUDENT["stages"])
-        ]
-    return parse_config(_merge(load_config("teacher").model_dump(), settings))
+        settings["training"] |= {"batch_size": 16, "dtype_policy": "mixed_bfloat16"}
+        small = {"stem": [[8, 5, 4]], "stages": [{"filters": [8, 8]}, {"filters": [8, 8]}]}
+        settings["model"] = settings.get("model", {}) | small
+    return parse_config(_merge(config, settings))
 
 
 def load_data(smoke):
-    """Return the data set, or a few of its faces."""
+    """Return the data set, or every hundred and fiftieth face."""
+    from dataclasses import replace
+
     from fer.data import load_dataset
 
     dataset = load_dataset("fer2013")
-    return dataset if not smoke else thin(dataset)
-
-
-def thin(dataset):
-    """Return every hundred and fiftieth face."""
-    from dataclasses import replace
-
+    if not smoke:
+        return dataset
     fields = ("faces", "labels", "split", "votes", "clean")
     return replace(dataset, **{field: getattr(dataset, field)[::150] for field in fields})
 
 
-# Speed
+# Parts, each in a process of its own
 
 
-def time_epochs(name, technique, dtype, batch_size, out, smoke):
-    """Compile the epoch of one network, wait for the other programs, then time it alone."""
-    import jax
+def train_teacher(name, smoke):
+    """Train a teacher."""
+    from fer.training import train
+
+    epochs = 4 if smoke else TEACHERS[name][-1]
+    train(load_data(smoke), build_config(name, epochs, smoke=smoke), ROOT / name, progress=False, log=print)
+
+
+def train_student(name, epochs, views, smoke):
+    """Compile the epoch of a student, wait for the views and for the student before it, then train it."""
+    from fer.training import train
+
+    trainer, program = prepare(name, epochs, views, smoke)
+    program.compile()
+    say(f"{name}: compiled for {epochs} epochs")
+    del trainer, program
+    wait_for("views")
+    if name != "student":
+        wait_for("student")
+    train(load_data(smoke), build_config(name, epochs, views=views, smoke=smoke), ROOT / name, progress=False, log=say)
+    (ROOT / f"{name}.done").touch()
+
+
+def probe(epochs, views, smoke):
+    """Compile the programs of the student; once the teachers are trained, measure its seconds per epoch."""
+    from fer.training.device_epochs import DeviceEpochs
+
+    trainer, _ = prepare("student", epochs, views, smoke)
+    results = DeviceEpochs(trainer.model, trainer.optimizer, trainer.batches).run(0, 8)
+    seconds = []
+    for epoch in range(8):
+        start = time.perf_counter()
+        trainer.end_epoch(next(results), 1.0, 0.0)
+        seconds.append(time.perf_counter() - start)
+        if epoch == 1:
+            say("probe: compiled")
+            trainer._estimate_statistics = lambda: None  # only the first epochs need it
+            wait_for("teachers")
+    results.close()
+    (ROOT / "probe.json").write_text(json.dumps(median(seconds[3:])))
+
+
+def prepare(name, epochs, views, smoke):
+    """Return the trainer of a student with made-up predictions, and the lowered program of its epoch."""
     import numpy as np
 
-    from fer.model import layers
     from fer.runs import Run
     from fer.training.batches import TrainingBatches
     from fer.training.device_epochs import DeviceEpochs
-    from fer.training.devices import use_dtype_policy
+    from fer.training.devices import choose_dtype_policy, use_dtype_policy
     from fer.training.trainer import Trainer
     from fer.training.validation import Validation
 
-    techniques = {"stock": (), "matmul": ("pointwise",), "shifts": ("pointwise", "depthwise")}
-    config = build_config(name, 240 if name in STUDENTS else 100, batch_size=batch_size, dtype=dtype, smoke=smoke)
-    dataset = load_data(smoke)
-    started = time.perf_counter()
-    with use_dtype_policy(dtype), layers.use_techniques(techniques[technique]):
+    config, dataset = build_config(name, epochs, views=views, smoke=smoke), load_data(smoke)
+    with use_dtype_policy(choose_dtype_policy(config.training.dtype_policy)):
         batches = TrainingBatches(dataset, config)
-        if name in STUDENTS:
-            batches._views = 32
-            batches._predictions = np.full((32, len(batches), 2, 7), 1 / 7, np.float16)
-        trainer = Trainer(
-            Run(ROOT / "none"), batches, Validation.build(dataset.part("validation"), ("labels", "votes")), print
-        )
+        batches._views = views
+        batches._predictions = np.full((views, len(batches), 2, 7), 1 / 7, np.float16)
+        validation = Validation.build(dataset.part("validation"), ("labels", "votes"))
+        trainer = Trainer(Run(ROOT / "probe"), batches, validation, print)
+        trainer._checkpoint_seconds = 1e9
         epochs = DeviceEpochs(trainer.model, trainer.optimizer, batches)
-        draws = epochs._draw(0)
-        groups = (trainer.model.trainable_variables, trainer.model.non_trainable_variables, trainer.optimizer.variables)
-        state = [[v.value for v in group] for group in groups]
-        program = epochs._run.lower(state, epochs._data, draws).compile()
-        compiled = time.perf_counter() - started
-        ready = ROOT / "ready"
-        ready.mkdir(exist_ok=True)
-        (ready / f"{os.getpid()}").touch()
-        deadline = time.time() + 120
-        while len(list(ready.iterdir())) < int(os.environ.get("FER_PARTIES", "1")) and time.time() < deadline:
-            time.sleep(0.2)
-        with (ROOT / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            seconds, losses = [], []
-            for epoch in range(3):
-                draws = epochs._draw(epoch)
-                start = time.perf_counter()
-                state, (loss, _) = program(state, epochs._data, draws)
-                losses.append(float(loss[-10:].mean()))
-                jax.block_until_ready(state)
-                seconds.append(time.perf_counter() - start)
-    peak = (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use", 0) / 2**30
-    line = (
-        f"{name:20} {technique:7} {dtype:15} batch {batch_size:4} flags {os.environ.get('XLA_FLAGS', '-')[:40]:40}"
-        f" compile {compiled:5.1f} s, epoch {min(seconds):6.3f} s, peak {peak:5.1f} GiB,"
-        f" losses {' '.join(f'{loss:.3f}' for loss in losses)}"
-    )
-    print(line, flush=True)
-    with (Path(out) / "speed.txt").open("a") as stream:
-        stream.write(line + "\n")
+        model = trainer.model
+        groups = (model.trainable_variables, model.non_trainable_variables, trainer.optimizer.variables)
+        state = [[variable.value for variable in group] for group in groups]
+        return trainer, epochs._run.lower(state, epochs._data, epochs._draw(0))
 
 
-def measure_speed(out, smoke):
-    """Time all variants."""
-    graphs = "--xla_gpu_enable_command_buffer=FUSION,CUBLAS,CUBLASLT,CUDNN,CUSTOM_CALL --xla_gpu_graph_min_graph_size=1"
-    bf16 = "mixed_bfloat16"
-    jobs = [
-        ("teacher-adamw", "stock", bf16, 512, ""),
-        ("teacher-adamw", "matmul", bf16, 512, ""),
-        ("teacher-adamw", "shifts", bf16, 512, ""),
-        ("teacher-adamw", "matmul", bf16, 512, graphs),
-        ("teacher-sgd", "matmul", bf16, 512, ""),
-        ("teacher-plain-sgd", "stock", bf16, 512, ""),
-        ("teacher-plain-adamw", "stock", bf16, 512, ""),
-        ("student-robust", "matmul", bf16, 512, ""),
-        ("mini-robust", "matmul", bf16, 512, ""),
-    ]
-    if smoke:
-        jobs = [jobs[6], jobs[8]]
-    # What an earlier call on the same machine left: its programs are no longer there to wait for.
-    shutil.rmtree(ROOT / "ready", ignore_errors=True)
-    processes = []
-    for name, technique, dtype, batch_size, flags in jobs:
-        environment = dict(os.environ, FER_PARTIES=str(len(jobs)))
-        if flags:
-            environment["XLA_FLAGS"] = flags
-        size = 32 if smoke else batch_size
-        arguments = ["time", name, technique, dtype, str(size), str(out)] + ["--smoke"] * smoke
-        log = (ROOT / f"time-{len(processes)}.log").open("w")
-        processes.append(
-            subprocess.Popen([sys.executable, __file__, *arguments], env=environment, stdout=None, stderr=log)
-        )
-    for process in processes:
-        process.wait()
-    pack(out)
+def predict_views(views, smoke):
+    """Let the teachers predict all views, for all students."""
+    from fer.training.batches import TrainingBatches
+    from fer.training.distillation import Teachers
+
+    config = build_config("student", 8, views=views, smoke=smoke)
+    say(f"views of {', '.join(Path(name).name for name in config.distillation.teacher)}")
+    TrainingBatches(load_data(smoke), config, Teachers(config.distillation, config.model.heads))
+    (ROOT / "views.done").touch()
 
 
-# Training
-
-
-def unpack_teachers(folder):
-    """Write the run folders of the kept teachers into a folder."""
+def unpack_teachers(folder, names):
+    """Write the run folders of kept teachers into a folder."""
     import numpy as np
 
     from fer.config import parse_config
@@ -250,10 +186,12 @@ def unpack_teachers(folder):
     from fer.model.xception import build_xception
     from fer.runs import Run
 
-    for path in sorted(KEPT.glob("*.npz")):
-        run = Run(Path(folder) / path.stem)
+    for name in names:
+        run = Run(Path(folder) / name)
+        if run.folder.exists():
+            raise SystemExit(f"A run must not be overwritten. Received: {run.folder}. Remedy: remove the folder.")
         run.folder.mkdir(parents=True, exist_ok=True)
-        with np.load(path) as content:
+        with np.load(KEPT / f"{name}.npz") as content:
             texts = json.loads(str(content["texts"]))
             weights = [content[name].astype(np.float32) for name in sorted(content.files) if name != "texts"]
         run.config.write_text(texts["config"])
@@ -262,179 +200,176 @@ def unpack_teachers(folder):
         save_model(model, run.model)
 
 
-def train_one(name, epochs, views, smoke):
-    """Train one network into its run folder."""
-    from fer.runs import Run
-    from fer.training import train
-
-    config = build_config(name, epochs, batch_size=32 if smoke else 512, views=views, smoke=smoke)
-    started = time.perf_counter()
-    run = Run(ROOT / name)
-    if run.is_finished:
-        return
-    log = partial(print, name)
-    result = train(load_data(smoke), config, run.folder, resume=run.is_begun, progress=False, log=log)
-    last = result.history.iloc[-1]
-    best = result.history.iloc[result.best_epoch - 1]
-    print(
-        f"{name}: {epochs} epochs in {time.perf_counter() - started:.0f} s,"
-        f" {result.history['seconds'].median():.3f} s/epoch; best epoch {result.best_epoch}:"
-        f" labels {best['validation_accuracy']:.4f} votes {best['validation_accuracy_votes']:.4f}"
-        f" loss {best['validation_loss']:.4f}; last: {last['validation_accuracy']:.4f}"
-        f" {last['validation_accuracy_votes']:.4f} {last['validation_loss']:.4f} train {last['train_loss']:.4f}",
-        flush=True,
-    )
+# The session
 
 
-def predict_views(views, smoke):
-    """Let the teachers predict all views once, for all students."""
-    from fer.training.batches import TrainingBatches
-    from fer.training.distillation import Teachers
-
-    config = build_config("student-robust", 1, batch_size=32 if smoke else 512, views=views, smoke=smoke)
-    start = time.perf_counter()
-    TrainingBatches(load_data(smoke), config, Teachers(config.distillation, config.model.heads))
-    print(f"views: {views} in {time.perf_counter() - start:.0f} s", flush=True)
+def say(text):
+    """Add a line to the log of the session."""
+    with (ROOT / "session.log").open("a") as stream:
+        stream.write(f"{time.time() - float(os.environ['FER_STARTED']):6.0f} s  {text}\n")
 
 
-def launch(out, *arguments, smoke=False):
-    """Start a part of the session as a process of its own."""
-    log = (ROOT / f"{arguments[1]}.log").open("a")
-    command = [sys.executable, __file__, *arguments] + ["--smoke"] * smoke
-    return subprocess.Popen(command, stdout=None, stderr=log)
+def wait_for(part, seconds=3600.0):
+    """Wait until a part of the session is done; return whether it is."""
+    end = time.time() + seconds
+    while not (ROOT / f"{part}.done").exists() and time.time() < end:
+        time.sleep(0.1)
+    return (ROOT / f"{part}.done").exists()
 
 
-def wait(processes, out, deadline):
-    """Wait for processes; pack results once a minute; stop what runs past the deadline."""
-    packed = time.time()
-    while any(process.poll() is None for process in processes):
+def launch(part, *values, smoke=False):
+    """Start a part of the session as a process."""
+    log = (ROOT / f"{part}-{Path(str(values[0])).name}.log").open("w")
+    command = [sys.executable, __file__, part, *map(str, values)] + ["--smoke"] * smoke
+    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+
+
+def run_session(options):
+    """Run all parts; stop what is still running when the time is up."""
+    started = time.time()
+    os.environ["FER_STARTED"] = str(started)
+    start, views = partial(launch, smoke=options.smoke), options.views
+    running = {"probe": start("probe", 8, views)}
+    teachers = {name: start("teacher", name) for name in options.train}
+    unpack_when_there(start, [KEPT / f"{name}.npz" for name in TEACHERS if name not in teachers])
+    say(f"teachers: exit codes { {name: process.wait() for name, process in teachers.items()} }")
+    (ROOT / "teachers.done").touch()
+    running["views"] = start("views", views)
+    code = running["probe"].wait()
+    seconds = json.loads((ROOT / "probe.json").read_text()) if code == 0 else options.epoch_seconds
+    until = ROOT / "until"
+    until = float(until.read_text()) if until.exists() else started + options.seconds
+    left = until - time.time() - options.reserve
+    epochs = max(int(left / seconds), 8)
+    say(f"student: {seconds:.3f} s per epoch (probe: exit code {code}), {epochs} epochs in {left:.0f} s")
+    running["student"] = start("student", "student", epochs, views)
+    running["mini"] = start("student", "mini", options.mini_epochs, views)
+    end = started + options.seconds + options.mini_seconds
+    while time.time() < end and any(process.poll() is None for process in running.values()):
         time.sleep(0.5)
-        if time.time() - packed > 60:
-            pack(out)
-            packed = time.time()
-        if time.time() > deadline:
-            for process in processes:
-                process.kill()
-    pack(out)
+    for process in running.values():
+        process.kill()
+    say(f"end: exit codes { {name: process.wait() for name, process in running.items()} }")
+    (ROOT / "session.done").touch()
 
 
-GROUPS = {
-    "teachers": ["teacher-adamw", "teacher-sgd"],
-    "plain-sgd": ["teacher-plain-sgd"],
-    "plain-adamw": ["teacher-plain-adamw"],
-    "students": list(STUDENTS),
-}
+def unpack_when_there(start, paths, seconds=150.0):
+    """Unpack the kept teachers, which may be copied to the machine while others are trained."""
+    end = time.time() + seconds
+    while not all(path.is_file() for path in paths):
+        if time.time() > end:
+            say("no kept teachers")
+            return
+        time.sleep(0.5)
+    time.sleep(2.0)  # until they are whole
+    names = [path.stem for path in paths]
+    say(f"kept teachers unpacked: exit code {start('unpack', ROOT, *names).wait()}")
 
 
-def read_weights(name):
-    """Return the best weights so far, and settings, history and state of a run."""
+# Results
+
+
+def collect(out, names, seconds):
+    """Write the results once a minute until the session ends or the time is up, and print the session's log.
+
+    The student is trained for as many epochs as fit into the time of the first call.
+    """
+    end, printed = time.time() + seconds, 0
+    if not (ROOT / "until").exists():
+        (ROOT / "until").write_text(str(end - 15.0))
+    while True:
+        finished = wait_for("session", min(60.0, max(end - time.time(), 0.0)))
+        for name in names or (*TEACHERS, *STUDENTS):
+            try:
+                pack_run(out, name)
+            except Exception as error:  # a file that is being replaced: the next minute packs it
+                print("pack", name, repr(error), flush=True)
+        if not names:
+            pack_views(out)
+        logs = sorted(ROOT.glob("*.log"), key=lambda path: path.stat().st_mtime)
+        text = "".join(f"== {path.name}\n{path.read_text(errors='replace')[-6000:]}\n" for path in logs)
+        (Path(out) / "logs.txt").write_text(text)
+        lines = (ROOT / "session.log").read_text().splitlines()
+        print("\n".join(lines[printed:]), flush=True)
+        printed = len(lines)
+        if finished or time.time() >= end:
+            return
+
+
+def pack_run(out, name):
+    """Write the best weights of a run so far, with its settings and history; of teachers in float16."""
     import keras
+    import numpy as np
 
     from fer.runs import Run
     from fer.training.state import load_state
 
-    run = Run(ROOT / name)
+    run, path = Run(ROOT / name), Path(out) / f"{name}.npz"
     if run.is_finished:
+        if (ROOT / f"{name}.packed").exists() and path.exists():
+            return
         values = keras.models.load_model(run.model).get_weights()
+        (ROOT / f"{name}.packed").touch()
     elif run.state.is_dir() and any(run.state.glob("state-*.npz")):
         values = load_state(run.state, log=lambda text: None).best
     else:
-        return {}
-    paths = {"config": run.config, "history": run.history}
-    texts = {key: path.read_text() for key, path in paths.items() if path.is_file()}
-    arrays = {f"{name}/w{index:04d}": value for index, value in enumerate(values)}
-    return arrays | {f"{name}/texts": json.dumps(texts | {"finished": run.is_finished})}
-
-
-def pack(out):
-    """Write the best weights of each run, with settings and history, and the logs into OUT."""
-    import numpy as np
-
-    for group, names in GROUPS.items():
-        arrays = {}
-        for name in names:
-            try:
-                arrays |= read_weights(name)
-            except Exception as error:  # a file that is being replaced: the next minute packs it
-                print("pack", name, error, flush=True)
-        if group != "students":
-            arrays = {key: np.float16(v) if getattr(v, "dtype", None) == np.float32 else v for key, v in arrays.items()}
-        if arrays:
-            with (Path(out) / f"{group}.partial").open("wb") as stream:
-                np.savez(stream, **arrays)
-            (Path(out) / f"{group}.partial").replace(Path(out) / f"{group}.npz")
-    logs = sorted(ROOT.glob("*.log"))
-    text = "".join(f"== {path.name}\n{path.read_text(errors='replace')[-6000:]}\n" for path in logs)
-    (Path(out) / "logs.txt").write_text(text)
+        return
+    texts = {"finished": run.is_finished}
+    for key, source in (("config", run.config), ("history", run.history), ("provenance", run.provenance)):
+        texts[key] = source.read_text() if source.is_file() else ""
+    kind = np.float16 if name in TEACHERS else np.float32
+    arrays = {f"w{index:04d}": np.asarray(value, kind) for index, value in enumerate(values)}
+    partial_path = path.with_suffix(".partial")
+    with partial_path.open("wb") as stream:
+        np.savez(stream, texts=json.dumps(texts), **arrays)
+    partial_path.replace(path)
 
 
 def pack_views(out):
-    """Write the predictions of all views in eight bits: the square root of a probability times 255."""
+    """Write the predictions of all views in eight bits, the square root of a probability times 255, in two files."""
     import numpy as np
 
+    if not (ROOT / "views.done").exists() or (Path(out) / "views-1.npz").exists():
+        return
     for path in Path("data/teacher_predictions").glob("*.npy"):
-        predictions = np.load(path).astype(np.float32)
-        np.savez_compressed(Path(out) / "views.npz", key=path.stem, roots=np.uint8(np.rint(np.sqrt(predictions) * 255)))
-
-
-def train_all(out, options):
-    """Train teachers and students within a number of seconds."""
-    started = time.time()
-    start = partial(launch, out, smoke=options.smoke)
-    views = str(options.views)
-    if options.kept_teachers:
-        unpack_teachers(ROOT)
-    else:
-        train_teachers(start, str(options.teacher_epochs), views)
-    print(f"teachers done after {time.time() - started:.0f} s", flush=True)
-    pack(out)
-    start("views", views).wait()
-    pack_views(out)
-    print(f"views done after {time.time() - started:.0f} s", flush=True)
-    names = ["student-robust", "mini-robust"] + ["student-clean"] * (not options.skip_clean)
-    epochs = {name: str(options.mini_epochs if "mini" in name else options.student_epochs) for name in names}
-    wait([start("one", name, epochs[name], views) for name in names], out, started + options.seconds)
-    print(f"students done after {time.time() - started:.0f} s", flush=True)
-
-
-def train_teachers(start, epochs, views):
-    """Train the teachers, three at a time."""
-    queue, running = list(TEACHERS), []
-    while queue or running:
-        while queue and len(running) < 3:
-            running.append(start("one", queue.pop(0), epochs, views))
-        running = [process for process in running if process.poll() is None]
-        time.sleep(0.2)
+        halves = np.array_split(np.load(path), 2)
+        for number, half in enumerate(halves):
+            roots = np.uint8(np.rint(np.sqrt(half.astype(np.float32)) * 255))
+            np.savez_compressed(Path(out) / f"views-{number}.npz", key=path.stem, roots=roots)
 
 
 def main():
     """Run the part of the session that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("part")
     parser.add_argument("values", nargs="*")
-    parser.add_argument("--teacher-epochs", type=int, default=100)
-    parser.add_argument("--student-epochs", type=int, default=240)
-    parser.add_argument("--mini-epochs", type=int, default=300)
-    parser.add_argument("--views", type=int, default=32)
-    parser.add_argument("--seconds", type=float, default=570)
-    parser.add_argument("--skip-clean", action="store_true", help="no student of faces that are not degraded")
-    parser.add_argument("--kept-teachers", action="store_true", help="the teachers of docs/experiments/teachers")
+    parser.add_argument("--seconds", type=float, default=600.0, help="until the student must be trained")
+    parser.add_argument("--mini-seconds", type=float, default=200.0, help="for the smaller network after it")
+    parser.add_argument("--reserve", type=float, default=80.0, help="seconds of predicting views and of starting")
+    parser.add_argument("--epoch-seconds", type=float, default=0.8, help="of the student, if they are not measured")
+    parser.add_argument("--train", nargs="*", default=[], choices=list(TEACHERS), help="teachers to train first")
+    parser.add_argument("--mini-epochs", type=int, default=450)
+    parser.add_argument("--views", type=int, default=48)
     parser.add_argument("--smoke", action="store_true", help="a few faces and tiny networks, to try the script")
     options = parser.parse_args()
     ROOT.mkdir(parents=True, exist_ok=True)
-    values = options.values
-    if options.part == "speed":
-        measure_speed(values[0], options.smoke)
-    elif options.part == "time":
-        time_epochs(*values[:3], int(values[3]), values[4], options.smoke)
-    elif options.part == "one":
-        train_one(values[0], int(values[1]), int(values[2]), options.smoke)
-    elif options.part == "views":
-        predict_views(int(values[0]), options.smoke)
-    elif options.part == "unpack":
-        unpack_teachers(values[0])
-    elif options.part == "train":
-        train_all(values[0], options)
+    part, values, smoke = options.part, options.values, options.smoke
+    if part in ("collect", "unpack"):
+        os.environ["JAX_PLATFORMS"] = "cpu"  # the GPU is left to the others
+    if part == "run":
+        run_session(options)
+    elif part == "collect":
+        collect(values[0], values[1:], options.seconds)
+    elif part == "unpack":
+        unpack_teachers(values[0], values[1:] or TEACHERS)
+    elif part == "teacher":
+        train_teacher(values[0], smoke)
+    elif part == "student":
+        train_student(values[0], int(values[1]), int(values[2]), smoke)
+    elif part == "probe":
+        probe(int(values[0]), int(values[1]), smoke)
+    elif part == "views":
+        predict_views(int(values[0]), smoke)
 
 
 if __name__ == "__main__":

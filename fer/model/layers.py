@@ -7,7 +7,7 @@ fast layers and saved with stock layers: a saved file needs none of this code.
 
 import contextlib
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -178,10 +178,27 @@ def use_stock_layers(model: keras.Model) -> keras.Model:
     return _exchange_layers(model, _STOCK_OF_FAST, dtype="float32")
 
 
+def change_dtype_policy(model: keras.Model, name: str) -> keras.Model:
+    """Return a copy of a functional network, weights included, that computes by a Keras dtype policy.
+
+    The last layer, the softmax, keeps its own.
+    """
+
+    def clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
+        settings = {} if layer is model.layers[-1] else {"dtype": name}
+        return type(layer).from_config({**layer.get_config(), **settings})
+
+    return _clone(model, clone_layer)
+
+
 def _exchange_layers(model: keras.Model, exchange: dict[Any, Any], **settings: Any) -> keras.Model:
     def clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
         return exchange.get(type(layer), type(layer)).from_config({**layer.get_config(), **settings})
 
+    return _clone(model, clone_layer)
+
+
+def _clone(model: keras.Model, clone_layer: Callable[[keras.layers.Layer], keras.layers.Layer]) -> keras.Model:
     copy = keras.models.clone_model(model, clone_function=clone_layer)
     copy.set_weights(model.get_weights())
     return copy

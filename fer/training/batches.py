@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from fer.training.augmentation import (
     one_opencv_thread,
 )
 from fer.training.degradation import Degradation, degrade_faces, draw_degradation
-from fer.training.devices import runs_on_device
 from fer.training.distillation import Teachers
 from fer.training.hosts import current_hosts
 from fer.training.targets import build_head_targets, compute_class_shares, compute_row_weights, select_training_rows
@@ -52,12 +51,14 @@ class EpochPlan(NamedTuple):
     Attributes:
         rows: int64 (steps, B).
         augmentation: parameters of all training faces.
+        mirrored: whether all augmented faces are mirrored, as on every second pass over a fixed number of views.
         degradation: parameters of all training faces, or None.
         side: side of a face in pixels.
     """
 
     rows: np.ndarray
     augmentation: Augmentation
+    mirrored: bool
     degradation: Degradation | None
     side: int
 
@@ -67,6 +68,7 @@ class _Plan(NamedTuple):
 
     rows: np.ndarray
     augmentation: Augmentation
+    mirrored: bool
     degradation: Degradation | None
     predictions: np.ndarray | None
 
@@ -158,7 +160,11 @@ class TrainingBatches:
             degradation = draw_degradation(num_faces, self.config.degradation, phase, epoch=epoch, seed=seed)
         order = make_generator(seed, epoch, "order").permutation(num_faces)
         rows = order[: self.steps_per_epoch * training.batch_size].reshape(self.steps_per_epoch, -1)
-        return EpochPlan(rows, self.draw_augmentation(epoch), degradation, self.side)
+        return EpochPlan(rows, self.draw_augmentation(epoch), self._is_mirrored(epoch), degradation, self.side)
+
+    def _is_mirrored(self, epoch: int) -> bool:
+        """Return whether the epoch shows the mirror images of its view: twice as many views for the same predictions."""
+        return bool(self._views) and self.config.augmentation.flip and epoch // self._views % 2 == 1
 
     def draw_augmentation(self, epoch: int) -> Augmentation:
         """Draw the parameters of all training faces for an epoch, or for one of a fixed number of views."""
@@ -167,32 +173,16 @@ class TrainingBatches:
         phase, config = training.phase_at(epoch), self.config.augmentation
         return draw_augmentation(len(self), self.side, config, phase, epoch=number, seed=seed)
 
-    def read_views(self, views: int) -> Iterator[tuple[int, np.ndarray, Any]]:
+    def read_views(self, views: int) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
         """Yield view, rows int64 (M,) and augmented faces float32 (B, 48, 48), whose first M belong to the rows."""
-        faces = self._read_device_views if runs_on_device(self.config.training.engine) else self._read_host_views
-        return faces(views)
 
-    def _read_host_views(self, views: int) -> Iterator[tuple[int, np.ndarray, Any]]:
-        def augment(view: int, augmentation: Augmentation, rows: np.ndarray) -> tuple[int, np.ndarray, Any]:
+        def augment(view: int, augmentation: Augmentation, rows: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
             return view, rows, self.augment(np.resize(rows, _VIEW_BATCH), augmentation)[0]
 
         drawn = ((view, self.draw_augmentation(view)) for view in range(views))
         tasks = (partial(augment, view, draws, rows) for view, draws in drawn for rows in self._chunk_rows())
         with one_opencv_thread():
             yield from prefetch(tasks, _AHEAD)
-
-    def _read_device_views(self, views: int) -> Iterator[tuple[int, np.ndarray, Any]]:
-        import jax
-
-        from fer.training import device_faces
-
-        faces, augment = jax.device_put(self.load_faces()), jax.jit(device_faces.augment_rows)
-        for view in range(views):
-            augmentation = self.draw_augmentation(view)
-            arrays = device_faces.convert_augmentation(augmentation, self.side)
-            mixture = device_faces.convert_mixture(augmentation)
-            for rows in self._chunk_rows():
-                yield view, rows, augment(faces, arrays, mixture, np.resize(rows, _VIEW_BATCH))
 
     def _chunk_rows(self) -> list[np.ndarray]:
         return np.split(np.arange(len(self)), range(_VIEW_BATCH, len(self), _VIEW_BATCH))
@@ -204,11 +194,12 @@ class TrainingBatches:
     def _plan(self, epoch: int) -> Iterator[_Plan]:
         plan, predictions = self.plan(epoch), self.predictions_of(epoch)
         for rows in plan.rows:
-            yield _Plan(rows, plan.augmentation, plan.degradation, predictions)
+            yield _Plan(rows, plan.augmentation, plan.mirrored, plan.degradation, predictions)
 
     def _augment(self, plan: _Plan) -> tuple[np.ndarray, np.ndarray]:
         """Return augmented and mixed faces, float32 (B, 48, 48), and their targets, float32 (B, heads, 7)."""
-        return self.augment(plan.rows, plan.augmentation)
+        faces, targets = self.augment(plan.rows, plan.augmentation)
+        return (np.ascontiguousarray(faces[:, :, ::-1]) if plan.mirrored else faces), targets
 
     def augment(self, rows: np.ndarray, augmentation: Augmentation) -> tuple[np.ndarray, np.ndarray]:
         """Return augmented and mixed faces, float32 (B, 48, 48), and their targets, float32 (B, heads, 7)."""

@@ -38,6 +38,7 @@ class _Draws(NamedTuple):
     augmentation: device_faces.AugmentationArrays
     degradation: device_degradation.DegradationArrays | None
     mixture: device_faces.Mixture | None
+    mirrored: jax.Array  # whether all augmented faces are mirrored, bool ()
     predictions: jax.Array | None  # of the teachers, float (N, heads, 7)
 
 
@@ -89,6 +90,7 @@ def convert_plan(plan: EpochPlan, predictions: Any = None) -> _Draws:
         device_faces.convert_augmentation(augmentation, plan.side),
         None if degradation is None else device_degradation.convert_degradation(degradation),
         device_faces.convert_mixture(augmentation),
+        jnp.asarray(plan.mirrored),
         None if predictions is None else jnp.asarray(predictions),
     )
 
@@ -96,6 +98,7 @@ def convert_plan(plan: EpochPlan, predictions: Any = None) -> _Draws:
 def build_batch(data: _Data, draws: _Draws, rows: jax.Array, teacher_weight: float) -> tuple[jax.Array, ...]:
     """Return faces (B, 48, 48, 1), targets (B, heads, 7) and weights (B, 1) of some rows, all float32."""
     faces = device_faces.augment_rows(data.faces, draws.augmentation, draws.mixture, rows)
+    faces = jnp.where(draws.mirrored, faces[:, :, ::-1], faces)
     targets = data.targets[rows]
     if draws.mixture is not None:
         partners, share = device_faces.select(draws.mixture, rows)

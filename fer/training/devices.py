@@ -20,6 +20,17 @@ def use_dtype_policy(name: str) -> Iterator[None]:
         keras.config.set_dtype_policy(previous)
 
 
+def choose_dtype_policy(name: str) -> str:
+    """Return the Keras dtype policy of a run; 'auto' is mixed_bfloat16 on JAX with a GPU, and float32 elsewhere."""
+    if name != "auto":
+        return name
+    if keras.backend.backend() != "jax":
+        return "float32"
+    import jax
+
+    return "mixed_bfloat16" if jax.default_backend() == "gpu" else "float32"
+
+
 def runs_on_device(engine: str) -> bool:
     """Return whether whole epochs run on one device: if asked for, or by 'auto' on JAX with one GPU.
 

@@ -24,7 +24,7 @@ from fer.inference import Classifier
 from fer.labels import EXPRESSIONS
 from fer.model.batching import BATCH_SIZES
 from fer.runs import Run
-from fer.training.devices import runs_on_device
+from fer.training.devices import choose_dtype_policy, runs_on_device
 from fer.training.hosts import current_hosts
 
 if TYPE_CHECKING:
@@ -71,10 +71,13 @@ class Teachers:
         Returns:
             float32 (N, heads, 7), in the order of the student's heads.
         """
-        predictions = [
-            classifier.predict_heads(faces, batch_sizes=batch_sizes)[:, columns]
-            for classifier, columns in zip(self.classifiers, self._columns, strict=True)
-        ]
+        return self._average(
+            [classifier.predict_heads(faces, batch_sizes=batch_sizes) for classifier in self.classifiers]
+        )
+
+    def _average(self, outputs: list[np.ndarray]) -> np.ndarray:
+        """Return the softened mean of the teachers' outputs, (N, heads, 7) each, in the order of the student's heads."""
+        predictions = [output[:, columns] for output, columns in zip(outputs, self._columns, strict=True)]
         return apply_temperature(np.mean(predictions, axis=0), self.config.temperature)
 
     def predict_flip_averaged(self, faces: np.ndarray) -> np.ndarray:
@@ -102,8 +105,15 @@ class Teachers:
             except BROKEN_ARRAYS as error:
                 self.log(f"The teachers predict again: {shorten_path(path)} is damaged ({shorten(error)}).")
         predictions = np.empty(shape, np.float16)
-        for view, rows, faces in batches.read_views(views):
-            predictions[view, rows] = self.predict(faces, batch_sizes=(len(faces),))[: len(rows)]
+        if runs_on_device(batches.config.training.engine):
+            from fer.training.device_views import predict_views
+
+            models = [classifier.model for classifier in self.classifiers]
+            for view, outputs in enumerate(predict_views(models, batches, views)):
+                predictions[view] = self._average(outputs)
+        else:
+            for view, rows, faces in batches.read_views(views):
+                predictions[view, rows] = self.predict(faces, batch_sizes=(len(faces),))[: len(rows)]
         if current_hosts().is_writer:
             write_atomically(path, lambda stream: np.save(stream, predictions, allow_pickle=False))
         return predictions
@@ -115,8 +125,8 @@ class Teachers:
             batches.config.training.phases[0].model_dump_json(include={"augmentation_strength", "mixup"}),
         ]
         if runs_on_device(batches.config.training.engine):
-            # Its pixels differ from those of the host, whose files have a key without this part.
-            parts.append("device")
+            # Pixels and precision differ from those of the host, whose files have a key without this part.
+            parts.append(f"device {choose_dtype_policy(batches.config.training.dtype_policy)}")
         digest = hashlib.sha256("\n".join(parts).encode())
         for rows in np.array_split(np.arange(len(batches)), -(-len(batches) // _HASHED_FACES)):
             digest.update(batches.take_faces(rows).tobytes())

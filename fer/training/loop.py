@@ -29,7 +29,13 @@ from fer.training.checks import (
 )
 from fer.training.connection import connect_hosts
 from fer.training.curves import plot_history
-from fer.training.devices import check_batch_size, runs_on_device, use_all_devices, use_dtype_policy
+from fer.training.devices import (
+    check_batch_size,
+    choose_dtype_policy,
+    runs_on_device,
+    use_all_devices,
+    use_dtype_policy,
+)
 from fer.training.distillation import Teachers, check_teacher_heads
 from fer.training.hosts import current_hosts
 from fer.training.lock import lock_shared_run
@@ -169,8 +175,8 @@ def _fit_network(
     log: Log,
 ) -> pd.DataFrame:
     """Train the network, write all files of the run but its plot, and return the history."""
-    hosts = current_hosts()
-    with use_all_devices(config.training.batch_size), use_dtype_policy(config.training.dtype_policy):
+    hosts, policy = current_hosts(), choose_dtype_policy(config.training.dtype_policy)
+    with use_all_devices(config.training.batch_size), use_dtype_policy(policy):
         trainer = Trainer(run, build_batches(), validation, log)
         try:
             if resume:
