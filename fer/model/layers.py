@@ -181,11 +181,12 @@ def use_stock_layers(model: keras.Model) -> keras.Model:
 def change_dtype_policy(model: keras.Model, name: str) -> keras.Model:
     """Return a copy of a functional network, weights included, that computes by a Keras dtype policy.
 
-    The last layer, the softmax, keeps its own.
+    The input and the last layer, the softmax, keep their own.
     """
+    kept = (model.layers[0], model.layers[-1])
 
     def clone_layer(layer: keras.layers.Layer) -> keras.layers.Layer:
-        settings = {} if layer is model.layers[-1] else {"dtype": name}
+        settings = {} if layer in kept else {"dtype": name}
         return type(layer).from_config({**layer.get_config(), **settings})
 
     return _clone(model, clone_layer)

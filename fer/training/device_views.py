@@ -53,13 +53,19 @@ def _compile_view(model: keras.Model) -> Callable[..., jax.Array]:
     """Return a function from all faces and the parameters of a view to the probabilities, float32 (N, heads, 7)."""
 
     @jax.jit
-    def predict(weights: Any, faces: jax.Array, *view: Any) -> jax.Array:
-        def predict_batch(rows: jax.Array) -> jax.Array:
-            augmented = device_faces.augment_rows(faces, *view, rows)[..., None]
-            return model.stateless_call(*weights, augmented, training=False)[0]
+    def predict(
+        weights: Any,
+        faces: jax.Array,
+        augmentation: device_faces.AugmentationArrays,
+        mixture: device_faces.Mixture | None,
+    ) -> jax.Array:
+        def predict_batch(rows: jax.Array) -> Any:
+            augmented = device_faces.augment_rows(faces, augmentation, mixture, rows)
+            return model.stateless_call(*weights, augmented[..., None], training=False)[0]
 
         rows = jnp.resize(jnp.arange(len(faces)), (-(-len(faces) // _BATCH), _BATCH))
-        return lax.map(predict_batch, rows).reshape(rows.size, -1, len(EXPRESSIONS))[: len(faces)]
+        outputs: jax.Array = lax.map(predict_batch, rows)
+        return outputs.reshape(rows.size, -1, len(EXPRESSIONS))[: len(faces)]
 
     groups = (model.trainable_variables, model.non_trainable_variables)
     return functools.partial(predict, [[variable.value for variable in group] for group in groups])

@@ -76,7 +76,7 @@ class Teachers:
         )
 
     def _average(self, outputs: list[np.ndarray]) -> np.ndarray:
-        """Return the softened mean of the teachers' outputs, (N, heads, 7) each, in the order of the student's heads."""
+        """Return the softened mean of outputs (N, heads, 7), one per teacher, with the heads of the student."""
         predictions = [output[:, columns] for output, columns in zip(outputs, self._columns, strict=True)]
         return apply_temperature(np.mean(predictions, axis=0), self.config.temperature)
 

@@ -7,6 +7,7 @@ from fer.model.layers import (
     FastConv2D,
     FastMaxPooling2D,
     FastSeparableConv2D,
+    change_dtype_policy,
     use_fast_layers,
     use_stock_layers,
     uses,
@@ -113,3 +114,11 @@ def test_stock_layers_compute_in_float32():
         inputs = keras.Input((12, 12, 1))
         mixed = keras.Model(inputs, FastConv2D(4, 3)(inputs))
     assert {layer.compute_dtype for layer in use_stock_layers(mixed).layers} == {"float32"}
+
+
+def test_another_precision_keeps_the_weights_and_the_softmax_in_float32(model):
+    mixed = change_dtype_policy(use_fast_layers(model), "mixed_bfloat16")
+    assert {layer.compute_dtype for layer in mixed.layers[1:-1]} == {"bfloat16"}
+    assert mixed.layers[-1].compute_dtype == "float32"
+    for value, expected in zip(mixed.get_weights(), model.get_weights(), strict=True):
+        np.testing.assert_array_equal(value, expected)

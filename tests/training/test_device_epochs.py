@@ -93,8 +93,9 @@ def test_checkpoints_on_the_device_are_written_at_intervals(dataset, tmp_path, m
 
 
 @needs_jax
+@pytest.mark.parametrize("epoch", [1, 3])
 @pytest.mark.parametrize("heads", ['["labels"]', '["labels","votes"]'])
-def test_a_batch_on_the_device_is_that_of_the_host(teacher, views_folder, heads):
+def test_a_batch_on_the_device_is_that_of_the_host(teacher, views_folder, heads, epoch):
     from fer.training.device_epochs import _Data, build_batch, convert_plan
 
     dataset = draw_sample(140, seed=1)
@@ -106,10 +107,11 @@ def test_a_batch_on_the_device_is_that_of_the_host(teacher, views_folder, heads)
     config = parse_config(config)
     teachers = Teachers(config.distillation, config.model.heads) if config.distillation.teacher else None
     batches = TrainingBatches(dataset, config, teachers)
-    expected = next(batches.read(1, 2))
-    plan = batches.plan(1)
+    expected = next(batches.read(epoch, epoch + 1))
+    plan = batches.plan(epoch)
+    assert plan.mirrored == bool(teachers and epoch == 3)
     data = _Data(batches.load_faces(), batches.targets, batches.weights)
-    draws = convert_plan(plan, batches.predictions_of(1))
+    draws = convert_plan(plan, batches.predictions_of(epoch))
     faces, targets, weights = build_batch(data, draws, draws.order[0], config.distillation.weight)
     assert np.abs(np.asarray(faces) - expected[0]).mean() < 0.05
     np.testing.assert_allclose(targets, expected[1].reshape(targets.shape), atol=1e-3)
@@ -128,10 +130,54 @@ def test_views_are_predicted_once_and_repeat(dataset, teacher, views_folder, eng
     np.testing.assert_allclose(batches.predictions_of(1), teachers.predict(faces), atol=5e-3)
     np.testing.assert_array_equal(plan.augmentation.angle, batches.plan(3).augmentation.angle)
     assert (plan.augmentation.angle != batches.plan(2).augmentation.angle).any()
-    monkeypatch.setattr(Teachers, "predict", lambda *_, **__: pytest.fail("the predictions are in the file"))
+    monkeypatch.setattr(Teachers, "_average", lambda *_: pytest.fail("the predictions are in the file"))
     again = TrainingBatches(dataset, config, teachers)
     np.testing.assert_array_equal(again.predictions_of(1), batches.predictions_of(1))
     assert len(list(views_folder.iterdir())) == 1
+
+
+@needs_jax
+def test_views_on_the_device_are_predicted_in_the_precision_of_the_run(dataset, teacher, views_folder):
+    predictions = []
+    for policy in ("float32", "mixed_bfloat16"):
+        config = make_student(teacher, "device").model_dump()
+        config["training"]["dtype_policy"] = policy
+        config = parse_config(config)
+        teachers = Teachers(config.distillation, config.model.heads)
+        predictions.append(TrainingBatches(dataset, config, teachers).predictions_of(1).astype(np.float32))
+    assert 0 < np.abs(predictions[0] - predictions[1]).max() < 0.02
+
+
+@needs_jax
+def test_an_ensemble_on_the_device_predicts_the_mean_of_its_teachers(dataset, teacher, views_folder, tmp_path):
+    save_model(build_xception(load_config("sample").model, seed=6), tmp_path / "second.keras")
+    settings = make_student(teacher, "device", temperature=2.0).model_dump()
+    settings["distillation"]["teacher"] = (str(teacher), str(tmp_path / "second.keras"))
+    config = parse_config(settings)
+    teachers = Teachers(config.distillation, config.model.heads)
+    batches = TrainingBatches(dataset, config, teachers)
+    faces, _ = batches.augment(np.arange(len(batches)), batches.plan(1).augmentation)
+    np.testing.assert_allclose(batches.predictions_of(1), teachers.predict(faces), atol=5e-3)
+
+
+@pytest.mark.parametrize(("flip", "expected"), [(True, [0, 0, 1, 1, 0]), (False, [0] * 5)])
+def test_every_second_pass_over_the_views_is_mirrored(dataset, teacher, views_folder, flip, expected):
+    config = make_student(teacher, "host").model_dump()
+    config["augmentation"]["flip"] = flip
+    config = parse_config(config)
+    batches = TrainingBatches(dataset, config, Teachers(config.distillation, config.model.heads))
+    assert [batches.plan(epoch).mirrored for epoch in range(5)] == expected
+
+
+def test_mirrored_faces_keep_their_targets(dataset, teacher, views_folder, monkeypatch):
+    config = make_student(teacher, "host")
+    batches = TrainingBatches(dataset, config, Teachers(config.distillation, config.model.heads))
+    faces, targets, _ = next(batches.read(3, 4))
+    monkeypatch.setattr(TrainingBatches, "_is_mirrored", lambda *_: False)
+    plain, expected, _ = next(batches.read(3, 4))
+    np.testing.assert_array_equal(faces, plain[:, :, ::-1])
+    assert (faces != plain).any()
+    np.testing.assert_array_equal(targets, expected)
 
 
 @needs_jax

@@ -1,18 +1,20 @@
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
 import pytest
-from training_runs import make_config
+from training_runs import PHASES, make_config
 
 from fer.data import save_dataset
 from fer.errors import SettingsError
 from fer.runs import Run
-from fer.training.devices import use_all_devices, use_dtype_policy
+from fer.training import train
+from fer.training.devices import choose_dtype_policy, use_all_devices, use_dtype_policy
 
 ROOT = Path(__file__).parents[2]
 needs_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="keras.distribution needs JAX")
@@ -28,6 +30,23 @@ def test_the_policy_is_restored_after_an_error():
     with pytest.raises(ZeroDivisionError), use_dtype_policy("mixed_bfloat16"):
         _ = 1 / 0
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.parametrize(
+    ("backend", "device", "expected"),
+    [("jax", "gpu", "mixed_bfloat16"), ("jax", "cpu", "float32"), ("torch", "gpu", "float32")],
+)
+def test_auto_takes_bfloat16_on_a_gpu(monkeypatch, backend, device, expected):
+    monkeypatch.setattr(keras.backend, "backend", lambda: backend)
+    monkeypatch.setitem(sys.modules, "jax", types.SimpleNamespace(default_backend=lambda: device))
+    assert choose_dtype_policy("auto") == expected
+    assert choose_dtype_policy("mixed_bfloat16") == "mixed_bfloat16"
+
+
+def test_a_run_may_leave_the_precision_to_the_device(dataset, tmp_path):
+    run = train(dataset, make_config(phases=[PHASES[0]], dtype_policy="auto"), tmp_path / "run", progress=False)
+    assert np.isfinite(run.history["train_loss"]).all()
+    assert Run(run.folder).read_config().training.dtype_policy == "auto"
 
 
 def test_one_device_needs_no_distribution(monkeypatch):
