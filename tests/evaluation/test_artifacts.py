@@ -129,19 +129,19 @@ def test_the_shipped_network_keeps_its_floors():
     metrics = read_metrics(RUNS[0])
     test = metrics["test"]
     assert metrics["params"] <= 2_000_000
-    assert test["accuracy"] >= 0.7
-    assert test["flip"]["accuracy"] >= 0.705
-    assert metrics["ferplus_test"]["accuracy"] >= 0.85
+    assert test["accuracy"] >= 0.723
+    assert test["flip"]["accuracy"] >= 0.727
+    assert metrics["ferplus_test"]["accuracy"] >= 0.875
     assert test["ece"] <= 0.03
-    assert min(row["recall"] for row in test["per_class"].values()) >= 0.5
+    assert min(row["recall"] for row in test["per_class"].values()) >= 0.56
 
 
 def test_the_default_answer_of_the_shipped_network_keeps_its_floors():
     default = read_metrics(RUNS[0])["default"]
     test = default["test"]
-    assert test["mean_recall"] >= 0.67
-    assert test["accuracy"] >= 0.67
-    assert default["ferplus_test"]["mean_recall"] >= 0.78
+    assert test["mean_recall"] >= 0.69
+    assert test["accuracy"] >= 0.69
+    assert default["ferplus_test"]["mean_recall"] >= 0.8
     assert test["ece_balanced"] <= 0.05
     # Fear: FER+ annotators see it in far fewer faces than FER2013's labels do, and the head 'votes' weighs more.
     assert min(row["recall"] for row in test["per_class"].values()) >= 0.3
@@ -152,12 +152,14 @@ def test_the_default_answer_of_the_shipped_network_keeps_its_floors():
 def test_the_small_network_keeps_its_floor():
     metrics = read_metrics(RUNS[1])
     assert metrics["params"] <= 60_000
-    assert metrics["test"]["accuracy"] >= 0.68
+    assert metrics["test"]["accuracy"] >= 0.685
+    assert metrics["ferplus_test"]["accuracy"] >= 0.846
 
 
-def test_the_teacher_of_the_small_network_is_the_first_of_the_shipped_mean():
-    teachers = Run(RUNS[1]).read_provenance()["teachers"]
-    assert teachers == {"artifacts/xception": Run(RUNS[0]).read_provenance()["averaged_runs"]["base-a"]}
+def test_both_networks_have_the_same_teachers():
+    first, second = (Run(folder).read_provenance()["teachers"] for folder in RUNS)
+    assert first == second
+    assert tuple(first) == Run(RUNS[0]).read_config().distillation.teacher
 
 
 def render_all_sections():
@@ -188,14 +190,9 @@ def test_marked_sections_of_documents_are_those_of_their_sources():
     }
 
 
-@pytest.mark.parametrize(
-    ("run", "experiment"),
-    [(RUNS[0], "docs/experiments/continued-longer.json"), (RUNS[1], None)],
-    ids=["xception", "mini"],
-)
-def test_a_kept_run_was_trained_with_the_documented_settings(run, experiment):
+def test_a_kept_run_was_trained_with_the_settings_of_its_preset(run):
     config = Run(run).read_config()
-    assert config == load_config(config.model.name, experiment and REPOSITORY / experiment)
+    assert config == load_config(config.model.name)
 
 
 def test_the_curves_can_be_drawn_from_the_history(run, tmp_path, monkeypatch):
