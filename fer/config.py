@@ -238,7 +238,7 @@ class DistillationConfig(Settings):
         ge=0,
         le=1000,
         description="With consistent, number of augmented views of each face that are repeated in turn, whose"
-        " predictions are computed once; 0 = new views, predicted at every step.",
+        " predictions are computed once, mirrored on every second pass; 0 = new views, predicted at every step.",
     )
 
     @field_validator("teacher", mode="before")

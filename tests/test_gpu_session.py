@@ -2,6 +2,9 @@
 
 import importlib.util
 import json
+import subprocess
+import sys
+import types
 from pathlib import Path
 
 import keras
@@ -54,6 +57,100 @@ def test_the_kept_teachers_become_run_folders_that_students_can_use(session):
     assert [Path(teacher).name for teacher in session.build_config("student", 20).distillation.teacher] == names
     with pytest.raises(SystemExit, match="overwritten"):
         session.unpack_teachers(session.ROOT, names[:1])
+
+
+def test_a_teacher_that_is_not_kept_leaves_no_folder(session):
+    with pytest.raises(SystemExit, match="teacher-7"):
+        session.unpack_teachers(session.ROOT, ["teacher-0", "teacher-7"])
+    assert not list(session.ROOT.iterdir())
+
+
+@pytest.fixture
+def run(session, monkeypatch):
+    """Run a session whose parts are short processes; some of them fail."""
+    started = []
+
+    def launch(part, *values, smoke=False):
+        name = str(values[0]) if part in ("teacher", "student") else part
+        started.append(name)
+        if part == "probe":
+            (session.ROOT / "probe.json").write_text("0.5")
+        return subprocess.Popen([sys.executable, "-c", f"raise SystemExit({int(name in failing)})"])
+
+    def run(*names, train=()):
+        failing.extend(names)
+        times = {"seconds": 20.0, "mini_seconds": 20.0, "reserve": 1.0, "epoch_seconds": 0.8}
+        options = types.SimpleNamespace(smoke=True, views=2, mini_epochs=1, train=list(train), **times)
+        session.run_session(options)
+
+    failing = []
+    run.started = started
+    monkeypatch.setenv("FER_STARTED", "0")
+    monkeypatch.setattr(session, "launch", launch)
+    return run
+
+
+def test_a_session_starts_all_its_parts_once(session, run):
+    run(train=["teacher-2"])
+    assert run.started == ["probe", "teacher-2", "unpack", "views", "student", "mini"]
+    assert (session.ROOT / "session.done").exists()
+    with pytest.raises(SystemExit, match="new folder"):
+        run()
+
+
+def test_a_session_that_trains_all_teachers_unpacks_none(session, run):
+    run(train=session.TEACHERS)
+    assert "unpack" not in run.started
+
+
+@pytest.mark.parametrize("name", ["probe", "views", "student", "mini"])
+def test_a_session_names_the_part_that_failed(session, run, name):
+    with pytest.raises(SystemExit, match=name):
+        run(name)
+    assert (session.ROOT / "session.done").exists()
+
+
+@pytest.mark.parametrize("name", ["unpack", "teacher-2"])
+def test_no_student_is_trained_if_a_teacher_is_missing(session, run, name):
+    with pytest.raises(SystemExit, match="teacher is missing"):
+        run(name, train=["teacher-2"])
+    assert not {"views", "student"} & set(run.started)
+    assert (session.ROOT / "session.done").exists()
+
+
+def test_results_are_not_written_into_a_folder_with_files(session, tmp_path):
+    (tmp_path / "student.npz").touch()
+    with pytest.raises(SystemExit, match="overwritten"):
+        session.collect(tmp_path, [], 0.0)
+
+
+def test_results_need_a_session(session, tmp_path):
+    with pytest.raises(SystemExit, match="no session"):
+        session.collect(tmp_path / "out", [], 0.0)
+
+
+def test_results_that_cannot_be_written_are_an_error(session, tmp_path, monkeypatch, capsys):
+    (session.ROOT / "session.log").write_text("0 s  start\n")
+    run = session.ROOT / "student"
+    run.mkdir()
+    (run / "history.csv").write_text("epoch\n1\n")
+    (run / "model.keras").write_text("damaged")
+    with pytest.raises(SystemExit, match="student"):
+        session.collect(tmp_path / "out", [], 0.0)
+    assert "start" in capsys.readouterr().out
+
+
+def test_the_best_weights_of_a_run_are_collected(session, tmp_path):
+    (session.ROOT / "session.log").write_text("0 s  start\n")
+    (session.ROOT / "session.done").touch()
+    session.unpack_teachers(session.ROOT, ["teacher-0", "teacher-1"])
+    (session.ROOT / "teacher-0" / "history.csv").write_text("epoch\n1\n")
+    session.collect(tmp_path / "out", [], 5.0)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["logs.txt", "teacher-0.npz"]
+    with np.load(tmp_path / "out" / "teacher-0.npz") as content, np.load(session.KEPT / "teacher-0.npz") as kept:
+        for name in set(kept.files) - {"texts"}:
+            np.testing.assert_array_equal(content[name], kept[name])
+        assert json.loads(str(content["texts"]))["finished"]
 
 
 def test_the_kept_teachers_are_those_of_the_presets(session):

@@ -9,9 +9,12 @@ Usage, from the root of a checkout with a prepared ``data/fer2013.npz``:
 
 ``run`` trains the named teachers side by side. These and the other teachers, from ``docs/experiments/teachers/``, then
 predict the views of the training faces. The student trains for as many epochs as fit into the rest of the time, and the
-smaller network after it. The programs of each part are compiled while the part before it runs. ``collect`` writes the
-best weights of every run, with settings and history, and the logs once a minute. It may be called several times while
-``run`` is at work.
+smaller network after it. The programs of each part are compiled while the part before it runs. All files are in
+``fer-session`` in the folder of temporary files, or in the folder that the variable ``FER_SESSION`` names; it must be
+new. The exit code is 1 if a part failed or had to be stopped.
+
+``collect`` writes the best weights of every run, with settings and history, and the logs once a minute. It may be
+called several times while ``run`` is at work, each time with an empty folder OUT.
 """
 
 import argparse
@@ -52,6 +55,8 @@ TEACHERS = {
 }
 #: Name: preset.
 STUDENTS = {"student": "base", "mini": "mini"}
+#: What the command line may name first; ``run`` starts the last four as processes.
+PARTS = ("run", "collect", "unpack", "teacher", "probe", "views", "student")
 
 
 # Settings and data
@@ -114,9 +119,9 @@ def train_student(name, epochs, views, smoke):
     program.compile()
     say(f"{name}: compiled for {epochs} epochs")
     del trainer, program
-    wait_for("views")
+    require("views")
     if name != "student":
-        wait_for("student")
+        require("student")
     train(load_data(smoke), build_config(name, epochs, views=views, smoke=smoke), ROOT / name, progress=False, log=say)
     (ROOT / f"{name}.done").touch()
 
@@ -135,7 +140,7 @@ def probe(epochs, views, smoke):
         if epoch == 1:
             say("probe: compiled")
             trainer._estimate_statistics = lambda: None  # only the first epochs need it
-            wait_for("teachers")
+            require("teachers")
     results.close()
     (ROOT / "probe.json").write_text(json.dumps(median(seconds[3:])))
 
@@ -159,11 +164,11 @@ def prepare(name, epochs, views, smoke):
         validation = Validation.build(dataset.part("validation"), ("labels", "votes"))
         trainer = Trainer(Run(ROOT / "probe"), batches, validation, print)
         trainer._checkpoint_seconds = 1e9
-        epochs = DeviceEpochs(trainer.model, trainer.optimizer, batches)
+        device_epochs = DeviceEpochs(trainer.model, trainer.optimizer, batches)
         model = trainer.model
         groups = (model.trainable_variables, model.non_trainable_variables, trainer.optimizer.variables)
         state = [[variable.value for variable in group] for group in groups]
-        return trainer, epochs._run.lower(state, epochs._data, epochs._draw(0))
+        return trainer, device_epochs._run.lower(state, device_epochs._data, device_epochs._draw(0))
 
 
 def predict_views(views, smoke):
@@ -187,16 +192,19 @@ def unpack_teachers(folder, names):
     from fer.runs import Run
 
     for name in names:
-        run = Run(Path(folder) / name)
-        if run.folder.exists():
-            raise SystemExit(f"A run must not be overwritten. Received: {run.folder}. Remedy: remove the folder.")
-        run.folder.mkdir(parents=True, exist_ok=True)
+        if not (KEPT / f"{name}.npz").is_file():
+            raise SystemExit(f"A kept teacher is one of {', '.join(TEACHERS)}. Received: {name}.")
+        if (Path(folder) / name).exists():
+            raise SystemExit(f"A run must not be overwritten. Received: {Path(folder) / name}. Remedy: remove it.")
+    for name in names:
         with np.load(KEPT / f"{name}.npz") as content:
             texts = json.loads(str(content["texts"]))
-            weights = [content[name].astype(np.float32) for name in sorted(content.files) if name != "texts"]
-        run.config.write_text(texts["config"])
+            weights = [content[key].astype(np.float32) for key in sorted(content.files) if key != "texts"]
         model = build_xception(parse_config(json.loads(texts["config"])).model)
         model.set_weights(weights)
+        run = Run(Path(folder) / name)
+        run.folder.mkdir(parents=True)
+        run.config.write_text(texts["config"])
         save_model(model, run.model)
 
 
@@ -209,61 +217,102 @@ def say(text):
         stream.write(f"{time.time() - float(os.environ['FER_STARTED']):6.0f} s  {text}\n")
 
 
-def wait_for(part, seconds=3600.0):
-    """Wait until a part of the session is done; return whether it is."""
+def wait_for(part, seconds):
+    """Wait until a part of the session is done or the time is up; return whether it is done."""
     end = time.time() + seconds
     while not (ROOT / f"{part}.done").exists() and time.time() < end:
         time.sleep(0.1)
     return (ROOT / f"{part}.done").exists()
 
 
+def require(part):
+    """Wait until a part of the session is done; end the process if that takes an hour."""
+    if not wait_for(part, 3600.0):
+        raise SystemExit(f"The part {part!r} of the session was not done within an hour.")
+
+
 def launch(part, *values, smoke=False):
     """Start a part of the session as a process."""
-    log = (ROOT / f"{part}-{Path(str(values[0])).name}.log").open("w")
     command = [sys.executable, __file__, part, *map(str, values)] + ["--smoke"] * smoke
-    return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+    with (ROOT / f"{part}-{Path(str(values[0])).name}.log").open("w") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
 
 
 def run_session(options):
-    """Run all parts; stop what is still running when the time is up."""
-    started = time.time()
+    """Run all parts, stop what is still running when the time is up, and raise an error if a part did not succeed."""
+    if any(path.name != "xla" for path in ROOT.iterdir()):
+        raise SystemExit(
+            f"A session must begin in a new folder. Received: {ROOT}, which has files of an earlier one. Remedy: remove"
+            " it, or name another with the environment variable FER_SESSION."
+        )
+    started, running = time.time(), {}
     os.environ["FER_STARTED"] = str(started)
+    say("start")
+    try:
+        run_parts(options, started, running)
+    finally:
+        for process in running.values():
+            process.kill()
+        codes = {name: process.wait() for name, process in running.items()}
+        say(f"end: exit codes {codes}")
+        (ROOT / "session.done").touch()
+    if failed := [name for name, code in codes.items() if code]:
+        raise SystemExit(f"Failed or stopped: {', '.join(failed)}. See the logs in {ROOT}.")
+
+
+def run_parts(options, started, running):
+    """Start all parts, each as soon as it can begin, as processes in ``running``; return when they end."""
     start, views = partial(launch, smoke=options.smoke), options.views
-    running = {"probe": start("probe", 8, views)}
-    teachers = {name: start("teacher", name) for name in options.train}
-    unpack_when_there(start, [KEPT / f"{name}.npz" for name in TEACHERS if name not in teachers])
-    say(f"teachers: exit codes { {name: process.wait() for name, process in teachers.items()} }")
+    end = started + options.seconds + options.mini_seconds
+    running["probe"] = start("probe", 8, views)
+    running |= {name: start("teacher", name) for name in options.train}
+    kept = [name for name in TEACHERS if name not in options.train]
+    if kept:
+        wait_for_files([KEPT / f"{name}.npz" for name in kept])
+        running["unpack"] = start("unpack", ROOT, *kept)
+    if not all_succeed([process for name, process in running.items() if name != "probe"], end):
+        raise SystemExit(f"A teacher is missing, so no student can be trained. See the logs in {ROOT}.")
+    say("teachers: ready")
     (ROOT / "teachers.done").touch()
     running["views"] = start("views", views)
-    code = running["probe"].wait()
-    seconds = json.loads((ROOT / "probe.json").read_text()) if code == 0 else options.epoch_seconds
-    until = ROOT / "until"
-    until = float(until.read_text()) if until.exists() else started + options.seconds
+    is_measured = all_succeed([running["probe"]], end)
+    seconds = json.loads((ROOT / "probe.json").read_text()) if is_measured else options.epoch_seconds
+    until = float((ROOT / "until").read_text()) if (ROOT / "until").exists() else started + options.seconds
     left = until - time.time() - options.reserve
     epochs = max(int(left / seconds), 8)
-    say(f"student: {seconds:.3f} s per epoch (probe: exit code {code}), {epochs} epochs in {left:.0f} s")
+    say(f"student: {seconds:.3f} s per epoch (measured: {is_measured}), {epochs} epochs in {left:.0f} s")
     running["student"] = start("student", "student", epochs, views)
     running["mini"] = start("student", "mini", options.mini_epochs, views)
-    end = started + options.seconds + options.mini_seconds
+    follow_students(running, max(end, until + options.mini_seconds))
+
+
+def all_succeed(processes, end):
+    """Wait until processes end or the time is up; return whether all have ended with exit code 0."""
+    while time.time() < end and any(process.poll() is None for process in processes):
+        time.sleep(0.1)
+    return all(process.poll() == 0 for process in processes)
+
+
+def follow_students(running, end):
+    """Wait until all parts end, the time is up, or the views, which students need, have failed."""
     while time.time() < end and any(process.poll() is None for process in running.values()):
+        if running["views"].poll():
+            return
+        if running["student"].poll() is not None:
+            (ROOT / "student.done").touch()  # the smaller network is trained even if the student has failed
         time.sleep(0.5)
-    for process in running.values():
-        process.kill()
-    say(f"end: exit codes { {name: process.wait() for name, process in running.items()} }")
-    (ROOT / "session.done").touch()
 
 
-def unpack_when_there(start, paths, seconds=150.0):
-    """Unpack the kept teachers, which may be copied to the machine while others are trained."""
+def wait_for_files(paths, seconds=150.0):
+    """Wait for the kept teachers, which may be copied to the machine while others are trained."""
     end = time.time() + seconds
+    if all(path.is_file() for path in paths):
+        return
     while not all(path.is_file() for path in paths):
         if time.time() > end:
-            say("no kept teachers")
-            return
+            raise SystemExit(f"Kept teachers are missing: {', '.join(str(path) for path in paths)}.")
         time.sleep(0.5)
     time.sleep(2.0)  # until they are whole
-    names = [path.stem for path in paths]
-    say(f"kept teachers unpacked: exit code {start('unpack', ROOT, *names).wait()}")
 
 
 # Results
@@ -274,76 +323,106 @@ def collect(out, names, seconds):
 
     The student is trained for as many epochs as fit into the time of the first call.
     """
-    end, printed = time.time() + seconds, 0
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()):
+        raise SystemExit(
+            f"Results must not be overwritten. Received: {out}, which is not empty. Remedy: another folder."
+        )
+    end, log, printed, packed = time.time() + seconds, ROOT / "session.log", 0, set()
+    while not log.exists():
+        if time.time() >= end:
+            raise SystemExit(f"There is no session in {ROOT}. Remedy: start one with the part 'run'.")
+        time.sleep(0.1)
     if not (ROOT / "until").exists():
         (ROOT / "until").write_text(str(end - 15.0))
     while True:
-        finished = wait_for("session", min(60.0, max(end - time.time(), 0.0)))
-        for name in names or (*TEACHERS, *STUDENTS):
-            try:
-                pack_run(out, name)
-            except Exception as error:  # a file that is being replaced: the next minute packs it
-                print("pack", name, repr(error), flush=True)
-        if not names:
-            pack_views(out)
-        logs = sorted(ROOT.glob("*.log"), key=lambda path: path.stat().st_mtime)
-        text = "".join(f"== {path.name}\n{path.read_text(errors='replace')[-6000:]}\n" for path in logs)
-        (Path(out) / "logs.txt").write_text(text)
-        lines = (ROOT / "session.log").read_text().splitlines()
+        is_last = wait_for("session", min(60.0, max(end - time.time(), 0.0))) or time.time() >= end
+        failed = pack_all(out, names, packed)
+        paths = sorted(ROOT.glob("*.log"), key=lambda path: path.stat().st_mtime)
+        texts = [f"== {path.name}\n{path.read_text(errors='replace')[-6000:]}\n" for path in paths]
+        (out / "logs.txt").write_text("".join(texts))
+        lines = log.read_text().splitlines()
         print("\n".join(lines[printed:]), flush=True)
         printed = len(lines)
-        if finished or time.time() >= end:
-            return
+        if is_last:
+            break
+    if failed:
+        raise SystemExit(f"Not written at the end: {', '.join(failed)}. Files of them are those of a minute before.")
+
+
+def pack_all(out, names, packed):
+    """Write all results that are not in ``packed``, and return the names of those that could not be written."""
+    tasks = {name: partial(pack_run, out, name) for name in names or (*TEACHERS, *STUDENTS)}
+    if not names:
+        tasks["views"] = partial(pack_views, out)
+    failed = []
+    for name in tasks.keys() - packed:
+        try:
+            if tasks[name]():
+                packed.add(name)
+        except Exception as error:  # a file that is being replaced: the next minute writes it
+            print(f"{name} was not written: {error!r}", flush=True)
+            failed.append(name)
+    return failed
 
 
 def pack_run(out, name):
-    """Write the best weights of a run so far, with its settings and history; of teachers in float16."""
+    """Write the best weights of a run so far, with its settings and history; of teachers in float16.
+
+    Returns:
+        Whether the run is finished.
+    """
     import keras
     import numpy as np
 
     from fer.runs import Run
     from fer.training.state import load_state
 
-    run, path = Run(ROOT / name), Path(out) / f"{name}.npz"
-    if run.is_finished:
-        if (ROOT / f"{name}.packed").exists() and path.exists():
-            return
+    run = Run(ROOT / name)
+    if not run.history.is_file():  # not begun, or a kept teacher
+        return False
+    is_finished = run.is_finished
+    if is_finished:
         values = keras.models.load_model(run.model).get_weights()
-        (ROOT / f"{name}.packed").touch()
-    elif run.state.is_dir() and any(run.state.glob("state-*.npz")):
-        values = load_state(run.state, log=lambda text: None).best
     else:
-        return
-    texts = {"finished": run.is_finished}
+        values = load_state(run.state, log=lambda text: None).best
+    texts = {"finished": is_finished}
     for key, source in (("config", run.config), ("history", run.history), ("provenance", run.provenance)):
         texts[key] = source.read_text() if source.is_file() else ""
     kind = np.float16 if name in TEACHERS else np.float32
     arrays = {f"w{index:04d}": np.asarray(value, kind) for index, value in enumerate(values)}
-    partial_path = path.with_suffix(".partial")
+    partial_path = out / f"{name}.partial"
     with partial_path.open("wb") as stream:
         np.savez(stream, texts=json.dumps(texts), **arrays)
-    partial_path.replace(path)
+    partial_path.replace(out / f"{name}.npz")
+    return is_finished
 
 
 def pack_views(out):
-    """Write the predictions of all views in eight bits, the square root of a probability times 255, in two files."""
+    """Write the predictions of all views in eight bits, the square root of a probability times 255, in two files each.
+
+    Returns:
+        Whether there are any.
+    """
     import numpy as np
 
-    if not (ROOT / "views.done").exists() or (Path(out) / "views-1.npz").exists():
-        return
+    if not (ROOT / "views.done").exists():
+        return False
     for path in Path("data/teacher_predictions").glob("*.npy"):
-        halves = np.array_split(np.load(path), 2)
-        for number, half in enumerate(halves):
+        for number, half in enumerate(np.array_split(np.load(path), 2)):
             roots = np.uint8(np.rint(np.sqrt(half.astype(np.float32)) * 255))
-            np.savez_compressed(Path(out) / f"views-{number}.npz", key=path.stem, roots=roots)
+            np.savez_compressed(out / f"views-{path.stem}-{number}.npz", key=path.stem, roots=roots)
+    return True
 
 
 def main():
     """Run the part of the session that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part")
+    parser.add_argument("part", choices=PARTS)
     parser.add_argument("values", nargs="*")
-    parser.add_argument("--seconds", type=float, default=600.0, help="until the student must be trained")
+    parser.add_argument(
+        "--seconds", type=float, default=600.0, help="until the student must be trained; of collect, until it ends"
+    )
     parser.add_argument("--mini-seconds", type=float, default=200.0, help="for the smaller network after it")
     parser.add_argument("--reserve", type=float, default=80.0, help="seconds of predicting views and of starting")
     parser.add_argument("--epoch-seconds", type=float, default=0.8, help="of the student, if they are not measured")
@@ -352,6 +431,8 @@ def main():
     parser.add_argument("--views", type=int, default=48)
     parser.add_argument("--smoke", action="store_true", help="a few faces and tiny networks, to try the script")
     options = parser.parse_args()
+    if options.part != "run" and not options.values:
+        parser.error(f"{options.part} needs a further value")
     ROOT.mkdir(parents=True, exist_ok=True)
     part, values, smoke = options.part, options.values, options.smoke
     if part in ("collect", "unpack"):
@@ -359,7 +440,7 @@ def main():
     if part == "run":
         run_session(options)
     elif part == "collect":
-        collect(values[0], values[1:], options.seconds)
+        collect(Path(values[0]), values[1:], options.seconds)
     elif part == "unpack":
         unpack_teachers(values[0], values[1:] or TEACHERS)
     elif part == "teacher":

@@ -163,7 +163,7 @@ class TrainingBatches:
         return EpochPlan(rows, self.draw_augmentation(epoch), self._is_mirrored(epoch), degradation, self.side)
 
     def _is_mirrored(self, epoch: int) -> bool:
-        """Return whether an epoch has the mirror images of its view: twice as many views of the same predictions."""
+        """Return whether all faces of an epoch are mirrored: on every second pass over a fixed number of views."""
         return bool(self._views) and self.config.augmentation.flip and epoch // self._views % 2 == 1
 
     def draw_augmentation(self, epoch: int) -> Augmentation:

@@ -1,6 +1,6 @@
 """Predictions of teachers for augmented views of all training faces, computed on one device.
 
-A view of all faces is one compiled program for each teacher: augmentation, mixing and the network, in batches.
+For each teacher, one compiled program augments all faces, mixes them and predicts them, in batches.
 """
 
 import functools
@@ -27,12 +27,12 @@ _AHEAD = 2
 
 
 def predict_views(models: list[keras.Model], batches: TrainingBatches, views: int) -> Iterator[list[np.ndarray]]:
-    """Yield each view's predictions: of every teacher, float32 (N, heads, 7).
+    """Yield the predictions for each view: a list with an array of every teacher, float32 (N, heads, 7).
 
     Args:
-        models: the teachers; they compute by the dtype policy of the student's run.
+        models: the teachers; they compute in the precision of the student's run.
         batches: the training split, which draws the views.
-        views: how many.
+        views: number of views.
     """
     policy = choose_dtype_policy(batches.config.training.dtype_policy)
     programs = [_compile_view(change_dtype_policy(model, policy)) for model in models]

@@ -2,7 +2,8 @@
 
 A teacher's probabilities carry more information than a label: how similar a face is to every other expression. They
 are computed once, averaged over each training face and its mirror image; or, with ``consistent``, at every step, for
-the same augmented and mixed face that the student sees.
+the same augmented and mixed face that the student sees; or, with ``views`` too, once for a fixed number of augmented
+and mixed versions of each face, which the student sees in turn.
 
 References:
     Hinton, Vinyals and Dean, 2015, "Distilling the Knowledge in a Neural Network", arXiv:1503.02531.
@@ -105,18 +106,23 @@ class Teachers:
             except BROKEN_ARRAYS as error:
                 self.log(f"The teachers predict again: {shorten_path(path)} is damaged ({shorten(error)}).")
         predictions = np.empty(shape, np.float16)
+        self._predict_views(batches, predictions)
+        if current_hosts().is_writer:
+            write_atomically(path, lambda stream: np.save(stream, predictions, allow_pickle=False))
+        return predictions
+
+    def _predict_views(self, batches: "TrainingBatches", predictions: np.ndarray) -> None:
+        """Fill predictions (views, N, heads, 7): on the device that trains, or with faces augmented on the host."""
+        views = len(predictions)
         if runs_on_device(batches.config.training.engine):
             from fer.training.device_views import predict_views
 
             models = [classifier.model for classifier in self.classifiers]
             for view, outputs in enumerate(predict_views(models, batches, views)):
                 predictions[view] = self._average(outputs)
-        else:
-            for view, rows, faces in batches.read_views(views):
-                predictions[view, rows] = self.predict(faces, batch_sizes=(len(faces),))[: len(rows)]
-        if current_hosts().is_writer:
-            write_atomically(path, lambda stream: np.save(stream, predictions, allow_pickle=False))
-        return predictions
+            return
+        for view, rows, faces in batches.read_views(views):
+            predictions[view, rows] = self.predict(faces, batch_sizes=(len(faces),))[: len(rows)]
 
     def _compute_key(self, batches: "TrainingBatches", views: int) -> str:
         parts = [
@@ -125,7 +131,7 @@ class Teachers:
             batches.config.training.phases[0].model_dump_json(include={"augmentation_strength", "mixup"}),
         ]
         if runs_on_device(batches.config.training.engine):
-            # Pixels and precision differ from those of the host, whose files have a key without this part.
+            # Pixels, and with bfloat16 the precision, differ from those of the host, whose keys lack this part.
             parts.append(f"device {choose_dtype_policy(batches.config.training.dtype_policy)}")
         digest = hashlib.sha256("\n".join(parts).encode())
         for rows in np.array_split(np.arange(len(batches)), -(-len(batches) // _HASHED_FACES)):

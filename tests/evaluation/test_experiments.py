@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from fer.config import read_json
+from fer.config import load_config, read_json
 from fer.errors import DataError
 from fer.evaluation.experiments import render_experiments, render_records
 from fer.evaluation.metrics_file import read_metrics
+from fer.training.checks import check_combinations
 
 ROOT = Path(__file__).parents[2]
 RECORDS = sorted((ROOT / "docs" / "experiments" / "records").glob("*.json"))
@@ -55,3 +56,14 @@ def test_rows_of_kept_runs_have_the_figures_of_their_metrics_file():
             "lowest recall": min(per_class["recall"] for per_class in test["per_class"].values()),
         }
         assert {name: row[name] for name in figures} == {name: round(value, 3) for name, value in figures.items()}
+
+
+@pytest.mark.parametrize(
+    ("preset", "name"),
+    [("mini", "degradation"), ("mini", "mini-once"), ("mini", "resolution"), ("small", "one-head")],
+)
+def test_the_settings_of_experiments_fit_their_presets(preset, name):
+    config = load_config(preset, ROOT / "docs" / "experiments" / f"{name}.json")
+    check_combinations(config)
+    # A missing teacher is an error: another one is not trained in its place.
+    assert not (config.distillation.teacher and config.distillation.teacher_preset)
