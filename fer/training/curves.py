@@ -10,6 +10,8 @@ from fer.plotting import BLUE, GREY, VERMILION, label_axes, make_figure, save_fi
 
 #: Ratio of the largest learning rate to the smallest one that is shown.
 _RATE_RANGE = 1e3
+#: Epochs up to which each is marked by a dot; the dots of more would hide the lines.
+_MOST_DOTS = 60
 
 
 def plot_history(history: pd.DataFrame, path: str | Path) -> None:
@@ -38,14 +40,18 @@ def plot_history(history: pd.DataFrame, path: str | Path) -> None:
 
 def _draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
     epochs, train, validation = (history[name] for name in ("epoch", f"train_{quantity}", f"validation_{quantity}"))
-    axes.plot(epochs, train, color=BLUE, marker=".", label="training")
-    axes.plot(epochs, validation, "--", color=VERMILION, marker=".", label="validation")
+    axes.plot(epochs, train, color=BLUE, marker=_choose_marker(history), label="training")
+    axes.plot(epochs, validation, "--", color=VERMILION, marker=_choose_marker(history), label="validation")
     # Training accuracy is that of all heads together; the columns without a head's name are those of the first head.
     for name in history.columns[history.columns.str.startswith(f"validation_{quantity}_")]:
         head = name.removeprefix(f"validation_{quantity}_")
-        axes.plot(epochs, history[name], ":", color=GREY, marker=".", label=f"validation, {head}")
+        axes.plot(epochs, history[name], ":", color=GREY, marker=_choose_marker(history), label=f"validation, {head}")
     label_axes(axes, quantity.capitalize(), "epoch", quantity)
     axes.legend(fontsize=10)
+
+
+def _choose_marker(history: pd.DataFrame) -> str:
+    return "." if len(history) <= _MOST_DOTS else ""
 
 
 def _mark_best(axes: Axes, history: pd.DataFrame) -> None:
@@ -56,7 +62,7 @@ def _mark_best(axes: Axes, history: pd.DataFrame) -> None:
 
 
 def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
-    axes.semilogy(history["epoch"], history["learning_rate"], color=GREY, marker=".")
+    axes.semilogy(history["epoch"], history["learning_rate"], color=GREY, marker=_choose_marker(history))
     label_axes(axes, "Learning rate", "epoch", "learning rate")
     peak, lowest = history["learning_rate"].max(), history["learning_rate"].min()
     # A cosine ends near 0: its last rates are cut off, or they would flatten all others.

@@ -46,6 +46,14 @@ def test_learning_rates_near_zero_are_cut_off(drawn, tmp_path):
     assert top > history["learning_rate"].max()
 
 
+@pytest.mark.parametrize(("epochs", "marker"), [(60, "."), (61, "")])
+def test_dots_do_not_hide_the_curves_of_many_epochs(drawn, tmp_path, epochs, marker):
+    curves.plot_history(make_history(epochs), tmp_path / "curves.png")
+    accuracy, loss, rate = drawn[0].axes
+    lines = [*accuracy.get_lines()[:2], *loss.get_lines(), *rate.get_lines()]
+    assert {line.get_marker() for line in lines} == {marker}
+
+
 def test_history_marks_phases_and_the_best_epoch(drawn, tmp_path):
     curves.plot_history(make_history(), tmp_path / "curves.png")
     accuracy, loss, rate = drawn[0].axes
