@@ -45,7 +45,9 @@ class VideoWriter:
     def __init__(self, path: str | Path, rate: float, *, sound: SoundCopier | None = None) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
-            raise VideoError(f"An annotated video must end in .mp4. Received: {self.path}. Remedy: rename it.")
+            raise VideoError(
+                f"An annotated video must end in .mp4. Received: {show_path(self.path)}. Remedy: rename it."
+            )
         self.rate = rate
         self.num_written = 0
         self._sound = sound
