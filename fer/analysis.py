@@ -113,6 +113,7 @@ class Analyzer:
         Raises:
             ImageError: an image cannot be used, or ``images`` is a single one. :meth:`analyze_images` continues after
                 an image that cannot be used.
+            SettingsError: ``batch_size`` is no whole number of at least 1.
         """
         return [_get_faces(image) for image in self.analyze_images(images, batch_size=batch_size)]
 
@@ -125,8 +126,10 @@ class Analyzer:
 
         Raises:
             ImageError: ``images`` is a single one.
+            SettingsError: ``batch_size`` is no whole number of at least 1.
         """
         check_several(images)
+        _check_batch_size(batch_size)
         waiting: list[tuple[AnalyzedImage, list[DetectedFace]]] = []
         for source in images:
             waiting.append(self._read_image(source))
@@ -229,9 +232,17 @@ class Analyzer:
         Returns:
             float32 (48, 48), 0..1, in the pixels of the crop.
 
+        Raises:
+            SettingsError: ``face`` is no face.
+
         Reference:
             Zhou et al., 2016, "Learning Deep Features for Discriminative Localization", arXiv:1512.04150.
         """
+        if not isinstance(face, Face):
+            raise SettingsError(
+                f"An explanation must be of one fer.Face. Received: {shorten(repr(face))}. Remedy: explain each face"
+                " that analyze returns."
+            )
         index = EXPRESSIONS.index(face.label) if class_index is None else class_index
         activation: np.ndarray = self.classifier.explain(face.crop[None], index)[0]
         return activation
@@ -274,6 +285,14 @@ def _check_classifier(classifier: FaceClassifier) -> FaceClassifier:
             " Remedy: fer.Classifier.load with the path of a run."
         )
     return classifier
+
+
+def _check_batch_size(batch_size: int) -> None:
+    if not (hasattr(batch_size, "__index__") and batch_size >= 1):
+        raise SettingsError(
+            f"batch_size must be a whole number of at least 1. Received: {shorten(repr(batch_size))}."
+            f" Remedy: leave it out for {BATCH_SIZE}."
+        )
 
 
 def _load_classifier() -> FaceClassifier:

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from fer.errors import ModelError, SettingsError
+from fer.errors import ModelError, SettingsError, shorten
 from fer.model.digests import check_digest, find_digest
 from fer.runs import Run
 
@@ -21,8 +21,8 @@ _SHARED = ("model.keras", "model.keras.sha256", "model*.onnx", "model*.onnx.json
 
 def check_repo(repo: str, what: str = "A repository", remedy: str = "pass owner/name") -> None:
     """Raise a :class:`~fer.errors.SettingsError` unless a name has the form owner/name."""
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
-        raise SettingsError(f"{what} is named owner/name. Received: {repo!r}. Remedy: {remedy}.")
+    if not (isinstance(repo, str) and re.fullmatch(r"[\w.-]+/[\w.-]+", repo)):
+        raise SettingsError(f"{what} is named owner/name. Received: {shorten(repr(repo))}. Remedy: {remedy}.")
 
 
 def download_run(repo: str, *, revision: str | None = None) -> Path:

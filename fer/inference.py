@@ -110,6 +110,10 @@ class Classifier:
             SettingsError: the prior or the runtime is not valid.
         """
         prior = check_prior(prior)
+        if not isinstance(path, str | os.PathLike | None):
+            raise ModelError(
+                f"A saved network must be named by a path. Received: {shorten(repr(path))}. Remedy: pass a str or Path."
+            )
         if path == "":
             raise ModelError("A saved network must exist. Received: an empty path. Remedy: None for the shipped run.")
         run = Run.find_shipped() if path is None else Run(Path(path))

@@ -42,6 +42,8 @@ PRIOR_POWER = 0.75
 EXPRESSION_WEIGHTS = dict(zip(EXPRESSIONS, (0.68, 0.96, 1.20, 1.17, 0.99, 1.34, 0.82), strict=True))
 
 
+#: Kinds of arrays that NumPy converts to real numbers, which they are not: truth values, complex, texts, bytes, times.
+_NO_NUMBERS = "bcUSMm"
 #: The least share of an expression in a prior: the products with probabilities stay above the smallest float.
 _LEAST_SHARE = 1e-100
 
@@ -115,7 +117,8 @@ def select_prior(prior: Prior, joint: JointCalibration | None) -> Prior:
 def _compute_shares(numbers: Sequence[float]) -> np.ndarray:
     """Return positive numbers divided by their sum, float64; an empty array for anything else."""
     try:
-        values = np.asarray(numbers, np.float64)
+        given = np.asarray(numbers)
+        values = given.astype(np.float64) if given.dtype.kind not in _NO_NUMBERS else np.empty(0)
     except (ValueError, TypeError, OverflowError):
         return np.empty(0)
     if not (np.isfinite(values) & (values > 0)).all():

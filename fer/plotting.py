@@ -9,6 +9,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from fer.files import write_atomically
 
@@ -43,7 +44,7 @@ def label_axes(axes: Axes, title: str, x: str, y: str) -> None:
 
 
 def save_figure(figure: Figure, path: str | Path) -> None:
-    """Write a figure to a file atomically; the same figure gives the same PNG bytes.
+    """Write a figure to a file atomically; the same figure gives the same PNG bytes, and no text is a formula.
 
     Args:
         figure: from :func:`make_figure`.
@@ -52,6 +53,9 @@ def save_figure(figure: Figure, path: str | Path) -> None:
     kind = Path(path).suffix.lstrip(".").lower() or "png"
     # By default matplotlib writes its version into a PNG file.
     metadata = {"Software": None} if kind == "png" else None
+    # A name with two dollar signs would be read as TeX.
+    for text in figure.findobj(Text):
+        text.set_parse_math(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format=kind, metadata=metadata)
     write_atomically(path, buffer.getvalue())

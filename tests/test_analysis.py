@@ -314,6 +314,19 @@ def test_an_explanation_is_of_the_faces_label_by_default(astronaut, yunet):
     assert asked == [EXPRESSIONS.index(face.label), 2]
 
 
+@pytest.mark.parametrize("face", [None, [], "happy"])
+def test_an_explanation_of_what_is_no_face_is_refused_in_one_line(face):
+    with pytest.raises(SettingsError, match=r"one fer\.Face\. Received: .*Remedy") as caught:
+        make_analyzer(StubDetector([])).explain(face)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("batch_size", [None, "3", 0, 1.5])
+def test_a_batch_size_that_is_no_positive_whole_number_is_refused(batch_size):
+    with pytest.raises(SettingsError, match=r"batch_size must be .*Received: .*Remedy"):
+        make_analyzer(StubDetector([])).analyze_batch([np.zeros((9, 9), np.uint8)], batch_size=batch_size)
+
+
 def test_the_group_photo_has_five_faces():
     faces = Analyzer(StubClassifier()).analyze(find_media("multi_face.jpg"))
     assert len(faces) == 5

@@ -98,12 +98,13 @@ def test_a_failing_hub_is_an_error_of_one_line(stub, call):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["faces", "me/faces/more", "me faces"])
+@pytest.mark.parametrize("name", ["faces", "me/faces/more", "me faces", None, 3, "x" * 5000])
 def test_a_name_of_another_form_is_refused_before_any_request(stub, name):
     stub.error = AssertionError("a request was made")
     for call in (Classifier.from_pretrained, Classifier.load(MINI).push_to_hub):
-        with pytest.raises(SettingsError, match="owner/name"):
+        with pytest.raises(SettingsError, match="owner/name") as caught:
             call(name)
+        assert len(str(caught.value)) < 200
 
 
 def test_a_classifier_of_a_single_file_is_not_sent(stub):

@@ -449,3 +449,9 @@ def test_a_calibration_without_the_shares_of_a_head_is_refused(tmp_path):
     path.write_text(json.dumps(content))
     with pytest.raises(ModelError, match="shares of labels, votes"):
         Classifier.load(folder)
+
+
+@pytest.mark.parametrize("path", [3, b"artifacts/mini", ["artifacts/mini"]])
+def test_a_path_of_a_wrong_type_is_refused_in_one_line(path):
+    with pytest.raises(ModelError, match=r"named by a path\. Received: .*Remedy"):
+        Classifier.load(path)

@@ -16,11 +16,10 @@ from fer.batch.segments import Bounds, find_bounds
 from fer.batch.storage import fetch_file, is_address, read_image_file
 from fer.batch.watchdog import Watchdog
 from fer.errors import ImageError, VideoError, shorten
-from fer.files import encode_path
+from fer.files import encode_path, show_path
 from fer.model.batching import BATCH_SIZES
 from fer.reports.tables import build_frame_rows, build_image_rows
 from fer.vision.alignment import VIEWS
-from fer.vision.containers import escape_name
 from fer.vision.faces import AnalyzedImage
 from fer.vision.streams import Stream
 from fer.vision.video import VideoReader
@@ -259,6 +258,6 @@ def _estimate_opening(path: Path, bounds: Bounds) -> float:
 
 def _describe_failure(noun: str, unit: str, error: Exception) -> str:
     return (
-        f"{noun} must be usable. Received: {escape_name(unit)} ({type(error).__name__}: {shorten(error, 120)})."
+        f"{noun} must be usable. Received: {show_path(unit)} ({type(error).__name__}: {shorten(error, 120)})."
         " Remedy: save it again."
     )

@@ -18,6 +18,7 @@ from fer.analysis import Analyzer
 from fer.errors import DataError
 from fer.evaluation.labelled_table import LabelledTable, count_groups
 from fer.evaluation.metrics import compute_wilson_interval
+from fer.files import show_path
 from fer.labels import EXPRESSIONS
 from fer.vision.images import ImageSource
 
@@ -111,10 +112,12 @@ def audit_groups(table: LabelledTable, analyzer: Analyzer, images: Iterable[Imag
     readable = np.ones(len(y_pred), bool)
     readable[[row for row, _ in errors]] = False
     if not readable.any():
-        raise DataError(f"An audit needs images that can be read. Received: {table.path} with none ({errors[0][1]}).")
+        raise DataError(
+            f"An audit needs images that can be read. Received: {show_path(table.path)} with none ({errors[0][1]})."
+        )
     notes = [*table.notes]
     if errors:
-        listed = ", ".join(table.sources[row].name for row, _ in errors[:3]) + ", …" * (len(errors) > 3)
+        listed = ", ".join(show_path(table.sources[row].name) for row, _ in errors[:3]) + ", …" * (len(errors) > 3)
         notes.append(f"{len(errors):,} images cannot be read and are left out: {listed}.")
     groups = np.array(table.groups)
 

@@ -4,8 +4,12 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
+from fer.errors import shorten
 from fer.evaluation.audit import FEW_FACES, Audit, Share
 from fer.plotting import BLUE, GREY, LIGHT_BLUE, label_axes, make_figure, save_figure
+
+#: More characters of a group's name would leave no room for the figures.
+_LONGEST_NAME = 40
 
 
 def plot_audit(audit: Audit, path: str | Path, *, title: str = "") -> None:
@@ -32,7 +36,9 @@ def plot_audit(audit: Audit, path: str | Path, *, title: str = "") -> None:
         axes.set(xlim=(0.0, 1.0), ylim=(-0.6, len(groups) - 0.4))
         axes.grid(False, axis="y")
         axes.spines[["top", "right"]].set_visible(False)
-    left.set_yticks(range(len(groups)), [f"{figures.name}  (n = {figures.n:,})" for figures in groups])
+    left.set_yticks(
+        range(len(groups)), [f"{shorten(figures.name, _LONGEST_NAME)}  (n = {figures.n:,})" for figures in groups]
+    )
     few = f"; pale: fewer than {FEW_FACES} faces" if any(figures.n < FEW_FACES for figures in groups) else ""
     figure.supxlabel(f"lines: 95 % intervals{few}", fontsize=10, color=GREY)
     figure.suptitle(title, fontsize=13)

@@ -9,7 +9,7 @@ from fer.errors import SettingsError
 from fer.evaluation.audit import ALL, FEW_FACES, Audit, GroupFigures, Share, audit_groups, compute_gap
 from fer.evaluation.audit_plot import plot_audit
 from fer.evaluation.labelled_table import read_labelled_table
-from fer.files import check_apart, check_writable, write_atomically
+from fer.files import check_apart, check_writable, show_path, write_atomically
 from fer.inference import Classifier
 from fer.progress import Progress
 
@@ -45,7 +45,9 @@ def report_audit(
     """
     out = Path(out)
     if out.suffix.lower() != ".csv":
-        raise SettingsError(f"--out of an audit must end in .csv. Received: {out}.")
+        raise SettingsError(
+            f"--out of an audit must end in .csv. Received: {show_path(out)}. Remedy: name a .csv file."
+        )
     outputs = [out.with_suffix(suffix) for suffix in (".csv", ".md", ".png")]
     check_apart([path], outputs)
     for output in outputs:
@@ -56,9 +58,10 @@ def report_audit(
     analyzer = Analyzer(classifier, whole_image=whole_image or table.is_faces)
     bar = Progress(table.sources, unit=" images", disable=not progress)
     audit = audit_groups(table, analyzer, bar)
-    report = render_audit(audit, title=f"{table.path.name} by {group}")
+    title = f"{show_path(table.path.name)} by {show_path(group)}"
+    report = render_audit(audit, title=title)
     write_atomically(out, render_audit_table(audit))
-    plot_audit(audit, out.with_suffix(".png"), title=f"{table.path.name} by {group}")
+    plot_audit(audit, out.with_suffix(".png"), title=title)
     write_atomically(out.with_suffix(".md"), report + "\n")
     return report
 

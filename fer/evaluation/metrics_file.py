@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fer.errors import ModelError
+from fer.errors import ModelError, SettingsError, shorten
 from fer.files import name_missing_keys, write_atomically
+from fer.joint import check_prior
 from fer.runs import Run
 
 #: Keys that may differ between two evaluations of the same network on the same data.
@@ -31,7 +32,8 @@ def read_metrics(run_folder: str | Path) -> dict[str, Any]:
     """Return the figures of a run.
 
     Raises:
-        ModelError: ``metrics.json`` is missing or is not a JSON object; or, later, lacks a key that is looked up.
+        ModelError: ``metrics.json`` is missing or is not a JSON object, or its default answer has no valid
+            prior; or, later, it lacks a key that is looked up.
 
     Example:
         >>> read_metrics("artifacts/xception")["test"]["n"]
@@ -47,7 +49,25 @@ def read_metrics(run_folder: str | Path) -> dict[str, Any]:
         raise ModelError(f"The figures of a run must be JSON. Received: {path} ({error}). {remedy}") from None
     if not isinstance(metrics, dict):
         raise ModelError(f"The figures of a run must be one JSON object. Received: {path}. {remedy}")
+    _check_default(metrics.get("default", {}), path, remedy)
     return name_missing_keys(metrics, path, remedy.removeprefix("Remedy: ").removesuffix("."))
+
+
+def _check_default(default: object, path: Path, remedy: str) -> None:
+    """Check that the default answer's figures are an object whose prior, if it has one, is valid."""
+    if not isinstance(default, dict):
+        raise ModelError(
+            f"The figures of the default answer must be a JSON object. Received: {shorten(repr(default))} in {path}."
+            f" {remedy}"
+        )
+    prior = default.get("prior")
+    try:
+        if prior is not None:
+            check_prior(prior)
+    except SettingsError:
+        raise ModelError(
+            f"The default answer must have null or a valid prior. Received: {shorten(repr(prior))} in {path}. {remedy}"
+        ) from None
 
 
 def compare_metrics(first: dict[str, Any], second: dict[str, Any], *, tolerance: float = 0.0) -> list[str]:

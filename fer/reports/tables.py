@@ -18,7 +18,7 @@ import pandas as pd
 from fer.errors import OutputError, SettingsError
 from fer.files import check_writable, encode_path, show_path
 from fer.labels import EXPRESSIONS
-from fer.vision.faces import AnalyzedFrame, AnalyzedImage, Face
+from fer.vision.faces import AnalyzedFrame, AnalyzedImage, Face, list_faces
 
 #: Writes a table to an open binary stream.
 TableWriter = Callable[[pd.DataFrame, IO[bytes]], object]
@@ -90,20 +90,25 @@ _WRITERS: dict[str, TableWriter] = {
 }
 
 
-def faces_to_table(faces: Iterable[Face]) -> pd.DataFrame:
+def faces_to_table(faces: Face | Iterable[Face]) -> pd.DataFrame:
     """Return the faces of an image as a table with one row per face.
 
     Args:
-        faces: the faces, as :meth:`fer.Analyzer.analyze` returns them.
+        faces: the faces, as :meth:`fer.Analyzer.analyze` returns them, or one of them.
 
     Returns:
         A table with the columns :data:`FACE_COLUMNS`.
+
+    Raises:
+        SettingsError: ``faces`` holds something else.
 
     Example:
         >>> faces_to_table([]).columns[2]
         'label'
     """
-    return build_table([_build_row(face, number) for number, face in enumerate(faces, start=1)], FACE_COLUMNS)
+    return build_table(
+        [_build_row(face, number) for number, face in enumerate(list_faces(faces), start=1)], FACE_COLUMNS
+    )
 
 
 def build_table(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> pd.DataFrame:

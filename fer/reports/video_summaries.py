@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
+from fer.files import show_path
 from fer.labels import EXPRESSIONS
 from fer.reports.timeline import PersonTime, Timeline
 from fer.vision.baseline import Baseline
-from fer.vision.containers import escape_name
 from fer.vision.faces import AnalyzedFrame
 
 #: Track numbers that a remark lists.
@@ -99,7 +99,7 @@ class VideoSummary:
             f"person {track_id}, {person.seconds:.1f} s: {person.describe_shares()}{self._describe_rest(track_id)}"
             for track_id, person in sorted(self.timeline.people.items())
         ]
-        files = [f"Wrote {', '.join(map(escape_name, self.files))}."] if self.files else []
+        files = [f"Wrote {', '.join(map(show_path, self.files))}."] if self.files else []
         return "\n".join([self.headline, *people, *self.remarks, *files])
 
     def _describe_rest(self, track_id: int) -> str:
@@ -147,5 +147,5 @@ class BatchSummary:
         lines += [f"error: {error}" for error in self.errors.values()]
         count = f"{len(self.videos)} of {len(self.videos) + len(self.errors) + self.num_skipped} videos were read."
         skipped = [f"Stopped before {self.num_skipped} of them."] if self.num_skipped else []
-        files = [f"Wrote {', '.join(map(escape_name, self.files))}."] if self.files else []
+        files = [f"Wrote {', '.join(map(show_path, self.files))}."] if self.files else []
         return "\n".join([*lines, count, *skipped, *files])

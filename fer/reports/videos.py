@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fer.analysis import Analyzer
 from fer.errors import VideoError
-from fer.files import encode_path
+from fer.files import encode_path, show_path
 from fer.progress import Progress
 from fer.reports.baselines import BaselineInput, learn_baseline, limit_to, read_baseline
 from fer.reports.tables import VideoTable
@@ -17,7 +17,7 @@ from fer.reports.video_outputs import check_folders, check_outputs, check_settin
 from fer.reports.video_summaries import BatchSummary, VideoSummary
 from fer.vision.annotation import draw_faces
 from fer.vision.baseline import Baseline
-from fer.vision.containers import escape_name, is_camera, is_network
+from fer.vision.containers import is_camera, is_network
 from fer.vision.faces import AnalyzedFrame
 from fer.vision.frames import FrameSource
 from fer.vision.sound import SoundCopier
@@ -157,7 +157,7 @@ def process_videos(
             if stop.is_set():
                 batch.num_skipped = len(sources) - number
                 break
-            name, row_name, stem = escape_name(source), encode_path(str(source)), stems[number]
+            name, row_name, stem = show_path(str(source)), encode_path(str(source)), stems[number]
             copy = None if annotated is None else Path(annotated) / f"{stem}.mp4"
             curves = None if plot is None else Path(plot) / f"{stem}.png"
             try:

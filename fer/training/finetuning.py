@@ -79,7 +79,7 @@ def finetune(
     for line in describe_splits(dataset, config):
         log(line)
     result = train(dataset, config, folder, resume=resume, overwrite=overwrite, progress=progress, log=log)
-    if int(dataset.is_in("validation").sum()) < MIN_CALIBRATION_FACES:
+    if has_few_validation_faces(dataset):
         is_kept = keep_calibration(initial, run)
         kept = "stay as they were" if is_kept else "were fitted on these few, as the initial run has none for all heads"
         log(f"Fewer than {MIN_CALIBRATION_FACES} validation faces: temperatures and thresholds {kept}.")
@@ -143,6 +143,11 @@ def describe_splits(dataset: Dataset, config: Config) -> list[str]:
             f" the figures alone. Remedy: hold out {MIN_TEST_FACES} faces or more."
         )
     return lines
+
+
+def has_few_validation_faces(dataset: Dataset) -> bool:
+    """Return whether a data set has fewer validation faces than a calibration is fitted on in fine-tuning."""
+    return int(dataset.is_in("validation").sum()) < MIN_CALIBRATION_FACES
 
 
 def keep_calibration(initial: Run, run: Run) -> bool:

@@ -11,7 +11,7 @@ from fer.errors import ModelError
 from fer.inference import Classifier
 from fer.joint import JointCalibration
 from fer.runs import Run
-from fer.training.finetuning import MIN_CALIBRATION_FACES
+from fer.training.finetuning import MIN_CALIBRATION_FACES, has_few_validation_faces
 from fer.training.provenance import check_fingerprint
 from fer.training.targets import complete_votes, compute_class_shares, select_training_rows
 from fer.training.validation import Validation
@@ -61,7 +61,7 @@ def fit_calibrations(
 def keeps_calibration(run: Run, dataset: Dataset, config: Config) -> bool:
     """Return whether a run was fine-tuned on too few validation faces, and kept the calibration of its initial run."""
     is_kept = bool(config.training.initial_run) and run.read_joint_calibration() is not None
-    return is_kept and int(dataset.is_in("validation").sum()) < MIN_CALIBRATION_FACES
+    return is_kept and has_few_validation_faces(dataset)
 
 
 def _check_fitted(run: Run, dataset: Dataset, config: Config) -> None:

@@ -3,7 +3,7 @@
 Images are uint8 (H, W, 3), RGB. Colours are those of ``labels.COLORS``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import cv2
@@ -12,7 +12,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from fer.labels import COLORS, EXPRESSIONS
 from fer.vision.boxes import Box, clip_box, compute_shared_area
-from fer.vision.faces import Face
+from fer.vision.faces import Face, list_faces
 from fer.vision.images import ImageSource, decode_scaled
 from fer.wording import format_probability
 
@@ -27,12 +27,12 @@ _TEXT: Color = (245, 245, 245)
 _TRACK: Color = (70, 70, 70)
 
 
-def draw(image: ImageSource, faces: Sequence[Face], *, bars: bool = True) -> np.ndarray:
+def draw(image: ImageSource, faces: Face | Iterable[Face], *, bars: bool = True) -> np.ndarray:
     """Return an image with the boxes, captions and probabilities of its faces.
 
     Args:
         image: the image that was analyzed: a path, the bytes of a file, an open binary file, a PIL image or an array.
-        faces: its faces, in the pixels of the image.
+        faces: its faces, or one of them, in the pixels of the image.
         bars: draw the probabilities beside faces that are large enough, where they cover no other face.
 
     Returns:
@@ -40,14 +40,15 @@ def draw(image: ImageSource, faces: Sequence[Face], *, bars: bool = True) -> np.
 
     Raises:
         ImageError: the image cannot be used.
+        SettingsError: ``faces`` holds something else.
 
     Example:
         >>> import skimage.data
         >>> draw(skimage.data.astronaut(), []).shape
         (512, 512, 3)
     """
-    decoded = decode_scaled(image)
-    return draw_faces(decoded.pixels, [face.resize(decoded.scale) for face in faces], bars=bars)
+    listed, decoded = list_faces(faces), decode_scaled(image)
+    return draw_faces(decoded.pixels, [face.resize(decoded.scale) for face in listed], bars=bars)
 
 
 def draw_faces(

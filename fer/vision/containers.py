@@ -107,7 +107,7 @@ def open_file(path: str | Path | int) -> "InputContainer":
     path = Path(name)
     if not name or not os.path.isfile(path):  # Unlike Path.is_file, it raises nothing for a name that is too long.
         raise VideoError(
-            f"A video must be an existing file or the number of a camera. Received: {escape_name(name)}."
+            f"A video must be an existing file or the number of a camera. Received: {show_path(name)}."
             " Remedy: check the path."
         )
     options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "none", "enable_drefs": "0"}
@@ -115,8 +115,7 @@ def open_file(path: str | Path | int) -> "InputContainer":
         content = _FileContent(path)
     except OSError as error:
         raise VideoError(
-            f"A video must be readable. Received: {escape_name(path)} ({error.strerror})."
-            " Remedy: check its permissions."
+            f"A video must be readable. Received: {show_path(path)} ({error.strerror}). Remedy: check its permissions."
         ) from None
     try:
         return _open(content, options=options, io_open=_refuse_io, buffer_size=_BUFFER_SIZE)
@@ -136,11 +135,6 @@ def close_container(container: "InputContainer") -> None:
     content = getattr(container.file, "file", None)
     if content is not None:
         content.close()
-
-
-def escape_name(source: object) -> str:
-    """Return a source as one line of printable text."""
-    return show_path(str(source))
 
 
 def _open_network(address: str) -> "InputContainer":
@@ -200,7 +194,7 @@ def _refuse_io(url: str, flags: int, options: dict[str, str]) -> NoReturn:
 
 def _refuse(rule: str, source: object, error: Exception, remedy: str) -> VideoError:
     reason = getattr(error, "strerror", None) or str(error).partition(":")[0]
-    return VideoError(f"{rule} Received: {escape_name(source)} ({reason}). Remedy: {remedy}.")
+    return VideoError(f"{rule} Received: {show_path(str(source))} ({reason}). Remedy: {remedy}.")
 
 
 def to_seconds(value: int | None, time_base: Fraction | None) -> float | None:

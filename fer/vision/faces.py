@@ -1,10 +1,12 @@
 """Faces before and after classification, and the images and frames that show them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from fer.errors import SettingsError, shorten
 from fer.labels import EXPRESSIONS, FACE_SIZE
 from fer.vision.boxes import Box, clip_box, scale_box
 from fer.vision.detection import Detection
@@ -103,6 +105,23 @@ class Face:
         """Return the face in the pixels of an image that is resized by a factor."""
         landmarks = None if self.landmarks is None else (self.landmarks * factor).astype(np.float32)
         return replace(self, box=scale_box(self.box, factor), landmarks=landmarks)
+
+
+def list_faces(faces: Face | Iterable[Face]) -> list[Face]:
+    """Return the faces of an image as a list; a single face is a list of one.
+
+    Raises:
+        SettingsError: it is neither a face nor several.
+    """
+    if isinstance(faces, Face):
+        return [faces]
+    listed = list(faces) if isinstance(faces, Iterable) else [faces]
+    if others := [value for value in listed if not isinstance(value, Face)]:
+        raise SettingsError(
+            f"Faces must be one or several fer.Face objects of one image. Received: {shorten(repr(others[0]))}."
+            " Remedy: give what fer.Analyzer.analyze returns."
+        )
+    return listed
 
 
 def _name_probabilities(probabilities: np.ndarray | None) -> dict[str, float] | None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fer.errors import VideoError
-from fer.vision.containers import VIDEO_SUFFIXES, escape_name, is_camera, is_network
+from fer.files import show_path
+from fer.vision.containers import VIDEO_SUFFIXES, is_camera, is_network
 from fer.vision.image_sequences import ImageSequence, find_frames
 from fer.vision.video import VideoReader
 from fer.vision.video_properties import DEFAULT_RATE
@@ -32,7 +33,7 @@ class Sources:
 
     def describe_left_aside(self) -> str:
         """Return a sentence that counts the files that are left aside, and names the first ones."""
-        names = ", ".join(escape_name(path.name) for path in self.left_aside[:3])
+        names = ", ".join(show_path(path.name) for path in self.left_aside[:3])
         more = ", …" if len(self.left_aside) > 3 else ""
         return f"Skipped, not videos by their suffix: {len(self.left_aside)} ({names}{more})."
 
@@ -59,11 +60,11 @@ def open_source(
     """
     frames = [] if is_camera(source) or is_network(source) else find_frames(source)
     if frames:
-        return ImageSequence(frames, DEFAULT_RATE if rate is None else rate, name=escape_name(source))
+        return ImageSequence(frames, DEFAULT_RATE if rate is None else rate, name=show_path(str(source)))
     if rate is not None:
         raise VideoError(
-            f"Frames per second can be given for a folder or pattern of images only. Received: {escape_name(source)}."
-            " Remedy: leave --fps out."
+            f"Frames per second can be given for a folder or pattern of images only."
+            f" Received: {show_path(str(source))}. Remedy: leave --fps out."
         )
     return VideoReader(source, allow_network=allow_network, on_message=on_message, stop=stop)
 
@@ -135,6 +136,4 @@ def _add_folder(found: Sources, folder: Path) -> None:
     elif find_frames(folder):
         found.videos.append(folder)
     else:
-        raise VideoError(
-            f"A folder must hold videos or images. Received: {escape_name(folder)}. Remedy: check the path."
-        )
+        raise VideoError(f"A folder must hold videos or images. Received: {show_path(folder)}. Remedy: check the path.")

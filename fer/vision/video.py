@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from fer.errors import VideoError, shorten
+from fer.files import show_path
 from fer.vision.containers import (
     close_container,
-    escape_name,
     is_camera,
     is_network,
     open_container,
@@ -77,7 +77,7 @@ class VideoReader:
         on_message: Callable[[str], object] | None = None,
         stop: threading.Event | None = None,
     ) -> None:
-        self.name = escape_name(source)
+        self.name = show_path(str(source))
         self.is_camera = is_camera(source)
         self._source, self._is_network = source, is_network(source)
         self._on_message = on_message or (lambda message: None)

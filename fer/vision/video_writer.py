@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from fer.errors import OutputError, VideoError
-from fer.vision.containers import escape_name
+from fer.files import show_path
 from fer.vision.sound import SoundCopier
 
 if TYPE_CHECKING:
@@ -45,7 +45,9 @@ class VideoWriter:
     def __init__(self, path: str | Path, rate: float, *, sound: SoundCopier | None = None) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() != ".mp4":
-            raise VideoError(f"An annotated video must end in .mp4. Received: {self.path}. Remedy: rename it.")
+            raise VideoError(
+                f"An annotated video must end in .mp4. Received: {show_path(self.path)}. Remedy: rename it."
+            )
         self.rate = rate
         self.num_written = 0
         self._sound = sound
@@ -163,6 +165,6 @@ class VideoWriter:
             self.path.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or str(error)
         return OutputError(
-            f"An annotated video must be writable. Received: {escape_name(self.path)} ({reason})."
+            f"An annotated video must be writable. Received: {show_path(self.path)} ({reason})."
             " Remedy: choose another path, or check its permissions and the free space."
         )

@@ -37,3 +37,11 @@ def test_each_group_has_its_interval_and_its_value(axes):
 def test_groups_of_few_faces_are_pale(axes):
     poor, good = axes[0].get_lines()[1], axes[0].get_lines()[3]
     assert (poor.get_color(), good.get_color()) == (LIGHT_BLUE, BLUE)
+
+
+def test_names_are_no_formulas_and_are_shortened(tmp_path):
+    y_true = np.repeat(3, 60)
+    groups = tuple(compute_group(name, y_true, y_true) for name in ("$\\no$", "x" * 3000))
+    figures = Audit(compute_group(ALL, y_true, y_true), groups)
+    module.plot_audit(figures, tmp_path / "a.png", title="$\\no$.csv")
+    assert (tmp_path / "a.png").is_file()

@@ -56,12 +56,45 @@ def test_rows_without_a_group_are_counted(write):
         (("file,label,age", "a.png,sad,old"), "image or pixels"),
         (("image,label,age", "a.png,2,old", "a.png,sad,young"), r"1 bad rows \(row 1: the label must be an expression"),
         (("image,label,age", "a.png,sad,old", "b.png,sad,young"), r"row 2: no file 'b\.png'"),
+        (("image,label,age,age ", "a.png,sad,old,x", "a.png,sad,young,y"), "'age' twice"),
+        (("image,label,age", f"{'a' * 300}.png,sad,old", "a.png,sad,young"), "row 1: no file 'a{70}"),
+        (("image,label,age", "0,a.png,much,old", "1,a.png,sad,young"), "row 1: the label must be an expression"),
+        (("image,emotion,age", "a.png,²,old", "a.png,1,young"), "row 1: the emotion must be an expression; it is '²'"),
+        (("image,emotion,age", f"a.png,{'9' * 5000},old", "a.png,1,young"), "row 1: the emotion must be an expression"),
+        (("image,label,age",), "must have rows with a group"),
+        (("image,label,age", "a.png,sad,old,", "a.png,sad,young,"), "as many fields as the header"),
         (("pixels,label,age", "1 2,sad,old", f"{PIXELS},sad,young"), "row 1: a face must have 2304 pixels"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_a_data_error(write, lines, message):
-    with pytest.raises(DataError, match=message):
+    with pytest.raises(DataError, match=message) as caught:
         read_labelled_table(write(*lines), "age")
+    assert len(str(caught.value)) < 500
+    assert "Remedy" in str(caught.value)
+
+
+def test_names_of_any_length_and_with_line_breaks_give_one_short_line(write, tmp_path):
+    write("x" * 5000 + ",label,age").rename(tmp_path / "two\nlines.csv")
+    with pytest.raises(DataError, match=r"two\\nlines\.csv with 'x{100}") as caught:
+        read_labelled_table(tmp_path / "two\nlines.csv", "age" * 500)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 500
+    with pytest.raises(DataError, match="missing"):
+        read_labelled_table("a" * 300 + ".csv", "age")
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_table_separated_by_semicolons_or_tabs_is_read(write, delimiter):
+    lines = ("image,label,age", "a.png,sad,old", "a.png,happy,young")
+    table = read_labelled_table(write(*(line.replace(",", delimiter) for line in lines)), "age")
+    assert table.y_true.tolist() == [4, 3]
+
+
+def test_white_space_makes_no_other_group(write):
+    table = read_labelled_table(
+        write("image,label,age", "a.png,sad,old ", "a.png,sad,old", 'a.png,sad,"very\nold"'), "age"
+    )
+    assert count_groups(table) == {"old": 2, "very old": 1}
 
 
 @pytest.mark.parametrize("values", [["same"] * 50, [f"person {i}" for i in range(50)]])

@@ -63,6 +63,24 @@ def test_missing_or_damaged_metrics_file_names_the_remedy(content, tmp_path):
         read_metrics(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "default",
+    [None, 3, [1], *({"prior": prior} for prior in (3, True, "x", {"happy": 1}, [[1], [2, 3]], [1] * 6, ["1"] * 7))],
+    ids=str,
+)
+def test_a_default_answer_of_a_wrong_type_is_refused_in_one_line(tmp_path, default):
+    write_metrics(make_metrics() | {"default": default}, tmp_path)
+    with pytest.raises(ModelError, match=r"Received: .*metrics\.json.* Remedy: run `invoke evaluate`") as caught:
+        read_metrics(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("prior", [None, "balanced", "dataset", [1 / 7] * 7])
+def test_the_prior_of_the_default_answer_is_kept(tmp_path, prior):
+    write_metrics(make_metrics() | {"default": {"prior": prior}}, tmp_path)
+    assert read_metrics(tmp_path)["default"]["prior"] == prior
+
+
 def test_a_missing_key_is_an_error_of_one_line_that_names_it(tmp_path):
     write_metrics(make_metrics(), tmp_path)
     metrics = read_metrics(tmp_path)

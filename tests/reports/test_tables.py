@@ -23,6 +23,13 @@ def test_faces_become_one_row_each():
     assert row[["x_min", "y_min", "x_max", "y_max"]].tolist() == [10.0, 20.0, 60.0, 80.0]
 
 
+def test_a_table_takes_a_single_face():
+    (face,) = Analyzer(StubClassifier(), StubDetector([(10.0, 20.0, 60.0, 80.0)])).analyze(skimage.data.astronaut())
+    pd.testing.assert_frame_equal(faces_to_table(face), faces_to_table([face]))
+    with pytest.raises(SettingsError, match=r"fer\.Face"):
+        faces_to_table([[face]])
+
+
 def test_a_table_of_no_faces_has_the_columns_of_faces():
     table = faces_to_table([])
     assert list(table.columns) == list(FACE_COLUMNS)

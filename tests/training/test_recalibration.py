@@ -67,6 +67,6 @@ def test_a_fine_tuned_run_without_a_calibration_of_all_heads_gets_one(dataset, t
 
 
 def test_a_run_fine_tuned_on_enough_faces_is_recalibrated(dataset, tuned, monkeypatch):
-    monkeypatch.setattr("fer.training.recalibration.MIN_CALIBRATION_FACES", 10)
+    monkeypatch.setattr("fer.training.finetuning.MIN_CALIBRATION_FACES", 10)
     recalibrate(dataset, tuned.folder)
     assert tuned.read_joint_calibration().balanced.temperature != 1.7

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageColor
 
+from fer.errors import SettingsError
 from fer.labels import COLORS, EXPRESSIONS
 from fer.vision.annotation import describe_face, draw, draw_activation, draw_faces
 from fer.vision.faces import Face
@@ -102,9 +103,24 @@ def test_the_activation_map_colours_only_active_pixels():
     assert active[0] > active[2] + 50
 
 
+FACE = Face((20.0, 60.0, 100.0, 140.0), 0.9, None, np.eye(7, dtype=np.float32)[3], "happy", 1.0, False)
+
+
 def test_draw_takes_a_file_and_draws_as_on_its_pixels(tmp_path):
     image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)
     Image.fromarray(image).save(tmp_path / "photo.png")
-    face = Face((20.0, 60.0, 100.0, 140.0), 0.9, None, np.eye(7, dtype=np.float32)[3], "happy", 1.0, False)
-    np.testing.assert_array_equal(draw(tmp_path / "photo.png", [face]), draw_faces(image, [face]))
-    assert not np.array_equal(draw(image, [face], bars=False), image)
+    np.testing.assert_array_equal(draw(tmp_path / "photo.png", [FACE]), draw_faces(image, [FACE]))
+    assert not np.array_equal(draw(image, [FACE], bars=False), image)
+
+
+@pytest.mark.parametrize("faces", [FACE, (FACE,), iter([FACE])])
+def test_draw_takes_one_face_or_several(faces):
+    image = np.zeros((200, 200, 3), np.uint8)
+    np.testing.assert_array_equal(draw(image, faces), draw_faces(image, [FACE]))
+
+
+@pytest.mark.parametrize("faces", [None, "photo.jpg", [[FACE]], [FACE, FACE.to_dict()], np.zeros((2, 4))])
+def test_draw_refuses_what_is_no_face_in_one_line(faces):
+    with pytest.raises(SettingsError, match=r"fer\.Face .* Received: .* Remedy: .*fer\.Analyzer\.analyze") as caught:
+        draw(np.zeros((200, 200, 3), np.uint8), faces)
+    assert "\n" not in str(caught.value)

@@ -140,3 +140,9 @@ def test_the_sound_of_a_video_that_is_not_written_to_its_end_stops_with_it(tmp_p
         writer.write(np.zeros((48, 64, 3), np.uint8), index / 20)
     writer.close(is_whole=False)
     assert read_sound(tmp_path / "o.mp4")[2] == pytest.approx(1.0, abs=0.1)
+
+
+def test_another_suffix_is_refused_in_one_line(tmp_path):
+    with pytest.raises(VideoError, match=r"two\\nlines\.avi") as caught:
+        VideoWriter(tmp_path / "two\nlines.avi", 10.0)
+    assert "\n" not in str(caught.value)

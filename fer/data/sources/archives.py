@@ -104,6 +104,18 @@ def _hold_images(members: Iterable[str]) -> bool:
     return has_image or not has_table
 
 
+def split_member(name: str) -> tuple[str, ...]:
+    r"""Return the folders and the name of a member of an archive.
+
+    Some programs on Windows separate them by backslashes.
+
+    Example:
+        >>> split_member("train/happy/1.png"), split_member("train\\happy\\1.png")
+        (('train', 'happy', '1.png'), ('train', 'happy', '1.png'))
+    """
+    return tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
+
+
 def describe_error(error: BaseException) -> str:
     """Return what an exception of :data:`BROKEN` says, on one line of at most 70 characters."""
     return shorten(getattr(error, "strerror", None) or str(error) or type(error).__name__, 70)
@@ -155,7 +167,7 @@ def _choose_member(members: list[str], path: Path, names: Sequence[str]) -> str:
 
 
 def _get_base(name: str) -> str:
-    return name.rsplit("/", 1)[-1].lower()
+    return "".join(split_member(name)[-1:]).lower()
 
 
 def _check_size(size: int, path: Path) -> None:

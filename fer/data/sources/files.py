@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer.data.sources.archives import BROKEN, describe_error
+from fer.data.sources.archives import BROKEN, describe_error, split_member
 from fer.errors import DataError, ImageError, shorten, shorten_path
 from fer.vision.decoding import IMAGE_SUFFIXES, MAX_BYTES, read_file
 
@@ -119,13 +119,13 @@ def _list_zip(path: Path, stack: ExitStack) -> list[SourceFile]:
     return [
         SourceFile(parts, partial(_read_member, archive, info))
         for info in archive.infolist()
-        if not info.is_dir() and (parts := _split(info.filename))
+        if not info.filename.endswith(("/", "\\")) and (parts := split_member(info.filename))
     ]
 
 
 def _list_tar(path: Path, stack: ExitStack) -> list[SourceFile]:
     archive = stack.enter_context(tarfile.open(path))  # noqa: SIM115
-    members = [(_split(info.name), info) for info in archive if info.isfile()]
+    members = [(split_member(info.name), info) for info in archive if info.isfile()]
     if isinstance(archive.fileobj, io.BufferedReader):
         return [SourceFile(parts, partial(_read_tar_member, archive, info)) for parts, info in members]
     # A compressed file is read from its start for each step back, so everything is read once, in its order.
@@ -137,10 +137,6 @@ def _list_tar(path: Path, stack: ExitStack) -> list[SourceFile]:
         )
     contents = [(parts, _read_tar_member(archive, info)) for parts, info in members]
     return [SourceFile(parts, partial(bytes, content)) for parts, content in contents]
-
-
-def _split(name: str) -> tuple[str, ...]:
-    return tuple(part for part in name.split("/") if part not in ("", "."))
 
 
 def _read_tar_member(archive: tarfile.TarFile, info: tarfile.TarInfo) -> bytes:

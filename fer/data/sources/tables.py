@@ -140,12 +140,12 @@ def _check_votes(path: Path, votes: np.ndarray, usages: list[str], raw: RawData)
 
 
 def _open_text(stream: IO[bytes]) -> io.TextIOWrapper:
-    """Return a binary stream as text: UTF-16 if it begins as that, otherwise UTF-8."""
+    """Return a binary stream as text with any line ends: UTF-16 if it begins as that, otherwise UTF-8."""
     head = stream.read(2)
     stream.seek(0)
     is_utf16 = head in (b"\xff\xfe", b"\xfe\xff")
     encoding = "utf-16" if is_utf16 else {b"\0": "utf-16-be"}.get(head[:1]) or {b"\0": "utf-16-le"}.get(head[1:])
-    return io.TextIOWrapper(stream, encoding or "utf-8-sig", errors="replace", newline="\n")
+    return io.TextIOWrapper(stream, encoding or "utf-8-sig", errors="replace")
 
 
 def _decode_lines(stream: IO[bytes], path: Path) -> Iterator[str]:

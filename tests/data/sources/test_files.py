@@ -32,6 +32,26 @@ def test_a_zip_of_images_is_read_like_its_folder(archive):
     assert packed.rejects == packed.notes == ()
 
 
+@pytest.mark.parametrize("has_folders", [False, True])
+@pytest.mark.parametrize("root", ["tree\\", "tree/", ""])
+def test_a_zip_whose_names_have_backslashes_is_read_like_its_folder(tmp_path, root, has_folders):
+    write_tree(tmp_path / "tree", SPLITS)
+    with zipfile.ZipFile(tmp_path / "tree.zip", "w") as opened:
+        for path in (tmp_path / "tree").rglob("*"):
+            name = root + "\\".join(path.relative_to(tmp_path / "tree").parts)
+            if path.is_file():
+                opened.write(path, name)
+            elif has_folders:
+                opened.writestr(f"{name}\\", b"")
+    before = sorted(tmp_path.parent.rglob("*"))
+    plain, packed = read_folder(tmp_path / "tree"), read_folder(tmp_path / "tree.zip")
+    assert np.array_equal(plain.faces, packed.faces)
+    assert np.array_equal(plain.labels, packed.labels)
+    assert np.array_equal(plain.split, packed.split)
+    assert packed.rejects == packed.notes == ()
+    assert sorted(tmp_path.parent.rglob("*")) == before
+
+
 def test_a_damaged_member_of_a_zip_is_rejected_alone(archive):
     with zipfile.ZipFile(archive) as opened:
         info = opened.getinfo("tree/train/angry/0001.png")

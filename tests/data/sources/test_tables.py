@@ -232,6 +232,21 @@ def test_a_member_with_an_outside_path_is_read_without_writing_it(tmp_path, pack
     assert sorted(tmp_path.rglob("*")) == sorted([*before, path])
 
 
+@pytest.mark.parametrize("packer", [pack_zip, pack_tar])
+def test_a_table_is_found_by_its_name_behind_backslashes(tmp_path, packer):
+    content = packer({"data\\test.csv": b"pixels\n", "data\\FER2013.csv": format_table(make_rows())})
+    assert len(read(tmp_path, content).faces) == 21
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_with_the_line_ends_of_old_macs_is_read(tmp_path, encoding):
+    text = format_table(make_rows()).decode()
+    plain, mac = read(tmp_path, text.encode()), read(tmp_path, text.replace("\n", "\r").encode(encoding))
+    assert np.array_equal(plain.faces, mac.faces)
+    assert np.array_equal(plain.split, mac.split)
+    assert mac.rejects == ()
+
+
 def test_an_endless_line_is_refused(tmp_path):
     with pytest.raises(DataError, match="line must be below"):
         read(tmp_path, gzip.compress(b"emotion,pixels,Usage\n" + b"0" * 40_000_000))
