@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatter, MaxNLocator
 
 from fer.plotting import BLUE, GREY, VERMILION, label_axes, make_figure, save_figure
 
@@ -63,6 +63,9 @@ def _mark_best(axes: Axes, history: pd.DataFrame) -> None:
 
 def _draw_rate(axes: Axes, history: pd.DataFrame) -> None:
     axes.semilogy(history["epoch"], history["learning_rate"], color=GREY, marker=_choose_marker(history))
+    # The default labels are formulas, which save_figure would show as they are written.
+    axes.yaxis.set_major_formatter(LogFormatter())
+    axes.yaxis.set_minor_formatter(LogFormatter())
     label_axes(axes, "Learning rate", "epoch", "learning rate")
     peak, lowest = history["learning_rate"].max(), history["learning_rate"].min()
     # A cosine ends near 0: its last rates are cut off, or they would flatten all others.

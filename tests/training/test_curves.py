@@ -46,6 +46,17 @@ def test_learning_rates_near_zero_are_cut_off(drawn, tmp_path):
     assert top > history["learning_rate"].max()
 
 
+@pytest.mark.parametrize("smallest", [1e-5, 4e-4])
+def test_learning_rates_are_no_formulas(drawn, tmp_path, smallest):
+    history = make_history()
+    curves.plot_history(
+        history.assign(learning_rate=np.linspace(1e-3, smallest, len(history))), tmp_path / "curves.png"
+    )
+    labels = [label.get_text() for label in drawn[0].axes[2].get_yticklabels(which="both")]
+    assert any(labels)
+    assert not any("$" in label for label in labels)
+
+
 @pytest.mark.parametrize(("epochs", "marker"), [(60, "."), (61, "")])
 def test_dots_do_not_hide_the_curves_of_many_epochs(drawn, tmp_path, epochs, marker):
     curves.plot_history(make_history(epochs), tmp_path / "curves.png")
