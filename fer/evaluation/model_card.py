@@ -245,6 +245,8 @@ def _list_distillation(config: Config, teachers: Mapping[str, str]) -> list[str]
     if not distillation.teacher:
         return []
     faces = "each augmented face" if distillation.consistent else "each training face before augmentation"
+    if distillation.consistent and distillation.views:
+        faces = f"each of {distillation.views} augmented views of a face"
     return [
         f"Share of the teachers' mean prediction for {faces} in the targets: {distillation.weight:g}.",
         f"Teachers: {_name_networks(teachers)}.",

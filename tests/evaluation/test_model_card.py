@@ -95,12 +95,19 @@ def test_training_section_describes_the_settings():
     assert "teacher" not in text
 
 
-def test_training_section_names_the_teachers():
-    text = model_card.render_sections(make_metrics(), load_config("mini"), {"artifacts/xception": "ab" * 32})[
-        "training"
-    ]
+@pytest.mark.parametrize(
+    ("override", "faces"),
+    [
+        ("distillation.views=48", "each of 48 augmented views of a face"),
+        ("distillation.views=0", "each augmented face"),
+        ("distillation.consistent=false", "each training face before augmentation"),
+    ],
+)
+def test_training_section_names_the_teachers(override, faces):
+    config = load_config("mini", overrides=[override])
+    text = model_card.render_sections(make_metrics(), config, {"artifacts/xception": "ab" * 32})["training"]
     assert "Teachers: `artifacts/xception` (sha256 `abababababab`)." in text
-    assert "each augmented face in the targets: 0.8." in text
+    assert f"prediction for {faces} in the targets: 0.9." in text
 
 
 def test_training_section_names_the_averaged_runs():
