@@ -115,10 +115,8 @@ def train_student(name, epochs, views, smoke):
     """Compile the epoch of a student, wait for the views and for the student before it, then train it."""
     from fer.training import train
 
-    trainer, program = prepare(name, epochs, views, smoke)
-    program.compile()
+    compile_epoch(prepare(name, epochs, views, smoke))
     say(f"{name}: compiled for {epochs} epochs")
-    del trainer, program
     require("views")
     if name != "student":
         require("student")
@@ -130,7 +128,7 @@ def probe(epochs, views, smoke):
     """Compile the programs of the student; once the teachers are trained, measure its seconds per epoch."""
     from fer.training.device_epochs import DeviceEpochs
 
-    trainer, _ = prepare("student", epochs, views, smoke)
+    trainer = prepare("student", epochs, views, smoke)
     results = DeviceEpochs(trainer.model, trainer.optimizer, trainer.batches).run(0, 8)
     seconds = []
     for epoch in range(8):
@@ -146,12 +144,11 @@ def probe(epochs, views, smoke):
 
 
 def prepare(name, epochs, views, smoke):
-    """Return the trainer of a student with made-up predictions, and the lowered program of its epoch."""
+    """Return the trainer of a student with made-up predictions."""
     import numpy as np
 
     from fer.runs import Run
     from fer.training.batches import TrainingBatches
-    from fer.training.device_epochs import DeviceEpochs
     from fer.training.devices import choose_dtype_policy, use_dtype_policy
     from fer.training.trainer import Trainer
     from fer.training.validation import Validation
@@ -164,11 +161,17 @@ def prepare(name, epochs, views, smoke):
         validation = Validation.build(dataset.part("validation"), ("labels", "votes"))
         trainer = Trainer(Run(ROOT / "probe"), batches, validation, print)
         trainer._checkpoint_seconds = 1e9
-        device_epochs = DeviceEpochs(trainer.model, trainer.optimizer, batches)
-        model = trainer.model
-        groups = (model.trainable_variables, model.non_trainable_variables, trainer.optimizer.variables)
-        state = [[variable.value for variable in group] for group in groups]
-        return trainer, device_epochs._run.lower(state, device_epochs._data, device_epochs._draw(0))
+        return trainer
+
+
+def compile_epoch(trainer):
+    """Compile the epoch of a trainer, for the cache that all processes of the session share."""
+    from fer.training.device_epochs import DeviceEpochs
+
+    epochs = DeviceEpochs(trainer.model, trainer.optimizer, trainer.batches)
+    groups = (trainer.model.trainable_variables, trainer.model.non_trainable_variables, trainer.optimizer.variables)
+    state = [[variable.value for variable in group] for group in groups]
+    epochs._run.lower(state, epochs._data, epochs._draw(0)).compile()
 
 
 def predict_views(views, smoke):

@@ -40,7 +40,7 @@ Result = TypeVar("Result")
 #: it, so that several must be on their way at a time.
 _AHEAD = 4
 #: Faces of a view that teachers predict at once.
-_VIEW_BATCH = 1024
+VIEW_BATCH = 1024
 #: Seed of the augmentation of a run with a fixed number of views: the same views for students of any seed.
 _VIEW_SEED = 0
 
@@ -177,7 +177,7 @@ class TrainingBatches:
         """Yield view, rows int64 (M,) and augmented faces float32 (B, 48, 48), whose first M belong to the rows."""
 
         def augment(view: int, augmentation: Augmentation, rows: np.ndarray) -> tuple[int, np.ndarray, np.ndarray]:
-            return view, rows, self.augment(np.resize(rows, _VIEW_BATCH), augmentation)[0]
+            return view, rows, self.augment(np.resize(rows, VIEW_BATCH), augmentation)[0]
 
         drawn = ((view, self.draw_augmentation(view)) for view in range(views))
         tasks = (partial(augment, view, draws, rows) for view, draws in drawn for rows in self._chunk_rows())
@@ -185,7 +185,7 @@ class TrainingBatches:
             yield from prefetch(tasks, _AHEAD)
 
     def _chunk_rows(self) -> list[np.ndarray]:
-        return np.split(np.arange(len(self)), range(_VIEW_BATCH, len(self), _VIEW_BATCH))
+        return np.split(np.arange(len(self)), range(VIEW_BATCH, len(self), VIEW_BATCH))
 
     def predictions_of(self, epoch: int) -> np.ndarray | None:
         """Return the teachers' predictions of an epoch's view, float16 (N, heads, 7), if they were computed before."""

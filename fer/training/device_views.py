@@ -17,11 +17,9 @@ from jax import lax
 from fer.labels import EXPRESSIONS
 from fer.model.layers import change_dtype_policy
 from fer.training import device_faces
-from fer.training.batches import TrainingBatches, prefetch
+from fer.training.batches import VIEW_BATCH, TrainingBatches, prefetch
 from fer.training.devices import choose_dtype_policy
 
-#: Faces that a teacher predicts at once.
-_BATCH = 1024
 #: Views whose random parameters are drawn ahead.
 _AHEAD = 2
 
@@ -63,7 +61,7 @@ def _compile_view(model: keras.Model) -> Callable[..., jax.Array]:
             augmented = device_faces.augment_rows(faces, augmentation, mixture, rows)
             return model.stateless_call(*weights, augmented[..., None], training=False)[0]
 
-        rows = jnp.resize(jnp.arange(len(faces)), (-(-len(faces) // _BATCH), _BATCH))
+        rows = jnp.resize(jnp.arange(len(faces)), (-(-len(faces) // VIEW_BATCH), VIEW_BATCH))
         outputs: jax.Array = lax.map(predict_batch, rows)
         return outputs.reshape(rows.size, -1, len(EXPRESSIONS))[: len(faces)]
 
