@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from fer.calibration import Calibration
-from fer.errors import ImageError, SettingsError, shorten
+from fer.errors import ImageError, SettingsError, is_whole_number, shorten
 from fer.joint import OperatingPoint
 from fer.labels import EXPRESSIONS
 from fer.vision.alignment import align_face, align_views
@@ -288,7 +288,7 @@ def _check_classifier(classifier: FaceClassifier) -> FaceClassifier:
 
 
 def _check_batch_size(batch_size: int) -> None:
-    if not (hasattr(batch_size, "__index__") and batch_size >= 1):
+    if not is_whole_number(batch_size, 1):
         raise SettingsError(
             f"batch_size must be a whole number of at least 1. Received: {shorten(repr(batch_size))}."
             f" Remedy: leave it out for {BATCH_SIZE}."

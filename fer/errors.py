@@ -1,6 +1,7 @@
 """Exceptions of the package. Each message is one line: the rule, what was received, and the remedy."""
 
 import os
+from typing import Any
 
 
 def shorten(value: object, limit: int = 60) -> str:
@@ -19,6 +20,16 @@ def shorten_path(path: str | os.PathLike[str], limit: int = 120) -> str:
     """Return a path as text of one line and at most ``limit`` characters, of which the end is kept."""
     text = "".join(character if character.isprintable() else "\ufffd" for character in os.fspath(path))
     return text if len(text) <= limit else "…" + text[1 - limit :]
+
+
+def is_whole_number(value: Any, least: int) -> bool:
+    """Return whether a value is a whole number, of any type that can be an index, and at least ``least``.
+
+    Example:
+        >>> is_whole_number(2, 1), is_whole_number(0, 1), is_whole_number(2.0, 1)
+        (True, False, False)
+    """
+    return hasattr(value, "__index__") and bool(value >= least)
 
 
 class FerError(Exception):

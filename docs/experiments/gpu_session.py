@@ -114,8 +114,11 @@ def train_teacher(name, smoke):
 def train_student(name, epochs, views, smoke):
     """Compile the epoch of a student, wait for the views and for the student before it, then train it."""
     from fer.training import train
+    from fer.training.device_epochs import DeviceEpochs
 
-    compile_epoch(prepare(name, epochs, views, smoke))
+    trainer = prepare(name, epochs, views, smoke)
+    DeviceEpochs(trainer.model, trainer.optimizer, trainer.batches).compile()
+    del trainer
     say(f"{name}: compiled for {epochs} epochs")
     require("views")
     if name != "student":
@@ -162,16 +165,6 @@ def prepare(name, epochs, views, smoke):
         trainer = Trainer(Run(ROOT / "probe"), batches, validation, print)
         trainer._checkpoint_seconds = 1e9
         return trainer
-
-
-def compile_epoch(trainer):
-    """Compile the epoch of a trainer, for the cache that all processes of the session share."""
-    from fer.training.device_epochs import DeviceEpochs
-
-    epochs = DeviceEpochs(trainer.model, trainer.optimizer, trainer.batches)
-    groups = (trainer.model.trainable_variables, trainer.model.non_trainable_variables, trainer.optimizer.variables)
-    state = [[variable.value for variable in group] for group in groups]
-    epochs._run.lower(state, epochs._data, epochs._draw(0)).compile()
 
 
 def predict_views(views, smoke):

@@ -40,12 +40,13 @@ def plot_history(history: pd.DataFrame, path: str | Path) -> None:
 
 def _draw_curves(axes: Axes, history: pd.DataFrame, quantity: str) -> None:
     epochs, train, validation = (history[name] for name in ("epoch", f"train_{quantity}", f"validation_{quantity}"))
-    axes.plot(epochs, train, color=BLUE, marker=_choose_marker(history), label="training")
-    axes.plot(epochs, validation, "--", color=VERMILION, marker=_choose_marker(history), label="validation")
+    marker = _choose_marker(history)
+    axes.plot(epochs, train, color=BLUE, marker=marker, label="training")
+    axes.plot(epochs, validation, "--", color=VERMILION, marker=marker, label="validation")
     # Training accuracy is that of all heads together; the columns without a head's name are those of the first head.
     for name in history.columns[history.columns.str.startswith(f"validation_{quantity}_")]:
         head = name.removeprefix(f"validation_{quantity}_")
-        axes.plot(epochs, history[name], ":", color=GREY, marker=_choose_marker(history), label=f"validation, {head}")
+        axes.plot(epochs, history[name], ":", color=GREY, marker=marker, label=f"validation, {head}")
     label_axes(axes, quantity.capitalize(), "epoch", quantity)
     axes.legend(fontsize=10)
 

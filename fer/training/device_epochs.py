@@ -7,7 +7,7 @@ while the device computes the current one. Order, augmentation, degradation and 
 
 import functools
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from typing import Any, NamedTuple
 
@@ -70,13 +70,24 @@ class DeviceEpochs:
                 self.seconds_waited += time.perf_counter() - start
                 yield self._run_epoch(draws)
 
+    def compile(self) -> None:
+        """Compile the program of an epoch without running it, for JAX's cache of compiled programs on disk."""
+        self._run.lower(self._read_state(), self._data, self._draw(0)).compile()
+
     def _draw(self, epoch: int) -> _Draws:
         return convert_plan(self.batches.plan(epoch), self.batches.predictions_of(epoch))
 
+    @property
+    def _groups(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """All variables that an epoch changes, in the order of its program."""
+        return self.model.trainable_variables, self.model.non_trainable_variables, self.optimizer.variables
+
+    def _read_state(self) -> list[list[jax.Array]]:
+        return [[variable.value for variable in group] for group in self._groups]
+
     def _run_epoch(self, draws: _Draws) -> dict[str, float]:
-        groups = (self.model.trainable_variables, self.model.non_trainable_variables, self.optimizer.variables)
-        state, (losses, accuracies) = self._run([[v.value for v in group] for group in groups], self._data, draws)
-        for variables, values in zip(groups, state, strict=True):
+        state, (losses, accuracies) = self._run(self._read_state(), self._data, draws)
+        for variables, values in zip(self._groups, state, strict=True):
             for variable, value in zip(variables, values, strict=True):
                 variable.assign(value)
         return {"loss": float(losses.mean()), "accuracy": float(accuracies.mean())}
@@ -110,7 +121,7 @@ def build_batch(data: _Data, draws: _Draws, rows: jax.Array, teacher_weight: flo
     return faces[..., None], targets, data.weights[rows][:, None]
 
 
-def _compile_epoch(model: keras.Model, optimizer: Any, teacher_weight: float) -> Callable[..., Any]:
+def _compile_epoch(model: keras.Model, optimizer: Any, teacher_weight: float) -> Any:
     """Return a compiled function from state, data and draws to the next state, and losses and accuracies by step."""
     measure_loss = keras.losses.CategoricalCrossentropy()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import TracebackType
 
 from fer.errors import ImageError, VideoError
-from fer.files import show_path
+from fer.files import encode_path
 from fer.vision.decoding import IMAGE_SUFFIXES
 from fer.vision.frame_conversion import check_size
 from fer.vision.frames import VideoFrame
@@ -111,5 +111,5 @@ def find_frames(source: str | Path | int) -> list[Path]:
 
 def _split_numbers(path: Path) -> list[tuple[int, str]]:
     """Return a key that sorts frame_2 before frame_10."""
-    parts = re.split(r"(\d+)", show_path(path.name))
+    parts = re.split(r"(\d+)", encode_path(path.name))
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

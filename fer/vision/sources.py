@@ -63,7 +63,7 @@ def open_source(
         return ImageSequence(frames, DEFAULT_RATE if rate is None else rate, name=show_path(str(source)))
     if rate is not None:
         raise VideoError(
-            f"Frames per second can be given for a folder or pattern of images only."
+            "Frames per second can be given for a folder or pattern of images only."
             f" Received: {show_path(str(source))}. Remedy: leave --fps out."
         )
     return VideoReader(source, allow_network=allow_network, on_message=on_message, stop=stop)

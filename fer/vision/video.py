@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from fer.errors import VideoError, shorten
+from fer.errors import VideoError, is_whole_number, shorten
 from fer.files import show_path
 from fer.vision.containers import (
     close_container,
@@ -133,7 +133,7 @@ class VideoReader:
         Raises:
             VideoError: the stream has no readable frame, a frame is too large, or ``every`` is below 1.
         """
-        if not (hasattr(every, "__index__") and every >= 1):
+        if not is_whole_number(every, 1):
             raise VideoError(
                 f"The step 'every' must be a whole number of at least 1. Received: {shorten(repr(every))}."
                 " Remedy: use 1 for all frames."

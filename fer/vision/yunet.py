@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fer.errors import ModelError, SettingsError, shorten
+from fer.errors import ModelError, SettingsError, is_whole_number, shorten
 from fer.vision.detection import MERGE_OVERLAP, Detection, Detector, merge_detections, scale_detection
 from fer.vision.images import resize_by, shrink_to
 from fer.vision.small_faces import search_enlarged, search_tiles
@@ -187,7 +187,7 @@ def choose_detector(detector: Detector | None, whole_image: bool, max_side: int 
 
 def check_max_side(max_side: int | None, name: str = "max_side") -> None:
     """Raise a :class:`~fer.errors.SettingsError` unless a side is None or large enough for a face to be detected."""
-    if max_side is not None and not (hasattr(max_side, "__index__") and max_side >= LEAST_SIDE):
+    if max_side is not None and not is_whole_number(max_side, LEAST_SIDE):
         raise SettingsError(
             f"{name} must be a whole number of at least {LEAST_SIDE} pixels. Received: {shorten(repr(max_side))}."
             f" Remedy: {STREAM_SIDE} for a camera."

@@ -13,6 +13,8 @@ from fer.training import distillation, train
 from fer.training.batches import TrainingBatches
 from fer.training.devices import runs_on_device
 from fer.training.distillation import Teachers
+from fer.training.trainer import Trainer
+from fer.training.validation import Validation
 
 needs_jax = pytest.mark.skipif(keras.backend.backend() != "jax", reason="the programs are written for JAX")
 PLAIN_PHASE = PHASES[0] | {"augmentation_strength": 0.0, "mixup": False, "epochs": 2}
@@ -68,8 +70,6 @@ def test_a_resumed_run_on_the_device_ends_with_the_weights_of_an_uninterrupted_o
 
 
 def _stop_after_epoch(patch, epochs):
-    from fer.training.trainer import Trainer
-
     end_epoch = Trainer.end_epoch
 
     def stop(self, *arguments):
@@ -81,9 +81,25 @@ def _stop_after_epoch(patch, epochs):
 
 
 @needs_jax
-def test_checkpoints_on_the_device_are_written_at_intervals(dataset, tmp_path, monkeypatch):
-    from fer.training.trainer import Trainer
+def test_compiling_an_epoch_ahead_changes_nothing(dataset, tmp_path):
+    from fer.training.device_epochs import DeviceEpochs
 
+    results = []
+    for is_ahead in (False, True):
+        batches = TrainingBatches(dataset, make_config(phases=[PLAIN_PHASE], engine="device"))
+        trainer = Trainer(Run(tmp_path), batches, Validation.build(dataset.part("validation"), ("labels",)), print)
+        epochs = DeviceEpochs(trainer.model, trainer.optimizer, batches)
+        weights = trainer.model.get_weights()
+        if is_ahead:
+            epochs.compile()
+        for value, expected in zip(trainer.model.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(value, expected)
+        results.append(list(epochs.run(0, 1)))
+    assert results[0] == results[1]
+
+
+@needs_jax
+def test_checkpoints_on_the_device_are_written_at_intervals(dataset, tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(Trainer, "_write_checkpoint", lambda self: written.append(self.epoch))
     monkeypatch.setattr("fer.training.trainer.time.monotonic", lambda: 0.0)
